@@ -1,0 +1,49 @@
+# make demo   the whole pipeline on simulated microscopy, from an empty machine to a report
+# make test   the tests
+# Both make the environment (.venv) first; only Python >= 3.11 and make are needed.
+
+PYTHON ?= python3
+CORES ?= all
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := envs/requirements.txt
+
+.PHONY: demo test test-slow env lint format lock clean
+
+demo: env
+	$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/python workflow/scripts/headline.py results
+
+test: env lint
+	$(BIN)/pytest -m "not slow"
+	@echo "The tests passed. Slow faults and scale: make test-slow. The demo: make demo"
+
+test-slow: env
+	$(BIN)/pytest -m slow
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: $(LOCK)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "PSSRflow needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Say which: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(LOCK)
+	@touch $@
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# After a change of envs/requirements.in: pins everything anew, for pip and for conda.
+lock:
+	$(PYTHON) envs/lock.py
+
+clean:
+	rm -rf results .snakemake

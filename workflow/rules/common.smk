@@ -1,0 +1,156 @@
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+
+from pssrflow.config import (
+    OVERRIDES,
+    SIMULATED,
+    check_config,
+    check_roles,
+    input_paths,
+    load_schema,
+    read_samples,
+)
+from pssrflow.errors import InputError
+from pssrflow.jobs import claim
+from pssrflow.rerun import code_hash, fingerprint
+
+TEMPLATE = Path(workflow.basedir, "workflow", "report", "report.html.jinja")
+
+
+def checked_input():
+    """Configuration with defaults, and sample sheet; refused with a readable message."""
+    schemas = Path(workflow.basedir, "workflow", "schemas")
+    given = workflow.config_settings
+    files = map(str, given.configfiles or [])
+    # Snakemake merges mappings; a user who names networks does not want the default one too.
+    if "models" in given.overwrite_config:
+        config["models"] = given.overwrite_config["models"]
+    try:
+        checked = check_config(
+            config,
+            load_schema(schemas / "config.schema.yaml"),
+            " + ".join(["config.yaml", *files]),
+        )
+        table = read_samples(
+            checked["samples"], load_schema(schemas / "samples.schema.yaml"), checked
+        )
+        check_roles(table, checked["samples"])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return checked, table
+
+
+config, SAMPLES = checked_input()
+
+RESULTS = config["results"].rstrip("/")
+MODELS = list(config["models"])
+TRAINED = SAMPLES.index[SAMPLES["role"] == "train"].tolist()
+TESTED = SAMPLES.index[SAMPLES["role"] == "test"].tolist()
+PREDICTED = SAMPLES.index[SAMPLES["role"] != "train"].tolist()
+HR_SAMPLES = SAMPLES.index[SAMPLES["role"] != "predict"].tolist()
+PAIRED = SAMPLES.index[SAMPLES["lr_path"].notna()].tolist()
+ACQUIRED_LR = SAMPLES.index[(SAMPLES["role"] == "predict") | SAMPLES["lr_path"].notna()].tolist()
+CRAPPIFIED = [sample for sample in HR_SAMPLES if sample not in PAIRED]
+
+# Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.
+HR_STORE = f"{RESULTS}/{{sample}}/hr.ome.zarr"
+LR_STORE = f"{RESULTS}/{{sample}}/lr.ome.zarr"
+SR_STORE = f"{RESULTS}/{{sample}}/{{model}}/sr.ome.zarr"
+HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
+LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
+SR_DONE = f"{RESULTS}/{{sample}}/{{model}}/sr.done.json"
+SIMULATE_DONE = f"{RESULTS}/simulated/{{name}}.done.json"
+REGISTRATION = f"{RESULTS}/{{sample}}/registration.json"
+TRAIN_DONE = f"{RESULTS}/models/{{model}}/train.done.json"
+MODEL_FOLDER = f"{RESULTS}/models/{{model}}"
+WEIGHTS = f"{RESULTS}/models/{{model}}/best.safetensors"
+METRICS = f"{RESULTS}/{{sample}}/{{model}}/metrics.csv"
+LOGS = f"{RESULTS}/logs"
+BENCHMARKS = f"{RESULTS}/benchmarks"
+
+
+def one_of(names):
+    """Wildcard constraint: one of these names, or nothing at all."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    sample=one_of(SAMPLES.index),
+    model=one_of(MODELS),
+    name=one_of(config["simulate"]),
+    part=r"\d+",
+
+
+def code(script):
+    """Parameter that changes with the code of a script and of what it imports."""
+    return code_hash(str(Path(workflow.basedir, "workflow", "scripts", f"{script}.py")))
+
+
+def raw_path(column):
+    """Function of the wildcards: where the acquisition of that column lies."""
+
+    def path(wildcards):
+        text = SAMPLES.at[wildcards.sample, column]
+        return simulated_path(text) if text.startswith(SIMULATED) else text
+
+    return path
+
+
+def simulated_path(text):
+    name = text.removeprefix(SIMULATED)
+    suffix = ".ome.tif" if config["simulate"][name]["format"] == "ome-tiff" else ""
+    return f"{RESULTS}/simulated/{name}{suffix}"
+
+
+def raw_done(column):
+    """Function of the wildcards: what must be simulated first."""
+
+    def done(wildcards):
+        text = SAMPLES.at[wildcards.sample, column]
+        name = text.removeprefix(SIMULATED)
+        return [SIMULATE_DONE.format(name=name)] if text.startswith(SIMULATED) else []
+
+    return done
+
+
+def raw_fingerprint(column):
+    """Function of the wildcards: a hash of the acquisition, which is no Snakemake input."""
+
+    def fingerprinted(wildcards):
+        text = SAMPLES.at[wildcards.sample, column]
+        if text.startswith(SIMULATED):
+            return None
+        return fingerprint(tuple(map(str, input_paths(text))))
+
+    return fingerprinted
+
+
+def overrides(*names):
+    """Function of the wildcards: what the sample sheet says instead of the file."""
+    return lambda wildcards: {n: SAMPLES.at[wildcards.sample, n] for n in names}
+
+
+def training_rows():
+    """Sample, stores and registration of every training row; no LR where it is crappified."""
+    return [
+        {
+            "sample": sample,
+            "hr": HR_STORE.format(sample=sample),
+            "lr": LR_STORE.format(sample=sample) if sample in PAIRED else None,
+            "registration": REGISTRATION.format(sample=sample) if sample in PAIRED else None,
+        }
+        for sample in TRAINED
+    ]
+
+
+def report_rows():
+    """What the report shows of every row: its role and whether its LR image was acquired."""
+    return [
+        {"sample": s, "role": SAMPLES.at[s, "role"], "acquired": s in ACQUIRED_LR}
+        for s in SAMPLES.index
+    ]

@@ -1,0 +1,81 @@
+SR_PLAN = f"{RESULTS}/{{sample}}/{{model}}/sr.plan.json"
+SR_PART = f"{RESULTS}/{{sample}}/{{model}}/sr.parts/{{part}}.json"
+PARTS = range(config["predict"]["parts"])
+
+
+rule predict_init:
+    """Create the empty SR store and decide which part makes which shards."""
+    input:
+        lr=LR_DONE,
+        train=TRAIN_DONE,
+    output:
+        plan=SR_PLAN,
+    log:
+        f"{LOGS}/predict/{{sample}}.{{model}}.init.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.init.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        lr=LR_STORE,
+        weights=WEIGHTS,
+        sr=SR_STORE,
+        tile=config["predict"]["tile"],
+        halo=config["predict"]["halo"],
+        parts=len(PARTS),
+        chunk=config["ingest"]["chunk"],
+        shard=config["ingest"]["shard"],
+        code=code("predict_init"),
+    script:
+        "../scripts/predict_init.py"
+
+
+rule predict_part:
+    """Super-resolve the shards of one part."""
+    input:
+        plan=SR_PLAN,
+    output:
+        marker=SR_PART,
+    log:
+        f"{LOGS}/predict/{{sample}}.{{model}}.{{part}}.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.{{part}}.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: max(1, workflow.cores // len(PARTS))
+    resources:
+        mem_mb=4000,
+    params:
+        lr=LR_STORE,
+        weights=WEIGHTS,
+        sr=SR_STORE,
+        precision=config["predict"]["precision"],
+        code=code("predict_part"),
+    script:
+        "../scripts/predict_part.py"
+
+
+rule predict_finalise:
+    """Verify every shard, build the pyramid, and say that the SR store is finished."""
+    input:
+        plan=SR_PLAN,
+        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+    output:
+        done=SR_DONE,
+    log:
+        f"{LOGS}/predict/{{sample}}.{{model}}.finalise.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.finalise.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 2
+    resources:
+        mem_mb=4000,
+    params:
+        sr=SR_STORE,
+        code=code("predict_finalise"),
+    script:
+        "../scripts/predict_finalise.py"

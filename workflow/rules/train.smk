@@ -1,0 +1,27 @@
+rule train_model:
+    """Train one network on every training row; goes on where it was killed."""
+    input:
+        hr=expand(HR_DONE, sample=TRAINED),
+        lr=expand(LR_DONE, sample=[s for s in TRAINED if s in PAIRED]),
+        registration=expand(REGISTRATION, sample=[s for s in TRAINED if s in PAIRED]),
+    output:
+        done=TRAIN_DONE,
+    log:
+        f"{LOGS}/train/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{model}}.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=8000,
+    params:
+        rows=training_rows(),
+        folder=MODEL_FOLDER,
+        model=lambda wildcards: config["models"][wildcards.model],
+        crappify=config["crappify"],
+        train=config["train"],
+        seed=config["seed"],
+        code=code("train"),
+    script:
+        "../scripts/train.py"

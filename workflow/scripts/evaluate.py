@@ -1,0 +1,18 @@
+"""Rule evaluate_prediction: compare a prediction and its bicubic baseline with the truth."""
+
+from pssrflow.evaluate import evaluate
+from pssrflow.jobs import job, read_json
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        registration = snakemake.input.registration
+        evaluate(
+            hr=snakemake.params.hr,
+            lr=snakemake.params.lr,
+            sr=snakemake.params.sr,
+            scale=snakemake.params.scale,
+            shift=read_json(registration[0])["shift"] if registration else (0, 0),
+            sample=snakemake.wildcards.sample,
+            model=snakemake.wildcards.model,
+            table=snakemake.output.metrics,
+        )

@@ -1,0 +1,15 @@
+"""Rules ingest_hr, ingest_lr and ingest_paired_lr: stream a raw acquisition into OME-Zarr."""
+
+from pssrflow.ingest import ingest
+from pssrflow.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        ingest(
+            path=snakemake.params.path,
+            store=snakemake.params.store,
+            done=snakemake.output.done,
+            threads=snakemake.threads,
+            **snakemake.params.ingest,
+            **snakemake.params.overrides,
+        )

@@ -1,0 +1,47 @@
+"""How a volume is cut: regions, shards and parts, computed once and never overlapping."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Region:
+    """A box of a TCZYX array: `start` included, `stop` excluded, in pixels of that array."""
+
+    start: tuple[int, ...]
+    stop: tuple[int, ...]
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        return tuple(slice(a, b) for a, b in zip(self.start, self.stop))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(b - a for a, b in zip(self.start, self.stop))
+
+    def planes(self) -> Iterator[tuple[int, int, int]]:
+        """Every (t, c, z) that the region holds, in order."""
+        return itertools.product(*(range(a, b) for a, b in zip(self.start[:3], self.stop[:3])))
+
+
+def cut(shape, size) -> list[Region]:
+    """Cut an array of `shape` into boxes of `size`; the last along an axis may be smaller.
+
+    Used for shards: `size` is then the shard shape, so each region is one file with one writer.
+    """
+    starts = itertools.product(*(range(0, n, s) for n, s in zip(shape, size)))
+    return [Region(a, tuple(min(i + s, n) for i, s, n in zip(a, size, shape))) for a in starts]
+
+
+def share(items, parts) -> list[list]:
+    """Deal `items` to `parts` in order, as evenly as can be; with too few items some get none."""
+    items = list(items)
+    bounds = [len(items) * i // parts for i in range(parts + 1)]
+    return [items[a:b] for a, b in itertools.pairwise(bounds)]
+
+
+def spans(start, stop, step) -> list[tuple[int, int]]:
+    """Cut the interval [start, stop) at multiples of `step`, whatever `start` is."""
+    edges = [start, *range((start // step + 1) * step, stop, step), stop]
+    return list(itertools.pairwise(edges))

@@ -1,0 +1,137 @@
+"""Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels."""
+
+import hashlib
+import logging
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pssrflow.errors import InputError
+from pssrflow.intensity import Histogram, Intensity
+from pssrflow.jobs import file_hash
+from pssrflow.readers import open_acquisition
+from pssrflow.store import Volume, create, finish, open_level, write_shard
+
+log = logging.getLogger(__name__)
+
+
+def ingest(path, store, done, chunk, shard, percentiles, threads, **overrides):
+    """Write one acquisition as OME-Zarr.
+
+    Parameters
+    ----------
+    path : str
+        File, folder of slices, glob or OME-Zarr.
+    store, done : path-like
+        The store to write, and the JSON written last.
+    chunk, shard : sequence of int
+        z, y, x.
+    percentiles : tuple of float
+        Low and high percentile of each channel; they become its window and its scaling.
+    threads : int
+    **overrides
+        `axes`, `scene`, `channels`, `crop` and `pixel_size` of the sample sheet.
+
+    Raises
+    ------
+    InputError
+        The acquisition cannot be read, or holds NaN, infinity or one value only.
+    """
+    with open_acquisition(path, **overrides) as acquisition:
+        volume = Volume(
+            shape=acquisition.shape,
+            dtype=str(acquisition.dtype),
+            chunk=tuple(chunk),
+            shard=tuple(shard),
+            pixel_size=acquisition.pixel_size,
+            channels=acquisition.channels,
+            intensity=Intensity(0.0, 1.0, ((0.0, 1.0),) * len(acquisition.channels)),
+        )
+        log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
+        create(store, volume)
+        writer = _Writer(acquisition, store)
+        digests = writer.run(volume.shards(), threads)
+    notes = [*acquisition.notes, *writer.constant_planes()]
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    intensity = Intensity.measure(writer.histograms, percentiles)
+    facts = {"source": describe_source(path, acquisition.files), "notes": notes}
+    finish(store, done, digests, threads, intensity, **facts)
+
+
+class _Writer:
+    """Reads shard after shard, one reader ahead of several writers, and watches the pixels."""
+
+    def __init__(self, acquisition, store):
+        self.acquisition = acquisition
+        self.array = open_level(store, mode="r+")
+        self.histograms = [Histogram(acquisition.dtype) for _ in acquisition.channels]
+        self.extremes = {}
+
+    def run(self, shards, threads):
+        digests, writing = {}, deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for region in shards:
+                values = self._read(region)
+                writing.append((region, pool.submit(write_shard, self.array, region, values)))
+                # As many shards in memory as there are writers, and the one being read.
+                if len(writing) >= threads:
+                    done, result = writing.popleft()
+                    digests[done] = result.result()
+            digests.update((region, result.result()) for region, result in writing)
+        return digests
+
+    def _read(self, region):
+        values = np.empty(region.shape, self.acquisition.dtype)
+        rows, cols = region.slices[3:]
+        for plane in region.planes():
+            inside = tuple(i - a for i, a in zip(plane, region.start))
+            values[inside] = self.acquisition.read(*plane, rows, cols)
+            self._watch(plane, values[inside], rows)
+        return values
+
+    def _watch(self, plane, values, rows):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = np.argwhere(~np.isfinite(values))
+            raise InputError(
+                f"{self.acquisition.source}, plane t={plane[0]} c={plane[1]} z={plane[2]}",
+                f"{len(bad)} pixels are NaN or infinite, the first near row "
+                f"{rows.start + bad[0][0]}",
+                "finite grey levels; replace or crop these pixels",
+            )
+        self.histograms[plane[1]].add(values)
+        low, high = self.extremes.get(plane, (np.inf, -np.inf))
+        self.extremes[plane] = min(low, values.min()), max(high, values.max())
+
+    def constant_planes(self):
+        """Notes about planes of one grey level; a volume of such planes is refused."""
+        flat = [plane for plane, (low, high) in self.extremes.items() if low == high]
+        if len(flat) == len(self.extremes):
+            raise InputError(
+                self.acquisition.source,
+                f"every pixel of every plane has one value ({self.extremes[flat[0]][0]})",
+                "an image; check the file, or the crop and channels of the sample sheet",
+            )
+        if not flat:
+            return []
+        named = ", ".join(f"t={t} c={c} z={z}" for t, c, z in flat[:5])
+        more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
+        return [f"constant planes (one grey level, nothing to learn or restore): {named}{more}"]
+
+
+def describe_source(path, files):
+    """Path, number, size and SHA-256 of the files of an acquisition."""
+    files = [f for root in files for f in _files_below(Path(root))]
+    if len(files) == 1:
+        total = file_hash(files[0])
+    else:
+        lines = "\n".join(f"{f.name} {file_hash(f)}" for f in files)
+        total = hashlib.sha256(lines.encode()).hexdigest()
+    size = sum(f.stat().st_size for f in files)
+    return {"path": str(path), "files": len(files), "bytes": size, "sha256": total}
+
+
+def _files_below(path):
+    return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]

@@ -1,0 +1,118 @@
+"""Grey levels of an acquisition: histograms, percentiles, detector range, scaling constants."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 1 << 16
+
+
+class Histogram:
+    """Out-of-core histogram of one channel, exact for 8 and 16 bit.
+
+    float32 values are binned by the upper 16 bits of their bit pattern, which keeps their order
+    and resolves them to 2**-8 of their value; minimum and maximum are exact.
+
+    Parameters
+    ----------
+    dtype : numpy.dtype
+        uint8, uint16, int16 or float32.
+    """
+
+    def __init__(self, dtype):
+        self.dtype = np.dtype(dtype)
+        self.counts = np.zeros(BINS, np.int64)
+        self.minimum, self.maximum = np.inf, -np.inf
+
+    def add(self, values):
+        """Count `values` (any shape, finite, of the histogram's dtype)."""
+        self.counts += np.bincount(_bins(values).ravel(), minlength=BINS)
+        self.minimum = min(self.minimum, values.min().item())
+        self.maximum = max(self.maximum, values.max().item())
+
+    def percentile(self, q):
+        """Smallest value that at least `q` percent of the values do not exceed."""
+        rank = q / 100 * self.counts.sum()
+        index = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
+        return min(max(_value(index, self.dtype), self.minimum), self.maximum)
+
+
+@dataclass(frozen=True)
+class Intensity:
+    """Constants that scale the grey levels of one acquisition; one set, never per tile.
+
+    Attributes
+    ----------
+    black, white : float
+        What the detector can record: 0 and 2**bits - 1, with the fewest bits that hold the data.
+    windows : tuple of (float, float)
+        Per channel, the low and high percentile: what is shown, and what the network sees as 0..1.
+    """
+
+    black: float
+    white: float
+    windows: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def measure(cls, histograms, percentiles):
+        """From one histogram per channel and a (low, high) pair of percentiles."""
+        low, high = percentiles
+        windows = [_widened(h.percentile(low), h.percentile(high)) for h in histograms]
+        black, white = detector_range(
+            histograms[0].dtype,
+            min(h.minimum for h in histograms),
+            max(h.maximum for h in histograms),
+        )
+        return cls(black, white, tuple(windows))
+
+    def to_json(self):
+        return {"range": [self.black, self.white], "windows": [list(w) for w in self.windows]}
+
+    @classmethod
+    def from_json(cls, content):
+        return cls(*content["range"], tuple(tuple(w) for w in content["windows"]))
+
+
+def detector_range(dtype, minimum, maximum):
+    """Range of the detector that recorded values from `minimum` to `maximum`.
+
+    A 12-bit camera that writes uint16 saturates at 4095, so the fewest bits (8 at least) that
+    hold the maximum are taken; float data have no detector range and keep their own.
+
+    Returns
+    -------
+    black, white : float
+    """
+    black = min(0.0, float(minimum))
+    if np.dtype(dtype).kind == "f":
+        return black, float(max(maximum, black + np.finfo(np.float32).eps))
+    bits = max(8, int(maximum).bit_length()) if maximum > 0 else 8
+    return black, float(2**bits - 1)
+
+
+def to_dtype(values, dtype, black, white):
+    """Round `values` (float32) and clip them to the detector's range, as a digitiser does."""
+    dtype = np.dtype(dtype)
+    clipped = np.clip(values, black, white)
+    return (np.rint(clipped) if dtype.kind in "ui" else clipped).astype(dtype)
+
+
+def _bins(values):
+    if values.dtype.kind == "f":
+        bits = np.ascontiguousarray(values).view(np.uint32)
+        # IEEE 754: negative numbers sort backwards, so their bits are inverted.
+        ordered = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+        return (ordered >> 16).astype(np.int64)
+    return values.astype(np.int64) + (32768 if values.dtype.kind == "i" else 0)
+
+
+def _value(index, dtype):
+    if dtype.kind != "f":
+        return float(index - (32768 if dtype.kind == "i" else 0))
+    ordered = np.uint32((index << 16) | 0x8000)
+    bits = ordered & np.uint32(0x7FFFFFFF) if ordered >> 31 else ~ordered
+    return float(np.array(bits, np.uint32).view(np.float32))
+
+
+def _widened(low, high):
+    return (low, high) if high > low else (low, low + 1.0)

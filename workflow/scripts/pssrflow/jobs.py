@@ -1,0 +1,129 @@
+"""What every script needs around its work: log, lock, atomic JSON, bounded threads."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import zarr
+
+from pssrflow.errors import InputError
+
+log = logging.getLogger("pssrflow")
+
+
+def claim(results):
+    """Lock a results folder for the life of this process; refuse if another run holds it.
+
+    The lock goes with the process, so a killed run leaves none behind.
+    """
+    Path(results).mkdir(parents=True, exist_ok=True)
+    # Kept open on purpose: closing it would free the lock.
+    stream = open(Path(results, ".lock"), "a")  # noqa: SIM115
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"{results}: another run is writing here; wait for it or choose other `results`")
+    except OSError:
+        return
+    _CLAIMED.append(stream)
+
+
+_CLAIMED = []
+
+
+@contextlib.contextmanager
+def job(log_path, threads):
+    """Run one script's work: log to `log_path`, alone, with errors that a user can read.
+
+    The log file doubles as a lock. A job whose Snakemake was killed may still be writing its
+    shards when the same job is started again; the second one waits for it to end.
+    Uncaught errors are logged with their traceback; an `InputError` without one.
+    """
+    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, "a") as stream:
+        _wait_for(stream)
+        stream.truncate(0)
+        _start_logging(stream)
+        zarr.config.set({"threading.max_workers": threads})
+        signal.signal(signal.SIGTERM, _exit_on_sigterm)
+        start = time.monotonic()
+        try:
+            yield log
+        except (InputError, OSError) as error:
+            log.error("%s", _readable(error))
+            log.debug("%s", traceback.format_exc())
+            sys.exit(1)
+        except Exception:
+            log.exception("this is a defect of PSSRflow; please report it with this log")
+            sys.exit(1)
+        log.info("done in %.1f s", time.monotonic() - start)
+
+
+def write_json(path, content):
+    """Write `content` so that `path` either does not exist or is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(scratch, "w") as stream:
+        json.dump(content, stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    scratch.replace(path)
+
+
+def read_json(path):
+    """Content of a JSON file."""
+    return json.loads(Path(path).read_text())
+
+
+def file_hash(path):
+    """SHA-256 of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _wait_for(stream):
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(
+            f"an earlier run of this job still writes; waiting for it ({stream.name})", flush=True
+        )
+        fcntl.flock(stream, fcntl.LOCK_EX)
+    except OSError:
+        # Some network file systems know no locks; there the scheduler alone must keep jobs apart.
+        return
+
+
+def _start_logging(stream):
+    handlers = [logging.StreamHandler(stream), logging.StreamHandler(sys.stderr)]
+    handlers[0].setLevel(logging.DEBUG)
+    handlers[1].setLevel(logging.INFO)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+        handlers=handlers,
+        force=True,
+    )
+    log.setLevel(logging.DEBUG)
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def _exit_on_sigterm(*_):
+    # SystemExit unwinds `with` blocks, so scratch files go and the lock is freed.
+    sys.exit(143)
+
+
+def _readable(error):
+    if isinstance(error, InputError) or error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"

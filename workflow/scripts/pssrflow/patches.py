@@ -1,0 +1,236 @@
+"""Training patches: a split that cannot leak, and a draw that depends only on its number."""
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from pssrflow.blocks import Region
+from pssrflow.crappifier import Crappifier, NoiseKey, crappify_patch
+from pssrflow.errors import InputError
+from pssrflow.intensity import Intensity
+from pssrflow.keyed import generator
+from pssrflow.store import open_level, read_volume
+
+# The smallest strip or patch (LR pixels) that still shows structure.
+SMALLEST = 16
+
+
+@dataclass(frozen=True)
+class Field:
+    """One training acquisition: where its pixels are and how its grey levels scale.
+
+    Attributes
+    ----------
+    sample : str
+    hr : zarr.Array
+        TCZYX, level 0.
+    lr : zarr.Array or None
+        A really acquired LR image of the same field; None to crappify.
+    hr_scale, lr_scale : Intensity
+    region : Region
+        LR pixels whose HR pixels all exist.
+    shift : tuple of int
+        HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    """
+
+    sample: str
+    hr: object
+    lr: object | None
+    hr_scale: Intensity
+    lr_scale: Intensity
+    region: Region
+    shift: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Regions of one field, in LR pixels; a guard band lies between them."""
+
+    train: Region
+    validation: Region | None
+
+
+def open_field(sample, hr, lr, scale, shift=(0, 0)) -> Field:
+    """Open the stores of one training row.
+
+    Raises
+    ------
+    InputError
+        The acquired LR and HR images do not show the same planes or differ from the scale.
+    """
+    hr_volume = read_volume(hr)
+    scales = [hr_volume.intensity, hr_volume.intensity]
+    lr_shape = hr_volume.shape
+    if lr is not None:
+        lr_volume = read_volume(lr)
+        check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
+        scales[1], lr_shape = lr_volume.intensity, lr_volume.shape
+    region = _matched(hr_volume.shape, lr_shape, scale, shift)
+    return Field(sample, open_level(hr), lr and open_level(lr), *scales, region, tuple(shift))
+
+
+def _matched(hr_shape, lr_shape, scale, shift):
+    """LR pixels all of whose HR pixels exist, `shift` HR pixels away."""
+    start = [math.ceil(max(0, -d) / scale) for d in shift]
+    stop = [min(n, (h - max(0, d)) // scale) for n, h, d in zip(lr_shape[3:], hr_shape[3:], shift)]
+    return Region((0, 0, 0, *start), (*hr_shape[:3], *stop))
+
+
+def check_pair(sample, hr_shape, lr_shape, scale):
+    """Refuse an acquired pair whose planes differ or whose sizes are not `scale` apart."""
+    same_planes = hr_shape[:3] == lr_shape[:3]
+    # Two frames of one field may differ by a few pixels at the edge, not by a tenth.
+    ratios = [h / n for h, n in zip(hr_shape[3:], lr_shape[3:])]
+    if same_planes and all(abs(r / scale - 1) < 0.1 for r in ratios):
+        return
+    raise InputError(
+        f"sample {sample!r}",
+        f"HR has t,c,z,y,x = {tuple(hr_shape)} and the acquired LR {tuple(lr_shape)}",
+        f"the same t, c and z, and y and x that differ by the scale, {scale}",
+    )
+
+
+def split_field(region, fraction, patch, guard, name) -> Split:
+    """Hold out part of a field for validation; no pixel nor guard band is shared.
+
+    A strip of rows at the bottom of every plane is held out where the rest still holds a patch,
+    else the last planes of a stack.
+
+    Parameters
+    ----------
+    region : Region
+        The field, in LR pixels.
+    fraction : float
+        Share of the rows or planes to hold out; 0 for none.
+    patch, guard : int
+        LR pixels.
+    name : str
+        Of the sample, for the error.
+    """
+    if not fraction:
+        return Split(region, None)
+    planes_t, _, planes_z, height, _ = region.shape
+    rows = max(SMALLEST, math.ceil(fraction * height))
+    if height - rows - guard >= patch:
+        return _split_along(region, 3, rows, guard)
+    axis, planes = (2, planes_z) if planes_z >= planes_t else (0, planes_t)
+    if planes < 3:
+        raise InputError(
+            f"sample {name!r}",
+            f"{planes} plane(s) of {height} rows (LR) cannot be split into training and validation",
+            f"at least {patch + rows + guard} LR rows, or 3 planes, or a smaller train.patch, or "
+            "train.validation: 0",
+        )
+    return _split_along(region, axis, max(1, math.ceil(fraction * (planes - 2))), 1)
+
+
+def _split_along(region, axis, held, guard):
+    edge, train_stop, held_start = region.stop[axis], list(region.stop), list(region.start)
+    train_stop[axis], held_start[axis] = edge - held - guard, edge - held
+    return Split(Region(region.start, tuple(train_stop)), Region(tuple(held_start), region.stop))
+
+
+def patch_size(regions, wanted, stride):
+    """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
+    largest = min(wanted, *(min(region.shape[3:]) for region in regions))
+    return max(largest // stride * stride, stride)
+
+
+class Patches:
+    """Draws patches by number: the same number gives the same pixels, noise and orientation.
+
+    Parameters
+    ----------
+    fields : list of Field
+    regions : list of Region
+        The part of each field to draw from, in LR pixels.
+    crappifier : Crappifier
+    size : int
+        LR pixels along y and x.
+    seed : int
+    purpose : str
+        "train" or "validation"; part of the key.
+    """
+
+    def __init__(self, fields, regions, crappifier: Crappifier, size, seed, purpose):
+        self.fields, self.regions = fields, regions
+        self.crappifier, self.size = crappifier, size
+        self.seed, self.purpose = seed, purpose
+        pixels = [math.prod(region.shape) for region in regions]
+        self.pixels = sum(pixels)
+        self.share = np.cumsum(pixels) / self.pixels
+
+    def batch(self, numbers):
+        """LR and HR patches: two float32 arrays (n, 1, y, x), scaled to 0..1."""
+        pairs = [self.draw(number) for number in numbers]
+        return tuple(np.stack(images)[:, None] for images in zip(*pairs))
+
+    def draw(self, number):
+        """One pair (LR, HR) of 2-D float32 arrays."""
+        rng = generator(self.seed, self.purpose, number)
+        index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
+        field, region = self.fields[index], self.regions[index]
+        plane, rows, cols = self._place(rng, region)
+        lr, hr = self._read(field, plane, rows, cols, f"{self.purpose} {number}")
+        turn = int(rng.integers(8))
+        return orient(_scaled(lr, field.lr_scale, plane[1]), turn), orient(
+            _scaled(hr, field.hr_scale, plane[1]), turn
+        )
+
+    def _place(self, rng, region):
+        plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))
+        # A strip may be thinner than a patch is long.
+        sizes = [min(self.size, n) for n in region.shape[3:]]
+        corner = [
+            int(rng.integers(a, b - n + 1))
+            for a, b, n in zip(region.start[3:], region.stop[3:], sizes)
+        ]
+        return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
+
+    def _read(self, field, plane, rows, cols, realisation):
+        scale, bounds = self.crappifier.scale, field.hr.shape[3:]
+        target = [
+            (r.start * scale + d, r.stop * scale + d) for r, d in zip((rows, cols), field.shift)
+        ]
+        if field.lr is not None:
+            lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
+            return lr, field.hr[(*plane, *(slice(*t) for t in target))]
+        margin = self.crappifier.reach * scale
+        wide = [(max(a - margin, 0), min(b + margin, n)) for (a, b), n in zip(target, bounds)]
+        around = field.hr[(*plane, *(slice(*w) for w in wide))]
+        top, left = (a for a, _ in wide)
+
+        def read(hr_rows, hr_cols):
+            return around[
+                hr_rows.start - top : hr_rows.stop - top, hr_cols.start - left : hr_cols.stop - left
+            ]
+
+        key = NoiseKey(self.seed, field.sample, realisation, *plane)
+        levels = field.hr_scale.black, field.hr_scale.white
+        lr = crappify_patch(read, bounds, self.crappifier, key, *levels, rows, cols)
+        return lr, read(*(slice(*t) for t in target))
+
+
+def orient(image, turn):
+    """One of the eight symmetries of the square, 0 to 7."""
+    return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)
+
+
+def _scaled(values, intensity, channel):
+    low, high = intensity.windows[channel]
+    return (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+
+
+def prefetch(make, numbers, depth=4):
+    """Yield make(n) for each of `numbers`, made ahead of time by a thread."""
+    ahead = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for number in numbers:
+            ahead.append(pool.submit(make, number))
+            if len(ahead) > depth:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

@@ -1,0 +1,196 @@
+"""What a user may write in the sample sheet about an acquisition, and units of length."""
+
+import math
+import re
+import unicodedata
+
+from pssrflow.errors import InputError
+
+# Micrometers in one unit; keys are normalised by `_unit`.
+_USER_UNITS = {"pm": 1e-6, "å": 1e-4, "nm": 1e-3, "um": 1.0, "μm": 1.0, "mm": 1e3}
+_FILE_UNITS = _USER_UNITS | {
+    "picometer": 1e-6,
+    "angstrom": 1e-4,
+    "nanometer": 1e-3,
+    "micron": 1.0,
+    "micrometer": 1.0,
+    "millimeter": 1e3,
+    "cm": 1e4,
+    "centimeter": 1e4,
+    "m": 1e6,
+    "meter": 1e6,
+}
+# A pixel smaller than a hundredth of an atom, or as large as a dot of a printer (300 dpi is 85 um),
+# was not calibrated on a microscope. A user may say so all the same.
+_SMALLEST, _LARGEST_IN_FILE, _LARGEST = 1e-6, 50.0, 1e3
+_ACCEPTED_SIZE = (
+    "one number for y and x, or three for z, y, x, with a unit: '4.6 nm' or '50, 4.6, 4.6 nm'; "
+    "units pm, Å, nm, um, µm, mm; decimal points, not commas"
+)
+_ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end <= size"
+
+
+def sane_size(value, unit="um"):
+    """Length of a pixel in micrometer, or None if the number or its unit cannot be one.
+
+    Parameters
+    ----------
+    value : float or None
+    unit : str
+        Any spelling found in microscope files: nm, micron, \\u00B5m, micrometre, ...
+    """
+    number, factor = _number(value), _FILE_UNITS.get(_unit(unit))
+    if number is None or factor is None:
+        return None
+    return number * factor if _SMALLEST <= number * factor <= _LARGEST_IN_FILE else None
+
+
+def _unit(text):
+    text = re.sub(r"\\u00b5", "µ", str(text), flags=re.IGNORECASE)
+    text = unicodedata.normalize("NFKC", text).strip().casefold()
+    return re.sub(r"metre", "meter", text.rstrip("s") if len(text) > 2 else text)
+
+
+def parse_pixel_size(text):
+    """Read a pixel size.
+
+    Parameters
+    ----------
+    text : str
+        "4.6 nm" (y and x) or "50, 4.6, 4.6 nm" (z, y, x).
+
+    Returns
+    -------
+    tuple of (float or None)
+        z, y, x in micrometer; z is None where it is not given.
+
+    Raises
+    ------
+    InputError
+        Not one or three positive numbers with a unit of length.
+    """
+    items = re.match(r"^(.*?)([a-zA-ZåÅÅµμ]+)$", str(text).strip())
+    numbers = [_number(n) for n in items[1].split(",")] if items else []
+    factor = _USER_UNITS.get(_unit(items[2])) if items else None
+    sizes = [n * factor for n in numbers if n is not None and factor]
+    wrong = len(numbers) not in (1, 3) or len(sizes) != len(numbers)
+    if wrong or not all(_SMALLEST <= s <= _LARGEST for s in sizes):
+        raise InputError("pixel_size", f"{str(text)!r} is not a pixel size", _ACCEPTED_SIZE)
+    return tuple(sizes) if len(sizes) == 3 else (None, sizes[0], sizes[0])
+
+
+def _number(text):
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def parse_crop(text, shape):
+    """Read a crop.
+
+    Parameters
+    ----------
+    text : str
+        "0:512, 100:612" (y, x) or "3:9, 0:512, 100:612" (z, y, x): Python's half-open ranges,
+        an end may be left out.
+    shape : sequence of int
+        ..., z, y, x of what is cropped.
+
+    Returns
+    -------
+    tuple of slice
+        z, y, x with explicit ends.
+
+    Raises
+    ------
+    InputError
+        Not two or three ranges, or a range that is empty or leaves the image.
+    """
+    sizes, ranges = tuple(shape)[-3:], str(text).split(",")
+    if len(ranges) not in (2, 3):
+        raise InputError("crop", f"{str(text)!r} has {len(ranges)} range(s)", _ACCEPTED_CROP)
+    ranges = [":"] * (3 - len(ranges)) + ranges
+    return tuple(_range(r, n, a) for r, n, a in zip(ranges, sizes, "zyx", strict=True))
+
+
+def _range(text, size, axis):
+    match = re.match(r"^\s*(\d*)\s*:\s*(\d*)\s*$", text)
+    if not match:
+        raise InputError("crop", f"{text.strip()!r} is not a range of {axis}", _ACCEPTED_CROP)
+    start, stop = int(match[1] or 0), int(match[2] or size)
+    if not start < stop <= size:
+        found = f"{text.strip()!r} of {axis} is empty or leaves the image ({axis} has {size})"
+        raise InputError("crop", found, _ACCEPTED_CROP)
+    return slice(start, stop)
+
+
+def rename_axes(found, sizes, axes, where):
+    """Letters for the axes of a file as the user names them.
+
+    Parameters
+    ----------
+    found : str
+        Letters in the file, one for each of `sizes`.
+    sizes : sequence of int
+    axes : str
+        One letter for each axis, or for each axis longer than one.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    str
+        One letter for each of `sizes`; "?" for axes of length one that `axes` leaves out.
+
+    Raises
+    ------
+    InputError
+        Unknown or repeated letters, no Y or X, or another number of letters than of axes.
+    """
+    axes = axes.strip().upper()
+    has = f"the file has {len(sizes)} axes, {describe(found, sizes)}"
+    accepted = "letters of T, C, Z, Y, X (S is C), each once, with Y and X, one for each axis"
+    letters = axes.replace("S", "C")
+    if set(letters) - set("TCZYX") or len(set(letters)) != len(letters) or {"Y", "X"} - set(axes):
+        raise InputError(where, f"axes {axes!r} cannot be used; {has}", accepted)
+    if len(axes) == len(sizes):
+        return axes
+    if "".join(a for a in axes if a in found) == found:
+        return found
+    long = [i for i, n in enumerate(sizes) if n > 1 or found[i] in "YX"]
+    if len(axes) != len(long):
+        raise InputError(where, f"axes {axes!r} has {len(axes)} letters; {has}", accepted)
+    given = dict(zip(long, axes, strict=True))
+    return "".join(given.get(i, "?") for i in range(len(sizes)))
+
+
+def describe(axes, sizes):
+    """Axes with their sizes, for people: "Z=20, Y=64, X=64"."""
+    return ", ".join(f"{a}={n}" for a, n in zip(axes, sizes, strict=True))
+
+
+def pick(names, chosen, where, what):
+    """Index of the item of `names` that `chosen` gives by name or by number.
+
+    Raises
+    ------
+    InputError
+        There is no such item.
+    """
+    chosen = str(chosen).strip()
+    if list(names).count(chosen) == 1:
+        return list(names).index(chosen)
+    if chosen.isdecimal() and int(chosen) < len(names):
+        return int(chosen)
+    listed = ", ".join(f"{i} ({n})" if str(i) != n else n for i, n in enumerate(names))
+    raise InputError(where, f"there is no {what} {chosen!r}", f"number or name of: {listed}")
+
+
+def pick_channels(names, chosen, where):
+    """Indices of the channels that "0,2" or "DNA, actin" names, in that order."""
+    indices = tuple(pick(names, c, where, "channel") for c in str(chosen).split(","))
+    if len(set(indices)) != len(indices):
+        raise InputError(where, f"channels {chosen!r} names one channel twice", "each channel once")
+    return indices

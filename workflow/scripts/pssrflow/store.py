@@ -1,0 +1,287 @@
+"""OME-Zarr volumes (OME-NGFF 0.5, Zarr v3): create, fill shard by shard, pyramid, finish.
+
+Reference: https://ngff.openmicroscopy.org/0.5/
+"""
+
+import hashlib
+import itertools
+import math
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from pssrflow.blocks import Region, cut
+from pssrflow.errors import InputError
+from pssrflow.intensity import Intensity
+from pssrflow.jobs import read_json, write_json
+
+AXES = ("t", "c", "z", "y", "x")
+DTYPES = ("uint8", "uint16", "int16", "float32")
+COLOURS = ("FFFFFF", "00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
+
+# benchmarks/codec_pipeline.py measures the pipelines; this one reads and writes shards fastest.
+# Empty chunks are written so that every shard of a finished store exists and can be verified.
+zarr.config.set(
+    {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "array.write_empty_chunks": True}
+)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What the metadata of one store say.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        t, c, z, y, x.
+    dtype : str
+        uint8, uint16, int16 or float32.
+    chunk, shard : tuple of int
+        z, y, x of the inner chunks and of the files.
+    pixel_size : tuple of (float or None)
+        z, y, x in micrometer; None where it is not known.
+    origin : tuple of float
+        z, y, x of the centre of the first pixel, in pixels of this volume.
+    channels : tuple of str
+    intensity : Intensity
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    chunk: tuple[int, ...]
+    shard: tuple[int, ...]
+    pixel_size: tuple[float | None, ...]
+    channels: tuple[str, ...]
+    intensity: Intensity
+    origin: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def level_shapes(self):
+        """Shapes of the pyramid: y and x halved, rounded up, until a level fits one chunk."""
+        shapes = [self.shape]
+        while any(n > c for n, c in zip(shapes[-1][3:], self.chunk[1:])):
+            shapes.append((*shapes[-1][:3], *(max(1, math.ceil(n / 2)) for n in shapes[-1][3:])))
+        return shapes
+
+    def shard_shape(self, level=0):
+        """TCZYX shape of one file: the configured shard, but no larger than the level needs."""
+        zyx = (
+            min(s, math.ceil(n / c) * c)
+            for s, n, c in zip(self.shard, self.level_shapes()[level][2:], self.chunk)
+        )
+        return (1, 1, *zyx)
+
+    def shards(self, level=0) -> list[Region]:
+        return cut(self.level_shapes()[level], self.shard_shape(level))
+
+
+def create(path, volume):
+    """Make an empty store with all its levels; whatever stood at `path` is removed first."""
+    shutil.rmtree(path, ignore_errors=True)
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    for level, shape in enumerate(volume.level_shapes()):
+        group.create_array(
+            str(level),
+            shape=shape,
+            dtype=volume.dtype,
+            chunks=(1, 1, *volume.chunk),
+            shards=volume.shard_shape(level),
+            compressors=[zarr.codecs.ZstdCodec(level=1)],
+            dimension_names=AXES,
+        )
+    _describe(group, path, volume)
+
+
+def open_level(path, level=0, mode="r"):
+    """The array of one pyramid level, TCZYX."""
+    return zarr.open_array(f"{path}/{level}", mode=mode)
+
+
+def read_volume(path) -> Volume:
+    """Metadata of a store that this pipeline wrote."""
+    attributes = zarr.open_group(path, mode="r").attrs
+    array, own = open_level(path), attributes["pssrflow"]
+    return Volume(
+        shape=array.shape,
+        dtype=str(array.dtype),
+        chunk=array.chunks[2:],
+        shard=tuple(own["shard"]),
+        pixel_size=tuple(own["pixel_size"]),
+        channels=tuple(c["label"] for c in attributes["ome"]["omero"]["channels"]),
+        intensity=Intensity.from_json(own),
+        origin=tuple(own["origin"]),
+    )
+
+
+def write_shard(array, region, values):
+    """Write one whole shard and return the digest of its pixels.
+
+    One writer owns a shard: a smaller or shifted region would make zarr read the file, change it
+    and write it again, which two writers cannot do at once.
+    """
+    shard = array.shards or array.chunks
+    aligned = all(a % s == 0 for a, s in zip(region.start, shard))
+    whole = all(
+        b == min(a + s, n) for a, b, s, n in zip(region.start, region.stop, shard, array.shape)
+    )
+    if not (aligned and whole):
+        raise AssertionError(f"{region} is not a whole shard of {shard} in {array.shape}")
+    array[region.slices] = values
+    return digest(values)
+
+
+def digest(values):
+    """SHA-256 of the pixels of `values`, in C order and little-endian."""
+    values = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    return hashlib.sha256(values.data).hexdigest()
+
+
+def finish(path, done, digests, threads, intensity=None, **facts):
+    """Verify every shard against its digest, build the pyramid, write the done file by rename.
+
+    Parameters
+    ----------
+    path, done : path-like
+        The store and the JSON beside it.
+    digests : dict of Region to str
+        What the writers of level 0 reported.
+    intensity : Intensity, optional
+        Constants that were not known when the store was created.
+    **facts
+        Written to the done file as they are.
+
+    Raises
+    ------
+    InputError
+        A shard is missing, cannot be decoded or holds other pixels than were written.
+    """
+    volume = read_volume(path)
+    if intensity is not None:
+        volume = replace(volume, intensity=intensity)
+        _describe(zarr.open_group(path, mode="r+"), path, volume)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda r: _verify(path, r, digests.get(r)), volume.shards()))
+        for level in range(1, len(volume.level_shapes())):
+            list(pool.map(lambda r, k=level: _reduce(path, k, r), volume.shards(level)))
+    write_json(done, _summary(path, volume, digests) | facts)
+
+
+def content_hash(volume, digests):
+    """One hash for the pixels of a store and where they lie."""
+    lines = [repr((tuple(volume.shape), volume.dtype))]
+    lines += [f"{region.start} {digests[region]}" for region in sorted(digests)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def is_finished(path, done):
+    """Whether the done file stands and every shard that it covers exists."""
+    if not Path(done).exists() or not Path(path).exists():
+        return False
+    return read_json(done)["shape"] == list(open_level(path).shape)
+
+
+def _verify(path, region, expected):
+    where = f"{path}/0 at t,c,z,y,x = {region.start}"
+    try:
+        found = digest(open_level(path)[region.slices])
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(where, f"this shard cannot be read back ({error})") from error
+    if found != expected:
+        raise InputError(where, "this shard is missing or holds other pixels than were written")
+
+
+def _reduce(path, level, region):
+    source, target = open_level(path, level - 1), open_level(path, level, "r+")
+    box = [
+        slice(a * f, min(b * f, n))
+        for a, b, f, n in zip(region.start, region.stop, (1, 1, 1, 2, 2), source.shape)
+    ]
+    write_shard(target, region, halve(source[tuple(box)]))
+
+
+def halve(values):
+    """Mean of 2x2 pixels of the last two axes; an odd last row or column counts twice."""
+    pad = [(0, 0)] * (values.ndim - 2) + [(0, n % 2) for n in values.shape[-2:]]
+    values = np.pad(values, pad, mode="edge")
+    wide = np.float32 if values.dtype.kind == "f" else np.int32
+    total = sum(values[..., i::2, j::2].astype(wide) for i, j in itertools.product((0, 1), (0, 1)))
+    return (total / 4 if wide is np.float32 else (total + 2) // 4).astype(values.dtype)
+
+
+def _summary(path, volume, digests):
+    return {
+        "store": Path(path).name,
+        "shape": list(volume.shape),
+        "dtype": volume.dtype,
+        "content": content_hash(volume, digests),
+        "shards": len(digests),
+        "pixel_size_um": list(volume.pixel_size),
+        **volume.intensity.to_json(),
+    }
+
+
+def _describe(group, path, volume):
+    group.attrs.update(
+        {
+            "ome": {
+                "version": "0.5",
+                "multiscales": [_multiscale(Path(path).name, volume)],
+                "omero": {"channels": _channels(volume)},
+            },
+            "pssrflow": {
+                "pixel_size": list(volume.pixel_size),
+                "origin": list(volume.origin),
+                "shard": list(volume.shard),
+                **volume.intensity.to_json(),
+            },
+        }
+    )
+
+
+def _multiscale(name, volume):
+    levels = len(volume.level_shapes())
+    return {
+        "name": name.removesuffix(".ome.zarr"),
+        "axes": [{"name": "t", "type": "time"}, {"name": "c", "type": "channel"}]
+        + [_space_axis(n, s) for n, s in zip("zyx", volume.pixel_size)],
+        "datasets": [
+            {"path": str(k), "coordinateTransformations": _transformations(volume, 2**k)}
+            for k in range(levels)
+        ],
+        "type": "mean",
+    }
+
+
+def _space_axis(name, size):
+    axis = {"name": name, "type": "space"}
+    return axis | {"unit": "micrometer"} if size else axis
+
+
+def _transformations(volume, factor):
+    """Scale and translation of a level; its first pixel covers `factor` pixels of level 0."""
+    z, y, x = (size or 1.0 for size in volume.pixel_size)
+    shift = (factor - 1) / 2
+    oz, oy, ox = volume.origin
+    return [
+        {"type": "scale", "scale": [1.0, 1.0, z, y * factor, x * factor]},
+        {
+            "type": "translation",
+            "translation": [0.0, 0.0, oz * z, (oy + shift) * y, (ox + shift) * x],
+        },
+    ]
+
+
+def _channels(volume):
+    intensity = volume.intensity
+    return [
+        {
+            "label": name,
+            "color": COLOURS[i % len(COLOURS)],
+            "active": True,
+            "window": {"min": intensity.black, "max": intensity.white, "start": low, "end": high},
+        }
+        for i, (name, (low, high)) in enumerate(zip(volume.channels, intensity.windows))
+    ]

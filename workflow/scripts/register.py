@@ -1,0 +1,14 @@
+"""Rule register_pair: measure how an acquired LR image lies beside the HR image."""
+
+from pssrflow.jobs import job
+from pssrflow.registration import register
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        register(
+            hr=snakemake.params.hr,
+            lr=snakemake.params.lr,
+            scale=snakemake.params.scale,
+            sample=snakemake.wildcards.sample,
+            done=snakemake.output.done,
+        )

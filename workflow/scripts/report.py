@@ -1,0 +1,23 @@
+"""Rule report: one self-contained page, and the provenance of everything it shows."""
+
+from pssrflow.jobs import job
+from pssrflow.provenance import write_provenance
+from pssrflow.report import write_report
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        provenance = write_provenance(
+            snakemake.output.provenance,
+            results=snakemake.params.results,
+            rows=snakemake.params.rows,
+            models=snakemake.params.models,
+            config=snakemake.params.config,
+        )
+        write_report(
+            snakemake.output.page,
+            results=snakemake.params.results,
+            rows=snakemake.params.rows,
+            models=snakemake.params.models,
+            config=snakemake.params.config,
+            provenance=provenance,
+        )

@@ -1,0 +1,13 @@
+"""Rule simulate_acquisition: write a raw acquisition of simulated tissue."""
+
+from pssrflow.jobs import job
+from pssrflow.simulate import simulate
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads):
+        simulate(
+            path=snakemake.params.path,
+            done=snakemake.output.done,
+            seed=snakemake.params.seed,
+            **snakemake.params.settings,
+        )
