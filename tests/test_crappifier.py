@@ -1,6 +1,5 @@
 """The crappifier: what each step does to the grey levels, and bytes that no cut can change."""
 
-import dask
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -184,7 +183,3 @@ def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissu
     assert volume.pixel_size == (None, 0.016, 0.016)
     # The first LR pixel is centred 1.5 HR pixels into the image.
     assert volume.origin[1] * volume.pixel_size[1] == pytest.approx(1.5 * 0.004)
-
-
-def test_dask_needs_no_scheduler_of_its_own():
-    assert dask.config.get("scheduler", None) is None

@@ -17,7 +17,8 @@ from pssrflow.config import (
 )
 from pssrflow.errors import InputError
 from pssrflow.jobs import claim
-from pssrflow.rerun import code_hash, fingerprint
+from pssrflow.rerun import code_hash
+from pssrflow.sources import fingerprint
 
 TEMPLATE = Path(workflow.basedir, "workflow", "report", "report.html.jinja")
 

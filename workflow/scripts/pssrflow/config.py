@@ -63,7 +63,8 @@ def with_defaults(config, schema):
         if key in config or "default" in part:
             filled[key] = _filled(config.get(key, part.get("default")), part)
     other = schema.get("additionalProperties")
-    for key in config.keys() - filled.keys():
+    # Not a set of keys: their order would differ from run to run, and with it Snakemake's params.
+    for key in [key for key in config if key not in filled]:
         filled[key] = _filled(config[key], other if isinstance(other, dict) else {})
     for branch in schema.get("allOf", []):
         if jsonschema.Draft202012Validator(branch.get("if", {})).is_valid(filled):

@@ -1,17 +1,15 @@
 """Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels."""
 
-import hashlib
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.intensity import Histogram, Intensity
-from pssrflow.jobs import file_hash
 from pssrflow.readers import open_acquisition
+from pssrflow.sources import describe_source
 from pssrflow.store import Volume, create, finish, open_level, write_shard
 
 log = logging.getLogger(__name__)
@@ -119,19 +117,3 @@ class _Writer:
         named = ", ".join(f"t={t} c={c} z={z}" for t, c, z in flat[:5])
         more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
         return [f"constant planes (one grey level, nothing to learn or restore): {named}{more}"]
-
-
-def describe_source(path, files):
-    """Path, number, size and SHA-256 of the files of an acquisition."""
-    files = [f for root in files for f in _files_below(Path(root))]
-    if len(files) == 1:
-        total = file_hash(files[0])
-    else:
-        lines = "\n".join(f"{f.name} {file_hash(f)}" for f in files)
-        total = hashlib.sha256(lines.encode()).hexdigest()
-    size = sum(f.stat().st_size for f in files)
-    return {"path": str(path), "files": len(files), "bytes": size, "sha256": total}
-
-
-def _files_below(path):
-    return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]

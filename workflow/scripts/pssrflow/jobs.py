@@ -2,14 +2,12 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import logging
 import os
 import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 
 import zarr
@@ -59,7 +57,6 @@ def job(log_path, threads):
             yield log
         except (InputError, OSError) as error:
             log.error("%s", _readable(error))
-            log.debug("%s", traceback.format_exc())
             sys.exit(1)
         except Exception:
             log.exception("this is a defect of PSSRflow; please report it with this log")
@@ -82,12 +79,6 @@ def write_json(path, content):
 def read_json(path):
     """Content of a JSON file."""
     return json.loads(Path(path).read_text())
-
-
-def file_hash(path):
-    """SHA-256 of a file."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _wait_for(stream):

@@ -17,8 +17,12 @@ from pssrflow.errors import InputError
 
 
 def bicubic(images, scale):
-    """Bicubic interpolation of (n, c, y, x); LR pixel i is centred on HR pixels scale*i + k."""
-    return F.interpolate(images.float(), scale_factor=scale, mode="bicubic", align_corners=False)
+    """Bicubic interpolation of (n, c, y, x); LR pixel i covers HR pixels scale*i + 0 to scale - 1.
+
+    `antialias` changes nothing when enlarging but the kernel: Keys' a = -1/2, as in Pillow and
+    MATLAB, which keeps straight ramps straight; without it torch takes -3/4.
+    """
+    return F.interpolate(images.float(), scale_factor=float(scale), mode="bicubic", antialias=True)
 
 
 class Residual(nn.Module):

@@ -1,14 +1,11 @@
-"""When a rule must run again: hashes of its code and of inputs that a path cannot show."""
+"""When a rule must run again: a hash of its code that changes with what it does alone."""
 
 import ast
 import functools
 import hashlib
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
-# Acquisitions up to this size are hashed whole, larger ones at places spread over each file.
-HASHED_WHOLE = 64 * 2**20
-SAMPLES, SAMPLE_BYTES = 16, 65536
+PACKAGE = Path(__file__).resolve().parent
 
 
 @functools.cache
@@ -22,46 +19,17 @@ def code_hash(script):
     script : str
         Path of the script.
     """
-    files, waiting = set(), [Path(script)]
+    files, waiting = set(), [Path(script).resolve()]
     while waiting:
         path = waiting.pop()
         if path not in files:
             files.add(path)
             waiting += _imports(path)
-    trees = [f"{path.name} {_code(path)}" for path in sorted(files, key=lambda p: p.name)]
+    # Names below the folder of the scripts: moving the project is no change of its code.
+    trees = [
+        f"{path.relative_to(PACKAGE.parent).as_posix()} {_code(path)}" for path in sorted(files)
+    ]
     return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:16]
-
-
-@functools.cache
-def fingerprint(paths):
-    """Hash of what files hold, for acquisitions that may be too large to read at every start.
-
-    Sizes always count; bytes count whole up to 64 MiB in all, beyond that at 16 places of every
-    file (the first and last 64 KiB among them). Time stamps never count.
-
-    Parameters
-    ----------
-    paths : tuple of str
-        Files, or folders with all that is in them.
-    """
-    files = [f for p in map(Path, paths) for f in (sorted(p.rglob("*")) if p.is_dir() else [p])]
-    files = [f for f in files if f.is_file()]
-    whole = sum(f.stat().st_size for f in files) <= HASHED_WHOLE
-    total = hashlib.sha256()
-    for path in files:
-        total.update(f"{path.name} {path.stat().st_size}".encode())
-        total.update(path.read_bytes() if whole else _sampled(path))
-    return total.hexdigest()[:16]
-
-
-def _sampled(path):
-    last = max(0, path.stat().st_size - SAMPLE_BYTES)
-    with open(path, "rb") as stream:
-        parts = []
-        for place in sorted({last * i // (SAMPLES - 1) for i in range(SAMPLES)}):
-            stream.seek(place)
-            parts.append(stream.read(SAMPLE_BYTES))
-    return b"".join(parts)
 
 
 def _imports(path):

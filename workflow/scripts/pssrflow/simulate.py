@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from pssrflow.ingest import describe_source
 from pssrflow.jobs import write_json
 from pssrflow.microscope import Microscope, acquire, discard
+from pssrflow.sources import describe_source
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import math
-import pickle
 import signal
 import threading
 import time
@@ -23,9 +22,10 @@ from tqdm import tqdm
 
 from pssrflow.devices import best_precision
 from pssrflow.errors import InputError
-from pssrflow.jobs import file_hash, write_json
+from pssrflow.jobs import write_json
 from pssrflow.networks import bicubic, build, save_weights
 from pssrflow.patches import Patches, patch_size, prefetch, split_field
+from pssrflow.sources import file_hash
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,7 @@ class Trainer:
             return
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, OSError, EOFError, pickle.UnpicklingError) as error:
+        except Exception as error:  # a damaged file raises whatever its bytes happen to mean
             log.warning("%s cannot be read (%s); training starts anew", path, error)
             return
         if state["identity"] != self.identity:

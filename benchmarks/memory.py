@@ -1,0 +1,89 @@
+"""Peak memory of ingest, crappify and predict must not grow with the field.
+
+Simulated fields of both sizes go through the same functions as in the rules, each in a process of
+its own, whose peak resident memory is printed. Prediction runs on the crappified field, so its
+result has the size of the ingested one.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from machine import heading
+from pssrflow.crappifier import Crappifier, Step
+from pssrflow.crappify import crappify
+from pssrflow.ingest import ingest
+from pssrflow.microscope import Microscope, acquire
+from pssrflow.networks import build, save_weights
+from pssrflow.predict import finalise, initialise, run_part
+
+CHUNK, SHARD, PARTS = (1, 256, 256), (1, 2048, 2048), 2
+STAGES = ("simulate", "ingest", "crappify", "predict_init", "predict_part", "predict_finalise")
+
+
+def run_stage(stage, folder, size, threads):
+    """Run one stage as its rule does."""
+    raw, hr, lr, sr, weights, plan = (
+        folder / name
+        for name in (
+            "raw.ome.tif",
+            "hr.ome.zarr",
+            "lr.ome.zarr",
+            "sr.ome.zarr",
+            "w.safetensors",
+            "plan.json",
+        )
+    )
+    if stage == "simulate":
+        acquire(raw, 0, Microscope(), (1, size, size))
+    elif stage == "ingest":
+        ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), threads)
+    elif stage == "crappify":
+        chain = Crappifier(4, "bilinear", (Step("poisson", 1), Step("gaussian", 3)))
+        crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, threads)
+    elif stage == "predict_init":
+        save_weights(weights, build("unet", 4), {"arch": "unet", "scale": 4, "options": {}})
+        initialise(lr, weights, sr, plan, 256, 24, PARTS, CHUNK, SHARD)
+    elif stage == "predict_part":
+        run_part(lr, weights, sr, plan, 0, folder / "0.json", threads, "auto")
+    else:
+        run_part(lr, weights, sr, plan, 1, folder / "1.json", threads, "auto")
+        finalise(sr, plan, [folder / "0.json", folder / "1.json"], folder / "sr.json", threads)
+
+
+def peak_memory(stage, folder, size, threads):
+    """Peak resident memory (MB) and seconds of a stage in a process of its own."""
+    arguments = ["--stage", stage, "--folder", str(folder), "--threads", str(threads)]
+    child = subprocess.Popen([sys.executable, __file__, str(size), *arguments])
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{stage} failed")
+    return usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sizes", type=int, nargs="*", default=[8192, 16384])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stage:
+        run_stage(options.stage, options.folder, options.sizes[0], options.threads)
+        sys.exit()
+    peaks = {}
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            for stage in STAGES:
+                peaks[stage, size] = peak_memory(stage, Path(folder), size, options.threads)
+    print(heading())
+    print("| stage |", " | ".join(f"{s}², MB" for s in options.sizes), "| ratio |")
+    print("|---" * (len(options.sizes) + 2) + "|")
+    for stage in STAGES[1:]:
+        found = [peaks[stage, size] for size in options.sizes]
+        print(
+            f"| {stage} |", " | ".join(f"{p:.0f}" for p in found), f"| {found[-1] / found[0]:.2f} |"
+        )

@@ -1,0 +1,206 @@
+"""Configuration and sample sheet: documented, defaulted, and refused with what is accepted."""
+
+import copy
+
+import pytest
+import yaml
+from pssrflow.config import check_config, load_schema, read_samples, seconds, with_defaults
+from pssrflow.errors import InputError
+
+
+@pytest.fixture(scope="session")
+def schema(root):
+    return load_schema(root / "workflow/schemas/config.schema.yaml")
+
+
+@pytest.fixture(scope="session")
+def sheet_schema(root):
+    return load_schema(root / "workflow/schemas/samples.schema.yaml")
+
+
+@pytest.fixture
+def default(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+def test_config_yaml_holds_the_defaults_of_the_schema(default, schema):
+    # The demo's acquisitions are the one thing that no user wants by default.
+    acquisitions = default.pop("simulate")
+    filled = with_defaults({}, schema)
+    assert filled.pop("simulate") == {}
+    filled["crappify"]["noise"] = [{"name": "poisson", "intensity": 1}]
+    assert default == filled
+    assert acquisitions
+
+
+def keys(schema, name=""):
+    for key, part in schema.get("properties", {}).items():
+        yield f"{name}{key}", part
+        yield from keys(part, f"{name}{key}.")
+    for part in (schema.get("additionalProperties"), schema.get("items")):
+        if isinstance(part, dict):
+            yield from keys(part, f"{name}*.")
+
+
+def test_every_key_has_a_description_and_a_default(schema, sheet_schema):
+    for key, part in [*keys(schema), *keys(sheet_schema)]:
+        assert part.get("description"), key
+    required = {"crappify.noise.*.name", "crappify.noise.*.intensity", "models.*.arch"}
+    for key, part in keys(schema):
+        assert "default" in part or key in required, key
+
+
+def test_every_key_of_config_yaml_is_commented(root):
+    lines = (root / "config.yaml").read_text().split("simulate:")[0].splitlines()
+    commented = False
+    for line in lines:
+        stripped = line.strip()
+        if stripped.startswith("#"):
+            commented = True
+        elif not stripped:
+            commented = False
+        elif ":" in stripped and not commented and not stripped.startswith("-"):
+            # A group of keys may share the comment above it.
+            assert line.startswith(" "), f"no comment above {line!r}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trian": {}}, r"trian: unknown key\. Accepted: .*did you mean 'train'"),
+        ({"train": {"epoch": 3}}, r"train\.epoch: unknown key\. .*did you mean 'epochs'"),
+        ({"crappify": {"scale": "four"}}, r'crappify\.scale: found "four"\. Accepted: integer'),
+        ({"crappify": {"scale": 0}}, r"crappify\.scale: found 0\. Accepted: at least 1"),
+        ({"crappify": {"downsample": "sinc"}}, r"downsample: found \"sinc\".*bilinear, area"),
+        (
+            {"crappify": {"noise": [{"name": "poisson", "intensity": -1}]}},
+            r"crappify\.noise\[0\]\.intensity: found -1\. Accepted: at least 0",
+        ),
+        (
+            {"crappify": {"noise": [{"name": "poisson", "intensity": 2}]}},
+            r"crappify\.noise\[0\]\.intensity: found 2\. Accepted: at most 1",
+        ),
+        (
+            {"crappify": {"noise": [{"name": "fog", "intensity": 1}]}},
+            r"noise\[0\]\.name: .*gaussian",
+        ),
+        ({"crappify": {"noise": [{"name": "blur"}]}}, r"noise\[0\]: 'intensity' is a required"),
+        ({"crappify": {"scale": 1, "noise": []}}, r"scale 1 and no noise leave nothing"),
+        ({"ingest": {"shard": [1, 1000, 2048]}}, r"1000 pixels along y are no multiple.*256"),
+        ({"ingest": {"chunk": [1, 256]}}, r"ingest\.chunk: found \[1, 256\]\. Accepted: 3 values"),
+        ({"ingest": {"percentiles": [99, 1]}}, r"percentiles: found 99 and 1"),
+        ({"models": {"a/b": {"arch": "unet"}}}, r"models.*a/b"),
+        (
+            {"models": {"m": {"arch": "vit"}}},
+            r"models\.m\.arch: found \"vit\"\. Accepted: unet, bicubic",
+        ),
+        ({"models": {"m": {"arch": "unet", "depth": 3}}}, r"models\.m\.depth: unknown key.*widths"),
+        ({"models": {}}, r"models: found \{\}"),
+        ({"train": {"max_time": "soon"}}, r"train\.max_time: found \"soon\""),
+        ({"predict": {"halo": "big"}}, r"predict\.halo: found \"big\""),
+        ({"predict": {"parts": 0}}, r"predict\.parts: found 0\. Accepted: at least 1"),
+    ],
+)
+def test_a_wrong_key_is_named_with_what_was_found_and_what_is_accepted(
+    change, message, default, schema
+):
+    config = copy.deepcopy(default)
+    for section, values in change.items():
+        if isinstance(config.get(section), dict) and section != "models":
+            config[section].update(values)
+        else:
+            config[section] = values
+    with pytest.raises(InputError, match=message) as caught:
+        check_config(config, schema, "mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: configuration refused")
+
+
+def test_all_errors_are_told_at_once(default, schema):
+    default["crappify"]["scale"] = 0
+    default["train"]["batch"] = "many"
+    with pytest.raises(InputError, match=r"(?s)scale.*batch"):
+        check_config(default, schema, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("90s", 90), ("10m", 600), ("1.5h", 5400), (30, 30), (None, None)]
+)
+def test_durations_are_read(text, expected):
+    assert seconds(text) == expected
+
+
+HEADER = "sample\trole\tpath\tlr_path\tcrop\n"
+
+
+@pytest.fixture
+def read(tmp_path, default, schema, sheet_schema):
+    """Function that reads a sheet given as text."""
+
+    def sheet(text):
+        path = tmp_path / "samples.tsv"
+        path.write_text(text)
+        return read_samples(str(path), sheet_schema, check_config(default, schema, "config.yaml"))
+
+    return sheet
+
+
+def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
+    (tmp_path / "a.tif").touch()
+    table = read(
+        f"{HEADER}a\ttrain\t{tmp_path}/a.tif\t\t\nb\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t\n"
+    )
+    assert table.loc["a", "lr_path"] is None and table.loc["a", "axes"] is None
+    assert list(table.index) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("../a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.\./a"'),
+        ("..\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.\."'),
+        (
+            "a b\ttrain\tsimulate:survey\t\t",
+            r'line 2, sample: found "a b"\. Accepted: text that match',
+        ),
+        ("models\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "models"'),
+        (
+            "a\tlearn\tsimulate:survey\t\t",
+            r'line 2, role: found "learn"\. Accepted: train, test, pr',
+        ),
+        ("a\ttrain\t\t\t", r"line 2, row: 'path' is a required"),
+        ("a\ttrain\tnowhere.tif\t\t", r"line 2, path: nothing at 'nowhere\.tif' \(looked in"),
+        ("a\ttrain\tno/*.tif\t\t", r"line 2, path: nothing at 'no/\*\.tif'"),
+        (
+            "a\ttrain\tsimulate:survy\t\t",
+            r"no simulated acquisition 'survy'.*did you mean 'survey'",
+        ),
+        ("a\tpredict\tsimulate:survey\tsimulate:pair-lr\t", r"line 2, lr_path: a predict row"),
+        ("a\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t0:9, 0:9", r"line 2, crop: would cut"),
+    ],
+)
+def test_a_wrong_row_is_named_with_its_line_and_column(row, message, read):
+    with pytest.raises(InputError, match=message) as caught:
+        read(f"{HEADER}{row}\n")
+    assert "samples.tsv" in str(caught.value)
+
+
+def test_duplicate_samples_are_refused_even_if_only_the_case_differs(read):
+    rows = "a\ttrain\tsimulate:survey\t\t\nA\ttest\tsimulate:survey\t\t\n"
+    with pytest.raises(InputError, match="lines 2, 3, sample: 'a' stands more than once"):
+        read(HEADER + rows)
+
+
+def test_unknown_and_missing_columns_are_refused(read):
+    with pytest.raises(InputError, match=r"unknown column 'rolle'.*did you mean 'role'"):
+        read("sample\trolle\tpath\n")
+    with pytest.raises(InputError, match="no column 'path'"):
+        read("sample\trole\n")
+
+
+def test_an_empty_or_absent_sheet_is_refused(read, sheet_schema, default):
+    with pytest.raises(InputError, match="no rows"):
+        read(HEADER)
+    with pytest.raises(InputError, match="not a table"):
+        read("")
+    with pytest.raises(InputError, match="no such sample sheet"):
+        read_samples("nowhere.tsv", sheet_schema, default)

@@ -1,0 +1,86 @@
+"""What a machine does to a run: kills at any moment, full disks, vanished files."""
+
+import os
+import random
+import signal
+import subprocess
+
+import pytest
+
+from workflow import command, contents, environment, prepare, run
+
+pytestmark = pytest.mark.slow
+KILLS = 10
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Content hashes of a run that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("calm")
+    prepare(folder)
+    run(folder)
+    return contents(folder)
+
+
+def killed_after(folder, seconds, whole_group):
+    """Start the run and kill it, alone or with all its jobs; True if it had ended before."""
+    process = subprocess.Popen(
+        command(),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        process.wait(timeout=seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        if whole_group:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()
+        return False
+
+
+def test_ten_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
+    prepare(tmp_path)
+    moments = random.Random(os.environ.get("PSSRFLOW_KILL_SEED", "0"))
+    kills = 0
+    for number in range(10 * KILLS):
+        seconds = moments.uniform(1, 15)
+        print(f"kill {kills + 1} after {seconds:.1f} s", flush=True)
+        kills += not killed_after(tmp_path, seconds, whole_group=number % 2)
+        if kills == KILLS:
+            break
+    run(tmp_path)
+    assert contents(tmp_path) == undisturbed
+    assert "Nothing to be done" in run(tmp_path)
+
+
+def test_a_deleted_shard_is_named_and_a_forced_run_mends_it(undisturbed, tmp_path):
+    prepare(tmp_path)
+    run(tmp_path, "predict")
+    (tmp_path / "results/survey/tiny/sr.ome.zarr/0/c/0/0/0/0/0").unlink()
+    output = run(tmp_path, "--forcerun", "predict_finalise", "--", "predict", check=False)
+    assert "sr.ome.zarr/0 at t,c,z,y,x = (0, 0, 0, 0, 0)" in output and "Traceback" not in output
+    run(tmp_path, "--forcerun", "predict_part", "--", "predict")
+    assert contents(tmp_path).items() <= undisturbed.items()
+
+
+def test_a_full_disk_gives_one_clear_error_and_the_run_goes_on(undisturbed, tmp_path):
+    if os.geteuid():
+        pytest.skip("mounting a small disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], check=True)
+    try:
+        prepare(disk)
+        output = run(disk, "ingest", check=False)
+        assert "No space left on device" in output
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        run(disk, "ingest", "crappify")
+        assert contents(disk).items() <= undisturbed.items()
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)

@@ -1,0 +1,100 @@
+"""Code and input hashes change with content, and with nothing else."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from pssrflow import rerun
+from pssrflow.sources import fingerprint
+
+
+@pytest.fixture
+def project(root, tmp_path, monkeypatch):
+    """A copy of the scripts that can be edited."""
+    shutil.copytree(root / "workflow/scripts", tmp_path / "scripts")
+    monkeypatch.setattr(rerun, "PACKAGE", tmp_path / "scripts" / "pssrflow")
+
+    def hashes():
+        rerun.code_hash.cache_clear()
+        rerun._tree.cache_clear()
+        return {p.stem: rerun.code_hash(str(p)) for p in (tmp_path / "scripts").glob("*.py")}
+
+    return tmp_path / "scripts" / "pssrflow", hashes
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_editing_the_crappifier_changes_crappify_and_train_but_not_ingest(project):
+    package, hashes = project
+    before = hashes()
+    edit(package / "crappifier.py", "GREY = 255.0", "GREY = 256.0")
+    after = hashes()
+    changed = {name for name in before if before[name] != after[name]}
+    assert {"crappify", "train"} <= changed
+    assert changed.isdisjoint({"simulate", "ingest", "predict_part", "evaluate"})
+
+
+def test_editing_a_reader_changes_ingest_alone(project):
+    package, hashes = project
+    before = hashes()
+    edit(package / "readers" / "raster.py", "import", "import sys\nimport")
+    after = hashes()
+    assert {name for name in before if before[name] != after[name]} == {"ingest"}
+
+
+def test_comments_docstrings_layout_and_time_stamps_change_nothing(project):
+    package, hashes = project
+    before = hashes()
+    path = package / "crappifier.py"
+    path.write_text(
+        "# a comment\n" + path.read_text().replace('"""The crappifier', '"""A crappifier')
+    )
+    edit(path, "GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
+    os.utime(package / "store.py")
+    assert hashes() == before
+
+
+def test_hashes_are_the_same_in_every_process(root):
+    code = "from pssrflow.rerun import code_hash; import sys; print(code_hash(sys.argv[1]))"
+    script = str(root / "workflow/scripts/ingest.py")
+    found = set()
+    for seed in "0123":
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(root / "workflow/scripts"),
+        }
+        command = [sys.executable, "-c", code, script]
+        found.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(found) == 1
+
+
+def test_a_fingerprint_follows_the_bytes_and_not_the_time_stamp(tmp_path):
+    (tmp_path / "a").write_bytes(b"pixels")
+    first = fingerprint((str(tmp_path),))
+    fingerprint.cache_clear()
+    os.utime(tmp_path / "a", (0, 0))
+    assert fingerprint((str(tmp_path),)) == first
+    fingerprint.cache_clear()
+    (tmp_path / "a").write_bytes(b"pixelz")
+    assert fingerprint((str(tmp_path),)) != first
+
+
+def test_a_large_file_is_sampled_at_both_ends_and_between(tmp_path, monkeypatch):
+    monkeypatch.setattr("pssrflow.sources.HASHED_WHOLE", 1000)
+    monkeypatch.setattr("pssrflow.sources.SAMPLE_BYTES", 64)
+    path = tmp_path / "a"
+    path.write_bytes(bytes(10_000))
+    first = fingerprint((str(path),))
+    for place in (0, 5000 // 15 * 15, 9_999):
+        content = bytearray(10_000)
+        content[min(place, 9_999)] = 1
+        path.write_bytes(content)
+        fingerprint.cache_clear()
+        if place in (0, 9_999):
+            assert fingerprint((str(path),)) != first

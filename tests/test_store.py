@@ -1,0 +1,110 @@
+"""Stores: valid OME-Zarr that others read, whole shards, and damage that is found."""
+
+import json
+
+import numpy as np
+import ome_zarr.io
+import ome_zarr.reader
+import pytest
+import zarr
+from ome_zarr_models.v05 import Image
+from pssrflow.blocks import Region
+from pssrflow.errors import InputError
+from pssrflow.store import finish, halve, open_level, read_volume, write_shard
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
+def test_public_validators_and_readers_accept_a_store(dtype, make_store, rng):
+    values = (rng.random((2, 2, 3, 150, 270)) * 100).astype(dtype)
+    path = make_store(values)
+    Image.from_zarr(zarr.open_group(path, mode="r"))
+    [node] = list(ome_zarr.reader.Reader(ome_zarr.io.parse_url(path))())
+    np.testing.assert_array_equal(np.asarray(node.data[0]), values)
+    assert [a["name"] for a in node.metadata["axes"]] == list("tczyx")
+
+
+def test_metadata_say_pixel_size_unit_window_and_axis_names(make_store, tissue):
+    path = make_store(tissue((1, 2, 1, 300, 200), np.uint16), pixel_size=(0.05, 0.004, 0.004))
+    ome = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]
+    [multiscale] = ome["multiscales"]
+    assert ome["version"] == "0.5"
+    assert [a.get("unit") for a in multiscale["axes"]] == [None, None, *["micrometer"] * 3]
+    scale, translation = multiscale["datasets"][1]["coordinateTransformations"]
+    assert scale["scale"] == [1, 1, 0.05, 0.008, 0.008]
+    # A pixel of level 1 is centred between two pixels of level 0.
+    assert translation["translation"] == pytest.approx([0, 0, 0, 0.002, 0.002])
+    assert ome["omero"]["channels"][0]["window"]["max"] == 65535
+    assert open_level(path).metadata.dimension_names == ("t", "c", "z", "y", "x")
+
+
+def test_an_unknown_pixel_size_has_no_unit(make_store, tissue):
+    path = make_store(tissue((1, 1, 1, 64, 64)), pixel_size=(None, None, None))
+    axes = json.loads((path / "zarr.json").read_text())["attributes"]["ome"]["multiscales"][0][
+        "axes"
+    ]
+    assert all("unit" not in axis for axis in axes)
+    assert read_volume(path).pixel_size == (None, None, None)
+
+
+def test_the_pyramid_halves_until_a_level_fits_one_chunk(make_store, tissue):
+    values = tissue((1, 1, 1, 300, 131))
+    path = make_store(values)
+    shapes = [open_level(path, k).shape[3:] for k in range(4)]
+    assert shapes == [(300, 131), (150, 66), (75, 33), (38, 17)]
+    np.testing.assert_array_equal(open_level(path, 1)[:], halve(values))
+    np.testing.assert_array_equal(open_level(path, 3)[:], halve(halve(halve(values))))
+
+
+def test_halving_takes_the_rounded_mean_and_keeps_the_last_odd_row():
+    values = np.array([[0, 1, 9], [2, 3, 9], [5, 5, 5]], np.uint8)
+    np.testing.assert_array_equal(halve(values), [[2, 9], [5, 5]])
+
+
+@pytest.mark.parametrize(
+    "region",
+    [
+        Region((0, 0, 0, 0, 0), (1, 1, 1, 64, 128)),
+        Region((0, 0, 0, 64, 0), (1, 1, 1, 192, 128)),
+    ],
+)
+def test_writing_less_than_a_shard_is_refused(region, make_store, tissue):
+    path = make_store(tissue((1, 1, 1, 256, 256)))
+    with pytest.raises(AssertionError, match="not a whole shard"):
+        write_shard(open_level(path, mode="r+"), region, np.zeros(region.shape, np.uint8))
+
+
+def unfinished(path):
+    """Digests of the shards as they are, which `finish` must hold the store to."""
+    from pssrflow.store import digest
+
+    array = open_level(path)
+    return {r: digest(array[r.slices]) for r in read_volume(path).shards()}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "deleted", "changed"])
+def test_finish_names_the_damaged_shard_and_writes_no_done_file(
+    damage, make_store, tissue, tmp_path
+):
+    path = make_store(tissue((1, 1, 1, 256, 256)))
+    digests, done = unfinished(path), tmp_path / "again.json"
+    shard = path / "0/c/0/0/0/1/0"
+    if damage == "truncated":
+        shard.write_bytes(shard.read_bytes()[: shard.stat().st_size // 2])
+    elif damage == "deleted":
+        shard.unlink()
+    else:
+        shard.write_bytes((path / "0/c/0/0/0/0/0").read_bytes())
+    with pytest.raises(InputError, match=r"0, 0, 0, 128, 0"):
+        finish(path, done, digests, threads=2)
+    assert not done.exists()
+
+
+def test_the_content_hash_depends_on_pixels_alone(make_store, tissue, tmp_path):
+    values = tissue((1, 1, 2, 150, 150))
+    for name in ("a", "b"):
+        make_store(values, name)
+    changed = values.copy()
+    changed[0, 0, 1, 149, 149] ^= 1
+    make_store(changed, "c")
+    a, b, c = (json.loads((tmp_path / f"{n}.done.json").read_text())["content"] for n in "abc")
+    assert a == b != c

@@ -1,0 +1,285 @@
+"""The workflow as a user runs it: from one command to the report, and what runs again."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import ome_zarr.io
+import ome_zarr.reader
+import pandas as pd
+import pytest
+import yaml
+import zarr
+from ome_zarr_models.v05 import Image
+
+from workflow import ROOT, SHEET, TINY, contents, planned, prepare, run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A folder in which everything was run once; tests must leave it as it was."""
+    folder = tmp_path_factory.mktemp("user")
+    prepare(folder)
+    run(folder)
+    return folder
+
+
+@pytest.fixture
+def mine(finished, tmp_path):
+    """A copy that a test may change."""
+    shutil.copytree(finished, tmp_path / "mine", symlinks=True)
+    return tmp_path / "mine"
+
+
+def test_every_store_is_accepted_by_the_public_validator_and_reader(finished):
+    stores = list((finished / "results").rglob("*.ome.zarr"))
+    assert len(stores) == 9
+    for store in stores:
+        Image.from_zarr(zarr.open_group(store, mode="r"))
+        assert list(ome_zarr.reader.Reader(ome_zarr.io.parse_url(store))())
+        validator = f"{sys.prefix}/bin/ome-zarr-models"
+        subprocess.run([validator, "validate", str(store)], check=True, capture_output=True)
+
+
+def test_predictions_have_the_shape_dtype_and_pixel_size_promised(finished):
+    survey = zarr.open_array(finished / "results/survey/tiny/sr.ome.zarr/0", mode="r")
+    assert survey.shape == (1, 1, 1, 280, 360) and survey.dtype == np.uint8
+    twelve_bit = zarr.open_array(finished / "results/test/tiny/sr.ome.zarr/0", mode="r")
+    assert twelve_bit.dtype == np.uint16 and twelve_bit.shape[3:] == (200, 264)
+    done = json.loads((finished / "results/survey/tiny/sr.done.json").read_text())
+    assert done["pixel_size_um"] == pytest.approx([0.05, 0.004, 0.004])
+
+
+def test_metrics_cover_prediction_and_baseline(finished):
+    table = pd.read_csv(finished / "results/pair/tiny/metrics.csv")
+    assert table["method"].tolist() == ["sr", "bicubic"]
+    assert table[["psnr", "ssim", "ms_ssim", "nrmse", "psnr_affine"]].notna().all(None)
+
+
+def test_the_report_is_one_page_that_loads_nothing(finished):
+    page = (finished / "results/report.html").read_text()
+    assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
+    assert "@import" not in page and "url(" not in page
+    for needed in ("test, model tiny", "pair, model tiny", "survey, model tiny", "max_steps: 20"):
+        assert needed in page
+    assert page.count("data:image/png;base64,") >= 9
+
+
+def test_provenance_names_inputs_versions_parameters_seed_and_code(finished):
+    content = json.loads((finished / "results/provenance.json").read_text())
+    assert content["config"]["seed"] == 0 and content["packages"]["torch"]
+    assert len(content["samples"]["train"]["hr"]["source"]["sha256"]) == 64
+    assert {"ingest", "train", "predict_part"} <= set(content["code"])
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in run(finished)
+
+
+def test_touching_every_file_reruns_nothing(mine):
+    for path in [
+        *mine.rglob("*.json"),
+        *mine.rglob("*.csv"),
+        *mine.rglob("*.tif"),
+        mine / "mine.yaml",
+    ]:
+        os.utime(path)
+    assert planned(mine) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "runs", "stays"),
+    [
+        (
+            {"crappify": {"noise": [{"name": "poisson", "intensity": 0.9}]}},
+            {
+                "crappify_acquisition",
+                "train_model",
+                "predict_part",
+                "evaluate_prediction",
+                "report",
+            },
+            {"simulate_acquisition", "ingest_hr", "ingest_lr", "register_pair"},
+        ),
+        (
+            {"train": TINY["train"] | {"max_steps": 21}},
+            {"train_model", "predict_init", "evaluate_prediction", "report"},
+            {"simulate_acquisition", "ingest_hr", "crappify_acquisition", "register_pair"},
+        ),
+        (
+            {"predict": {"tile": 32, "parts": 3}},
+            {"predict_init", "predict_part", "predict_finalise"},
+            {"ingest_hr", "crappify_acquisition", "train_model"},
+        ),
+        (
+            {"report": {"title": "Another"}},
+            {"report"},
+            {
+                "ingest_hr",
+                "crappify_acquisition",
+                "train_model",
+                "predict_part",
+                "evaluate_prediction",
+            },
+        ),
+    ],
+)
+def test_a_changed_key_reruns_what_depends_on_it_alone(change, runs, stays, mine):
+    prepare(mine, TINY | change)
+    found = planned(mine)
+    assert runs <= found and not stays & found
+
+
+def test_an_edited_crappifier_reruns_crappify_and_what_depends_on_it_not_ingest(mine, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
+    snakefile = ("--snakefile", str(project / "Snakefile"))
+    assert planned(mine, *snakefile) == set()
+    core = project / "workflow/scripts/pssrflow/crappifier.py"
+    core.write_text("# a comment\n" + core.read_text())
+    os.utime(project / "workflow/scripts/crappify.py")
+    assert planned(mine, *snakefile) == set()
+    core.write_text(core.read_text().replace("GREY = 255.0", "GREY = 254.0"))
+    found = planned(mine, *snakefile)
+    assert {"crappify_acquisition", "train_model", "predict_part", "report"} <= found
+    assert not {"simulate_acquisition", "ingest_hr", "ingest_lr"} & found
+
+
+def test_editing_pixels_of_a_raw_file_reruns_its_ingest_alone(tmp_path, tissue, write_tiff):
+    import tifffile
+
+    values = tissue((256, 256))
+    path = write_tiff("raw.tif", values)
+    prepare(tmp_path, sheet=f"sample\trole\tpath\na\ttrain\t{path}\nb\ttest\tsimulate:test\n")
+    run(tmp_path, "ingest")
+    os.utime(path)
+    assert planned(tmp_path, "ingest") == set()
+    values[100, 100] ^= 255
+    tifffile.imwrite(path, values, photometric="minisblack")
+    output = run(tmp_path, "--dry-run", "ingest")
+    assert "sample=a" in output and "sample=b" not in output
+
+
+def test_parts_cores_and_chunks_change_no_pixel(finished, tmp_path):
+    other = TINY | {
+        "ingest": {"chunk": [1, 32, 32], "shard": [1, 64, 128]},
+        "predict": {"tile": 32, "parts": 5},
+    }
+    prepare(tmp_path, other)
+    shutil.copytree(finished / "results/simulated", tmp_path / "results/simulated")
+    run(tmp_path, "--cores", "1", "crappify", "predict")
+    for name in ("test/lr", "pair/lr", "test/tiny/sr", "survey/tiny/sr"):
+        one, two = (
+            zarr.open_array(f / f"results/{name}.ome.zarr/0", mode="r")[:]
+            for f in (finished, tmp_path)
+        )
+        if name.endswith("lr"):
+            np.testing.assert_array_equal(one, two)
+        else:
+            # One or two threads sum in another order, in training too.
+            assert np.abs(one.astype(int) - two.astype(int)).max() <= 1 + int(one.max()) // 256
+
+
+@pytest.mark.parametrize(
+    ("config", "sheet", "message"),
+    [
+        (TINY | {"crappify": {"scale": 0}}, SHEET, r"mine\.yaml.*\n *crappify\.scale: found 0"),
+        (
+            TINY,
+            SHEET.replace("survey\tpredict", "survey\tpredct"),
+            r"samples\.tsv.*\n *line 5, role",
+        ),
+        (
+            TINY,
+            SHEET.replace("simulate:train", "gone.tif"),
+            r"line 2, path: nothing at 'gone\.tif'",
+        ),
+        (TINY, SHEET.replace("train\ttrain", "train\ttest"), "no row has the role train"),
+    ],
+)
+def test_bad_input_is_refused_while_parsing_without_a_traceback(config, sheet, message, tmp_path):
+    prepare(tmp_path, config, sheet)
+    output = run(tmp_path, "--dry-run", check=False)
+    assert re.search(message, output), output
+    assert "Traceback" not in output and not (tmp_path / "results").exists()
+
+
+def test_a_failing_job_shows_its_reason_without_a_traceback(tmp_path, write_tiff):
+    path = write_tiff("raw.tif", np.zeros((64, 64), np.uint8))
+    prepare(tmp_path, sheet=f"sample\trole\tpath\na\ttrain\t{path}\n")
+    output = run(tmp_path, "ingest", check=False)
+    assert "every pixel of every plane has one value" in output
+    assert "Traceback" not in output
+
+
+def test_two_runs_in_one_results_folder_are_kept_apart(finished):
+    folder = str(finished / "free")
+    code = "import sys; from pssrflow.jobs import claim; claim(sys.argv[1])"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+    command = [sys.executable, "-c", f"{code}; print('mine', flush=True); input()", folder]
+    first = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert first.stdout.readline() == "mine\n"
+    second = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert second.returncode == 1 and "another run is writing here" in second.stderr
+    first.kill()
+    first.wait()
+    # The lock dies with its holder, as after a kill -9.
+    done = subprocess.run(command, env=environment, check=False, input="\n", text=True)
+    assert done.returncode == 0
+    shutil.rmtree(folder)
+
+
+def test_several_models_are_trained_and_reported_each(mine):
+    prepare(mine, TINY | {"models": {"tiny": TINY["models"]["tiny"], "plain": {"arch": "bicubic"}}})
+    run(mine)
+    plain = pd.read_csv(mine / "results/test/plain/metrics.csv").set_index("method")
+    assert plain.loc["sr", "psnr"] == pytest.approx(plain.loc["bicubic", "psnr"], abs=0.05)
+    assert "test, model plain" in (mine / "results/report.html").read_text()
+
+
+def test_targets_make_their_stage_and_no_later_one(tmp_path):
+    prepare(tmp_path)
+    stages = {
+        "ingest": "ingest_hr",
+        "crappify": "crappify_acquisition",
+        "train": "train_model",
+        "predict": "predict_finalise",
+        "evaluate": "evaluate_prediction",
+        "report": "report",
+    }
+    order = list(stages.values())
+    for target, rule in stages.items():
+        found = planned(tmp_path, target)
+        assert rule in found, target
+        assert not set(order[order.index(rule) + 1 :]) & found, target
+
+
+def test_snakemake_makes_its_own_report(mine):
+    run(mine, "--report", "snakemake.html")
+    assert "metrics.csv" in (mine / "snakemake.html").read_text()
+
+
+def test_every_done_file_holds_a_content_hash(finished):
+    hashes = contents(finished)
+    assert len(hashes) == 15 and all(len(h) == 64 for h in hashes.values())
+
+
+def test_the_demo_is_planned_from_the_project_folder_alone(tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "simulate_acquisition" in done.stdout + done.stderr
+    demo = yaml.safe_load((project / "config.yaml").read_text())
+    assert demo["samples"] == "resources/demo/samples.tsv"
