@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from pssrflow import microscope as module
+from pssrflow import microscope, tissue
 from pssrflow.errors import InputError
-from pssrflow.microscope import Microscope, acquire, detect, scan, scene
+from pssrflow.microscope import Microscope, acquire, detect, scan
+from pssrflow.tissue import scene
 from skimage.registration import phase_cross_correlation
 
 SEED = 7
@@ -38,7 +39,7 @@ def field():
 def blank(monkeypatch):
     """Files are about files: a scene that costs nothing."""
     monkeypatch.setattr(
-        module, "scene", lambda seed, z, y, x: np.full((len(y), len(x)), 0.5, np.float32)
+        microscope, "scene", lambda seed, z, y, x: np.full((len(y), len(x)), 0.5, np.float32)
     )
 
 
@@ -50,8 +51,8 @@ def test_neighbouring_blocks_of_the_scene_fit_without_a_seam():
 
 
 def test_bodies_on_a_seam_are_whole(monkeypatch):
-    crowded = module.Particle((90, 150, 150), (30, 60), 6.0, 0.9, 1.0)
-    monkeypatch.setattr(module, "PARTICLES", (crowded,))
+    crowded = tissue.Particle((90, 150, 150), (30, 60), 6.0, 0.9, 1.0)
+    monkeypatch.setattr(tissue, "PARTICLES", (crowded,))
     whole = scene(SEED, 150.0, grid(0, 400), grid(0, 300))
     for top in range(0, 400, 50):
         part = scene(SEED, 150.0, grid(top, 50), grid(0, 300))
@@ -67,7 +68,7 @@ def test_a_place_far_from_the_origin_is_rendered_as_exactly():
 
 def test_no_cell_near_a_square_is_forgotten(monkeypatch):
     few = scene(SEED, 150.0, grid(0, 256), grid(0, 256))
-    monkeypatch.setattr(module, "NEARBY", 20)
+    monkeypatch.setattr(tissue, "NEARBY", 20)
     many = scene(SEED, 150.0, grid(0, 256), grid(0, 256))
     assert np.mean(np.abs(few - many) > 0.01) < 1e-3
 
@@ -225,18 +226,18 @@ def test_equal_acquisitions_are_equal_files(tmp_path, blank):
 
 @pytest.mark.parametrize("name", ["a.ome.tif", "stack"])
 def test_a_killed_run_leaves_nothing_that_looks_finished(tmp_path, blank, monkeypatch, name):
-    path, whole = tmp_path / name, module.scan
+    path, whole = tmp_path / name, microscope.scan
 
     def killed(seed, scope, plane, *rest):
         if plane == 1:
             raise KeyboardInterrupt
         return whole(seed, scope, plane, *rest)
 
-    monkeypatch.setattr(module, "scan", killed)
+    monkeypatch.setattr(microscope, "scan", killed)
     with pytest.raises(KeyboardInterrupt):
         acquire(path, SEED, FAST, (2, 32, 32))
     assert not path.exists()
-    monkeypatch.setattr(module, "scan", whole)
+    monkeypatch.setattr(microscope, "scan", whole)
     acquire(path, SEED, FAST, (2, 32, 32))
     assert [p.name for p in tmp_path.iterdir()] == [name]
 

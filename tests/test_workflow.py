@@ -37,7 +37,7 @@ def mine(finished, tmp_path):
 
 def test_every_store_is_accepted_by_the_public_validator_and_reader(finished):
     stores = list((finished / "results").rglob("*.ome.zarr"))
-    assert len(stores) == 9
+    assert len(stores) == 10
     for store in stores:
         Image.from_zarr(zarr.open_group(store, mode="r"))
         assert list(ome_zarr.reader.Reader(ome_zarr.io.parse_url(store))())
@@ -267,7 +267,7 @@ def test_snakemake_makes_its_own_report(mine):
 
 def test_every_done_file_holds_a_content_hash(finished):
     hashes = contents(finished)
-    assert len(hashes) == 15 and all(len(h) == 64 for h in hashes.values())
+    assert len(hashes) == 16 and all(len(h) == 64 for h in hashes.values())
 
 
 def test_the_demo_is_planned_from_the_project_folder_alone(tmp_path):

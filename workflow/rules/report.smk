@@ -2,7 +2,7 @@ rule report:
     """One self-contained page: how good the predictions are, seen and measured."""
     input:
         hr=expand(HR_DONE, sample=HR_SAMPLES),
-        lr=expand(LR_DONE, sample=PREDICTED),
+        lr=expand(LR_DONE, sample=SAMPLES.index),
         registration=expand(REGISTRATION, sample=PAIRED),
         train=expand(TRAIN_DONE, model=MODELS),
         sr=expand(SR_DONE, sample=PREDICTED, model=MODELS),
