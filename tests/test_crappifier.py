@@ -17,6 +17,7 @@ from pssrflow.crappifier import (
     downsample_region,
 )
 from pssrflow.crappify import crappify
+from pssrflow.jobs import affordable
 from pssrflow.store import open_level, read_volume
 
 KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
@@ -163,6 +164,7 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
         (1, chunk, chunk),
         (1, shard, shard),
         threads,
+        4000,
     )
     levels = read_volume(hr).intensity
     expected = [
@@ -174,10 +176,25 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
     np.testing.assert_array_equal(open_level(lr)[0, 0], expected)
 
 
+def test_little_memory_means_fewer_workers_never_none():
+    assert affordable(8, 4000, 1e9) == 3
+    assert affordable(8, 100_000, 1e9) == 8
+    assert affordable(8, 10, 1e9) == 1
+
+
 def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissue, tmp_path):
     hr, lr = make_store(tissue((1, 1, 1, 128, 128))), tmp_path / "lr.ome.zarr"
     crappify(
-        hr, lr, tmp_path / "lr.json", Crappifier(4, "area"), 0, "s", (1, 32, 32), (1, 32, 32), 1
+        hr,
+        lr,
+        tmp_path / "lr.json",
+        Crappifier(4, "area"),
+        0,
+        "s",
+        (1, 32, 32),
+        (1, 32, 32),
+        1,
+        4000,
     )
     volume = read_volume(lr)
     assert volume.pixel_size == (None, 0.016, 0.016)

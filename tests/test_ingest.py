@@ -15,7 +15,7 @@ def run(tmp_path):
 
     def ingested(path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, **overrides):
         store, done = tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.done.json"
-        ingest(str(path), store, done, chunk, shard, (1, 99), threads, **overrides)
+        ingest(str(path), store, done, chunk, shard, (1, 99), threads, 4000, **overrides)
         return store, json.loads(done.read_text())
 
     return ingested

@@ -46,7 +46,14 @@ def test_the_real_confocal_pair_is_registered_to_the_pixel(real_data, tmp_path):
         stores.append(tmp_path / f"{name}.ome.zarr")
         done = tmp_path / f"{name}.json"
         ingest(
-            str(folder / f"{name}.tif"), stores[-1], done, (1, 64, 64), (1, 512, 512), (1, 99), 1
+            str(folder / f"{name}.tif"),
+            stores[-1],
+            done,
+            (1, 64, 64),
+            (1, 512, 512),
+            (1, 99),
+            1,
+            4000,
         )
     register(*stores, 4, "caco2", tmp_path / "registration.json")
     # Its README: move HR by (+1, -6) pixels to meet the LR image.

@@ -16,4 +16,5 @@ if __name__ == "__main__":
             chunk=snakemake.params.chunk,
             shard=snakemake.params.shard,
             threads=snakemake.threads,
+            mem_mb=snakemake.resources.mem_mb,
         )

@@ -10,6 +10,7 @@ if __name__ == "__main__":
             store=snakemake.params.store,
             done=snakemake.output.done,
             threads=snakemake.threads,
+            mem_mb=snakemake.resources.mem_mb,
             **snakemake.params.ingest,
             **snakemake.params.overrides,
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from pssrflow.blocks import Region, spans
 from pssrflow.crappifier import NOISE_BLOCK, Crappifier, NoiseKey, crappify_region, lr_shape
+from pssrflow.jobs import affordable
 from pssrflow.store import create, finish, open_level, read_volume, write_shard
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 TASK = 4 * NOISE_BLOCK
 
 
-def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads):
+def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads, mem_mb):
     """Make the LR store of one acquisition.
 
     Parameters
@@ -32,12 +33,14 @@ def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads):
         Name of the sample, part of the noise key.
     chunk, shard : sequence of int
         z, y, x of the LR store.
-    threads : int
+    threads, mem_mb : int
     """
     source = read_volume(hr)
     target = lr_volume(source, crappifier.scale, chunk, shard)
     create(lr, target)
     key = NoiseKey(seed, sample, 0, 0, 0, 0)
+    # HR pixels of one task, once as read and once reduced along y, and some for the codecs.
+    threads = affordable(threads, mem_mb, 8 * (TASK * crappifier.scale) ** 2)
     shards = target.shards()
     log.info("crappify %s: %s -> %s, %d shards", sample, source.shape, target.shape, len(shards))
     tasks = [_shard_task(hr, lr, source.intensity, crappifier, key, region) for region in shards]

@@ -1,6 +1,7 @@
 """Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels."""
 
 import logging
+import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.intensity import Histogram, Intensity
+from pssrflow.jobs import affordable
 from pssrflow.readers import open_acquisition
 from pssrflow.sources import describe_source
 from pssrflow.store import Volume, create, finish, open_level, write_shard
@@ -15,7 +17,7 @@ from pssrflow.store import Volume, create, finish, open_level, write_shard
 log = logging.getLogger(__name__)
 
 
-def ingest(path, store, done, chunk, shard, percentiles, threads, **overrides):
+def ingest(path, store, done, chunk, shard, percentiles, threads, mem_mb, **overrides):
     """Write one acquisition as OME-Zarr.
 
     Parameters
@@ -28,7 +30,7 @@ def ingest(path, store, done, chunk, shard, percentiles, threads, **overrides):
         z, y, x.
     percentiles : tuple of float
         Low and high percentile of each channel; they become its window and its scaling.
-    threads : int
+    threads, mem_mb : int
     **overrides
         `axes`, `scene`, `channels`, `crop` and `pixel_size` of the sample sheet.
 
@@ -49,6 +51,8 @@ def ingest(path, store, done, chunk, shard, percentiles, threads, **overrides):
         )
         log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
         create(store, volume)
+        # Pixels, their histogram bins as int64, and what the codecs hold.
+        threads = affordable(threads, mem_mb, math.prod(volume.shard_shape()) * 16)
         writer = _Writer(acquisition, store)
         digests = writer.run(volume.shards(), threads)
     notes = [*acquisition.notes, *writer.constant_planes()]

@@ -16,6 +16,9 @@ from pssrflow.errors import InputError
 
 log = logging.getLogger("pssrflow")
 
+# Python, NumPy, Zarr and their threads, before any pixel is read.
+INTERPRETER_MB = 300
+
 
 def claim(results):
     """Lock a results folder for the life of this process; refuse if another run holds it.
@@ -62,6 +65,21 @@ def job(log_path, threads):
             log.exception("this is a defect of PSSRflow; please report it with this log")
             sys.exit(1)
         log.info("done in %.1f s", time.monotonic() - start)
+
+
+def affordable(threads, mem_mb, bytes_each):
+    """Workers that a job's memory holds, beside the interpreter and its libraries.
+
+    Parameters
+    ----------
+    threads : int
+        What the scheduler gave.
+    mem_mb : int
+        What the scheduler gave, megabyte.
+    bytes_each : int
+        Largest that one worker needs.
+    """
+    return max(1, min(threads, int((mem_mb - INTERPRETER_MB) * 1e6 / bytes_each)))
 
 
 def write_json(path, content):
