@@ -40,13 +40,25 @@ def run_stage(stage, folder, size, threads):
     if stage == "simulate":
         acquire(raw, 0, Microscope(), (1, size, size))
     elif stage == "ingest":
-        ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), threads, 4000)
+        ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), None, threads, 4000)
     elif stage == "crappify":
         chain = Crappifier(4, "bilinear", (Step("poisson", 1), Step("gaussian", 3)))
-        crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, threads, 4000)
+        crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, (1, 99), threads, 4000)
     elif stage == "predict_init":
         save_weights(weights, build("unet", 4), {"arch": "unet", "scale": 4, "options": {}})
-        initialise(lr, weights, sr, plan, 256, 24, PARTS, CHUNK, SHARD)
+        initialise(
+            lr,
+            weights,
+            sr,
+            plan,
+            folder / "parts",
+            folder / "sr.json",
+            256,
+            24,
+            PARTS,
+            CHUNK,
+            SHARD,
+        )
     elif stage == "predict_part":
         run_part(lr, weights, sr, plan, 0, folder / "0.json", threads, "auto")
     else:

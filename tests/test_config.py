@@ -4,8 +4,10 @@ import copy
 
 import pytest
 import yaml
-from pssrflow.config import check_config, load_schema, read_samples, seconds, with_defaults
+from pssrflow.config import check_config, seconds
 from pssrflow.errors import InputError
+from pssrflow.samples import read_samples
+from pssrflow.schemas import load_schema, with_defaults
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +100,14 @@ def test_every_key_of_config_yaml_is_commented(root):
         ({"models": {}}, r"models: found \{\}"),
         ({"train": {"max_time": "soon"}}, r"train\.max_time: found \"soon\""),
         ({"predict": {"halo": "big"}}, r"predict\.halo: found \"big\""),
+        ({"predict": {"parts": 2.5}}, r"predict\.parts: found 2\.5\. Accepted: integer"),
+        ({"seed": 10**30}, r"seed: found 10+\. Accepted: at most"),
+        ({"results": "a{b}"}, r"results: found"),
+        ({"train": {"max_time": "1.2.3m"}}, r"train\.max_time: found"),
+        ({"train": {"learning_rate": "1e-3"}}, r"YAML takes 1e-3 for one\); write 0\.001"),
+        ({"train": {"learning_rate": float("nan")}}, r"learning_rate: found nan\..*finite"),
+        ({"models": {1: {"arch": "unet"}}}, r"models.*found 1"),
+        ({"simulate": {"../../x": {}}}, r"simulate.*\.\./\.\./x"),
         ({"predict": {"parts": 0}}, r"predict\.parts: found 0\. Accepted: at least 1"),
     ],
 )
@@ -113,6 +123,13 @@ def test_a_wrong_key_is_named_with_what_was_found_and_what_is_accepted(
     with pytest.raises(InputError, match=message) as caught:
         check_config(config, schema, "mine.yaml")
     assert str(caught.value).startswith("mine.yaml: configuration refused")
+
+
+def test_whole_numbers_written_as_floats_are_taken_as_integers(default, schema):
+    default["predict"]["parts"] = 4.0
+    default["ingest"]["chunk"] = [1, 256.0, 256]
+    config = check_config(default, schema, "mine.yaml")
+    assert repr((config["predict"]["parts"], config["ingest"]["chunk"])) == "(4, [1, 256, 256])"
 
 
 def test_all_errors_are_told_at_once(default, schema):
@@ -162,7 +179,7 @@ def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
             "a b\ttrain\tsimulate:survey\t\t",
             r'line 2, sample: found "a b"\. Accepted: text that match',
         ),
-        ("models\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "models"'),
+        ("models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'models' is a folder"),
         (
             "a\tlearn\tsimulate:survey\t\t",
             r'line 2, role: found "learn"\. Accepted: train, test, pr',
@@ -176,6 +193,11 @@ def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
         ),
         ("a\tpredict\tsimulate:survey\tsimulate:pair-lr\t", r"line 2, lr_path: a predict row"),
         ("a\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t0:9, 0:9", r"line 2, crop: would cut"),
+        ("a\ttrain\tsimulate:survey\t\tfoo", r"line 2, crop: 'foo' has 1 range"),
+        (".a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.a"'),
+        ("Models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'Models' is a folder of the res"),
+        ("a\ttrain\tresults/b/hr.ome.zarr\t\t", r"line 2, path: nothing at|lies in the results"),
+        (f"a\ttrain\t{'n' * 300}\t\t", r"line 2, path: nothing at"),
     ],
 )
 def test_a_wrong_row_is_named_with_its_line_and_column(row, message, read):
@@ -204,3 +226,45 @@ def test_an_empty_or_absent_sheet_is_refused(read, sheet_schema, default):
         read("")
     with pytest.raises(InputError, match="no such sample sheet"):
         read_samples("nowhere.tsv", sheet_schema, default)
+
+
+def test_a_path_inside_the_results_is_refused(read, tmp_path, default):
+    store = tmp_path / "results" / "b"
+    store.mkdir(parents=True)
+    default["results"] = str(tmp_path / "results")
+    with pytest.raises(InputError, match=r"line 2, path: .* lies in the results"):
+        read(f"{HEADER}a\ttrain\t{store}\t\t\n")
+
+
+def test_comments_blank_lines_and_trailing_tabs_keep_line_numbers_and_hashes_in_names(
+    read, tmp_path
+):
+    (tmp_path / "field#3.tif").touch()
+    table = read(f"# mine\n\n{HEADER}a\ttrain\t{tmp_path}/field#3.tif\t\t\t\t\n")
+    assert table.loc["a", "path"].endswith("field#3.tif")
+    with pytest.raises(InputError, match="line 5, role"):
+        read(f"# mine\n\n{HEADER}a\ttrain\tsimulate:survey\nb\tlearn\tsimulate:survey\n")
+
+
+SOURCE = "simulate:train-8bit"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "leaks"),
+    [
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\ttest\t{SOURCE}\t\t", True),
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\ttrain\t{SOURCE}\t\t", True),
+        (f"a\ttest\t{SOURCE}\t\t", f"b\ttest\t{SOURCE}\t\t", False),
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\tpredict\t{SOURCE}\t\t", False),
+        (f"a\ttrain\t{SOURCE}\t\t0:9, 0:", f"b\ttest\t{SOURCE}\t\t9:, 0:", False),
+        (f"a\ttrain\t{SOURCE}\t\t0:9, 0:", f"b\ttest\t{SOURCE}\t\t8:, 0:", True),
+        (f"a\ttrain\t{SOURCE}\t\t0:2, :, :", f"b\ttest\t{SOURCE}\t\t2:3, :, :", False),
+        (f"a\ttrain\t{SOURCE}\t\t", "b\ttest\tsimulate:test-field\t\t", False),
+    ],
+)
+def test_rows_that_show_the_same_pixels_are_refused_if_one_is_trained_on(one, two, leaks, read):
+    if leaks:
+        with pytest.raises(InputError, match=r"lines 2 and 3: .*show the same pixels"):
+            read(f"{HEADER}{one}\n{two}\n")
+    else:
+        assert len(read(f"{HEADER}{one}\n{two}\n")) == 2

@@ -24,7 +24,15 @@ KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
 CHAIN = Crappifier(
     4,
     "bilinear",
-    (Step("poisson", 1), Step("blur", 1.2), Step("gaussian", 5, spread=2), Step("salt_pepper", 1)),
+    (
+        Step("poisson", 1),
+        Step("blur", 1.2),
+        # After the blur: its draws depend on blurred pixels of the whole square.
+        Step("poisson", 0.7, spread=0.1),
+        Step("blur", 0.5),
+        Step("gaussian", 5, spread=2),
+        Step("salt_pepper", 1),
+    ),
 )
 
 
@@ -163,6 +171,7 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
         "sample",
         (1, chunk, chunk),
         (1, shard, shard),
+        (1, 99),
         threads,
         4000,
     )
@@ -193,6 +202,7 @@ def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissu
         "s",
         (1, 32, 32),
         (1, 32, 32),
+        (1, 99),
         1,
         4000,
     )

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from workflow import command, contents, environment, prepare, run
+from workflow import TINY, command, contents, environment, prepare, run
 
 pytestmark = pytest.mark.slow
 KILLS = 10
@@ -57,6 +57,23 @@ def test_ten_kills_at_random_moments_change_no_byte(undisturbed, tmp_path):
     run(tmp_path)
     assert contents(tmp_path) == undisturbed
     assert "Nothing to be done" in run(tmp_path)
+
+
+def test_kills_during_a_rerun_leave_nothing_stale(tmp_path):
+    changed = TINY | {"train": TINY["train"] | {"max_steps": 25}}
+    (tmp_path / "calm").mkdir()
+    prepare(tmp_path / "calm", changed)
+    run(tmp_path / "calm")
+    (tmp_path / "killed").mkdir()
+    prepare(tmp_path / "killed")
+    run(tmp_path / "killed")
+    prepare(tmp_path / "killed", changed)
+    moments = random.Random(os.environ.get("PSSRFLOW_KILL_SEED", "1"))
+    for number in range(6):
+        # Orphans of every second kill live on beside the next run.
+        killed_after(tmp_path / "killed", moments.uniform(6, 18), whole_group=number % 2)
+    run(tmp_path / "killed")
+    assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
 
 
 def test_a_deleted_shard_is_named_and_a_forced_run_mends_it(undisturbed, tmp_path):

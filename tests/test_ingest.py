@@ -13,9 +13,11 @@ from pssrflow.store import open_level, read_volume
 def run(tmp_path):
     """Function that ingests a path and returns the store and its done file."""
 
-    def ingested(path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, **overrides):
+    def ingested(
+        path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, bits=None, **overrides
+    ):
         store, done = tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.done.json"
-        ingest(str(path), store, done, chunk, shard, (1, 99), threads, 4000, **overrides)
+        ingest(str(path), store, done, chunk, shard, (1, 99), bits, threads, 4000, **overrides)
         return store, json.loads(done.read_text())
 
     return ingested
@@ -85,6 +87,32 @@ def test_a_missing_pixel_size_is_noted_and_the_sheet_can_give_it(run, write_tiff
     _, done = run(path, pixel_size="4.6 nm")
     assert done["pixel_size_um"] == [None, 0.0046, 0.0046]
     assert not any("pixel size" in note for note in done["notes"])
+
+
+def test_a_hot_pixel_is_noted_and_the_depth_can_be_given(run, write_tiff, tissue):
+    values = tissue((128, 128), np.uint16) // 16
+    _, done = run(write_tiff("a.tif", values), bits=14)
+    assert done["range"] == [0, 2**14 - 1]
+    values[5, 5] = 65535
+    _, done = run(write_tiff("b.tif", values))
+    assert done["range"] == [0, 65535]
+    assert any("65535" in note and "ingest.bits" in note for note in done["notes"])
+
+
+def test_sparse_fluorescence_is_scaled_by_its_range_not_by_its_background(run, write_tiff):
+    values = np.zeros((200, 200), np.uint16)
+    values[3, :50] = 3000
+    store, _ = run(write_tiff("a.tif", values))
+    assert read_volume(store).intensity.windows == ((0, 3000),)
+
+
+def test_a_store_that_something_else_wrote_is_not_removed(run, write_tiff, tissue, tmp_path):
+    import zarr
+
+    zarr.create_array(str(tmp_path / "hr.ome.zarr"), shape=(4, 4), dtype="uint8")
+    with pytest.raises(InputError, match="something that PSSRflow did not write"):
+        run(write_tiff("a.tif", tissue((64, 64))))
+    assert (tmp_path / "hr.ome.zarr" / "zarr.json").exists()
 
 
 def test_a_truncated_file_is_refused_by_name(run, write_tiff, tissue, tmp_path):

@@ -59,8 +59,9 @@ def predict(tmp_path, network, make_store):
     def run(values, name="sr", tile=32, halo="auto", parts=1, shard=128, precision="32"):
         lr, sr = make_store(values, f"lr-{name}"), tmp_path / f"{name}.ome.zarr"
         plan, done = tmp_path / f"{name}.plan.json", tmp_path / f"{name}.done.json"
-        initialise(lr, weights, sr, plan, tile, halo, parts, (1, 64, 64), (1, shard, shard))
-        markers = [tmp_path / f"{name}.{part}.json" for part in range(parts)]
+        folder, sizes = tmp_path / f"{name}.parts", ((1, 64, 64), (1, shard, shard))
+        initialise(lr, weights, sr, plan, folder, done, tile, halo, parts, *sizes)
+        markers = [folder / f"{part}.json" for part in range(parts)]
         for part, marker in enumerate(markers):
             run_part(lr, weights, sr, plan, part, marker, 1, precision)
         finalise(sr, plan, markers, done, 1)
@@ -123,7 +124,7 @@ def test_sr_keeps_dtype_and_units_and_divides_the_pixel_size(predict, tissue):
 
 def test_finalise_refuses_shards_that_no_part_reported(predict, tissue, tmp_path):
     predict(tissue((1, 1, 1, 70, 90)), parts=3)
-    markers = [tmp_path / f"sr.{part}.json" for part in (0, 2)]
+    markers = [tmp_path / f"sr.parts/{part}.json" for part in (0, 2)]
     with pytest.raises(InputError, match="shards were not reported"):
         finalise(
             tmp_path / "sr.ome.zarr", tmp_path / "sr.plan.json", markers, tmp_path / "x.json", 1
@@ -136,4 +137,33 @@ def test_finalise_names_a_shard_that_was_cut_short(predict, tissue, tmp_path):
     shard = sr / "0/c/0/0/0/1/2"
     shard.write_bytes(shard.read_bytes()[:100])
     with pytest.raises(InputError, match="0, 0, 0, 128, 256"):
-        finalise(sr, tmp_path / "sr.plan.json", [tmp_path / "sr.0.json"], tmp_path / "x.json", 1)
+        finalise(
+            sr, tmp_path / "sr.plan.json", [tmp_path / "sr.parts/0.json"], tmp_path / "x.json", 1
+        )
+
+
+def test_a_half_written_shard_at_the_edge_is_replaced(predict, tissue, tmp_path):
+    values = tissue((1, 1, 1, 70, 90))
+    sr, made, done = predict(values)
+    for shard in (sr / "0/c/0/0/0/2/2", sr / "1/c/0/0/0/1/1"):
+        shard.write_bytes(shard.read_bytes()[:50])
+    weights, plan = tmp_path / "w.safetensors", tmp_path / "sr.plan.json"
+    marker = tmp_path / "sr.parts/0.json"
+    run_part(tmp_path / "lr-sr.ome.zarr", weights, sr, plan, 0, marker, 1, "32")
+    finalise(sr, plan, [marker], tmp_path / "again.json", 1)
+    np.testing.assert_array_equal(open_level(sr)[:], made)
+    assert json.loads((tmp_path / "again.json").read_text())["content"] == done["content"]
+
+
+def test_a_new_prediction_removes_the_markers_and_done_file_of_the_old_one(
+    predict, tissue, tmp_path
+):
+    values = tissue((1, 1, 1, 40, 50))
+    predict(values, parts=5)
+    old = (tmp_path / "sr.plan.json").read_text()
+    sizes = (32, "auto", 2, (1, 64, 64), (1, 128, 128))
+    paths = (tmp_path / "sr.plan.json", tmp_path / "sr.parts", tmp_path / "sr.done.json")
+    lr, weights = tmp_path / "lr-sr.ome.zarr", tmp_path / "w.safetensors"
+    initialise(lr, weights, tmp_path / "sr.ome.zarr", *paths, *sizes)
+    assert not paths[1].exists() and not paths[2].exists()
+    assert paths[0].read_text() != old

@@ -7,7 +7,7 @@ import pytest
 from pssrflow.crappifier import Crappifier, NoiseKey, Step, crappify_plane
 from pssrflow.errors import InputError
 from pssrflow.ingest import ingest
-from pssrflow.registration import measure_shift, register
+from pssrflow.registration import register
 from scipy import ndimage
 
 NOISY = Crappifier(4, "bilinear", (Step("poisson", 1),))
@@ -45,23 +45,16 @@ def test_the_real_confocal_pair_is_registered_to_the_pixel(real_data, tmp_path):
     for name in ("div1", "div4"):
         stores.append(tmp_path / f"{name}.ome.zarr")
         done = tmp_path / f"{name}.json"
-        ingest(
-            str(folder / f"{name}.tif"),
-            stores[-1],
-            done,
-            (1, 64, 64),
-            (1, 512, 512),
-            (1, 99),
-            1,
-            4000,
-        )
+        sizes = (1, 64, 64), (1, 512, 512), (1, 99)
+        ingest(str(folder / f"{name}.tif"), stores[-1], done, *sizes, None, 1, 4000)
     register(*stores, 4, "caco2", tmp_path / "registration.json")
     # Its README: move HR by (+1, -6) pixels to meet the LR image.
     shift = json.loads((tmp_path / "registration.json").read_text())["shift"]
     np.testing.assert_allclose(shift, (-1, 6), atol=1)
 
 
-def test_smooth_images_without_structure_have_a_correlation_not_an_error():
-    flat = np.full((64, 64), 3, np.float32) + np.random.default_rng(0).random((64, 64), np.float32)
-    shift, _ = measure_shift(flat, flat, 4)
-    assert shift == [0, 0]
+def test_a_plane_without_structure_is_refused_not_registered(make_store, tissue, tmp_path):
+    hr, lr = tissue((1, 1, 3, 256, 256)), tissue((1, 1, 3, 64, 64))
+    hr[0, 0, 1] = lr[0, 0, 1] = 7
+    with pytest.raises(InputError, match="do not show the same field"):
+        register(make_store(hr), make_store(lr, "lr"), 4, "s", tmp_path / "registration.json")

@@ -85,16 +85,16 @@ def test_a_fingerprint_follows_the_bytes_and_not_the_time_stamp(tmp_path):
     assert fingerprint((str(tmp_path),)) != first
 
 
-def test_a_large_file_is_sampled_at_both_ends_and_between(tmp_path, monkeypatch):
+def test_a_large_acquisition_is_sampled_over_all_its_files(tmp_path, monkeypatch):
     monkeypatch.setattr("pssrflow.sources.HASHED_WHOLE", 1000)
-    monkeypatch.setattr("pssrflow.sources.SAMPLE_BYTES", 64)
-    path = tmp_path / "a"
-    path.write_bytes(bytes(10_000))
-    first = fingerprint((str(path),))
-    for place in (0, 5000 // 15 * 15, 9_999):
-        content = bytearray(10_000)
-        content[min(place, 9_999)] = 1
-        path.write_bytes(content)
+    monkeypatch.setattr("pssrflow.sources.PLACE_BYTES", 100)
+    for name in "abc":
+        (tmp_path / name).write_bytes(bytes(5000))
+    first = fingerprint((str(tmp_path),))
+    for name, place in (("a", 0), ("b", 2500), ("c", 4999)):
+        content = bytearray(5000)
+        content[place : place + 300] = b"1" * min(300, 5000 - place)
+        (tmp_path / name).write_bytes(content)
         fingerprint.cache_clear()
-        if place in (0, 9_999):
-            assert fingerprint((str(path),)) != first
+        assert fingerprint((str(tmp_path),)) != first
+        (tmp_path / name).write_bytes(bytes(5000))

@@ -38,7 +38,8 @@ RECIPE = {
 
 @pytest.fixture
 def field(make_store, tissue):
-    return open_field("s", make_store(tissue((1, 1, 2, 256, 320), sigma=1.5)), None, 4)
+    values = tissue((1, 1, 2, 256, 320), sigma=1.5)
+    return open_field("s", make_store(values), make_store(values[..., ::4, ::4], "lr"), False, 4)
 
 
 def run(field, folder, model=MODEL, resume=True, identity=None, **changes):
@@ -79,7 +80,7 @@ CHILD = """
             os.kill(os.getpid(), {signal})
         return original(self, *pair)
     module.Trainer._step = step
-    run(open_field("s", {hr!r}, None, 4), Path({folder!r}))
+    run(open_field("s", {hr!r}, {hr!r}.replace("hr.ome", "lr.ome"), False, 4), Path({folder!r}))
 """
 
 
@@ -125,6 +126,20 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(
     monkeypatch.setitem(LOSSES, "mse", lambda a, b: (a - b).mean() * torch.nan)
     with pytest.raises(InputError, match=r"training step 0: the loss is nan; .*last\.pt"):
         run(field, tmp_path)
+
+
+def test_a_blank_batch_does_not_stop_later_ones_from_teaching(make_store, tissue, tmp_path):
+    values = tissue((1, 1, 2, 256, 320), sigma=1.5)
+    values[0, 0, 0] = 0
+    stores = make_store(values), make_store(values[..., ::4, ::4], "lr")
+    run(open_field("s", *stores, False, 4), tmp_path, max_steps=80, batch=1, learning_rate=5e-3)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["psnr"].iloc[-1] > history["psnr_bicubic"].iloc[-1]
+
+
+def test_a_finished_training_that_is_run_again_changes_nothing(field, tmp_path):
+    first = run(field, tmp_path, max_steps=None, max_time=0.5)
+    assert run(field, tmp_path, max_steps=None, max_time=0.5) == first
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -106,6 +106,11 @@ def test_touching_every_file_reruns_nothing(mine):
             {"simulate_acquisition", "ingest_hr", "ingest_lr", "register_pair"},
         ),
         (
+            {"ingest": TINY["ingest"] | {"percentiles": [5, 95]}},
+            {"ingest_hr", "crappify_acquisition", "train_model", "predict_init", "report"},
+            {"simulate_acquisition"},
+        ),
+        (
             {"train": TINY["train"] | {"max_steps": 21}},
             {"train_model", "predict_init", "evaluate_prediction", "report"},
             {"simulate_acquisition", "ingest_hr", "crappify_acquisition", "register_pair"},
@@ -233,6 +238,28 @@ def test_two_runs_in_one_results_folder_are_kept_apart(finished):
     done = subprocess.run(command, env=environment, check=False, input="\n", text=True)
     assert done.returncode == 0
     shutil.rmtree(folder)
+
+
+def test_a_job_waits_for_an_orphan_that_still_writes(tmp_path):
+    code = (
+        "import sys; from pssrflow.jobs import job\n"
+        "with job(sys.argv[1], 1, sys.argv[2]):\n    print('in', flush=True); input()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
+
+    def start(name):
+        command = [sys.executable, "-c", code, str(tmp_path / name), str(tmp_path / "store")]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen(command, env=environment, text=True, **pipes)
+
+    orphan = start("a.log")
+    assert orphan.stdout.readline() == "in\n"
+    successor = start("b.log")
+    assert "an earlier run still writes" in successor.stderr.readline()
+    orphan.kill()
+    assert successor.stdout.readline() == "in\n"
+    successor.communicate("\n")
+    assert successor.returncode == 0
 
 
 def test_several_models_are_trained_and_reported_each(mine):

@@ -6,19 +6,13 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from pssrflow.config import (
-    OVERRIDES,
-    SIMULATED,
-    check_config,
-    check_roles,
-    input_paths,
-    load_schema,
-    read_samples,
-)
+from pssrflow.config import check_config
 from pssrflow.errors import InputError
 from pssrflow.jobs import claim
 from pssrflow.rerun import code_hash
-from pssrflow.sources import fingerprint
+from pssrflow.samples import OVERRIDES, SIMULATED, check_roles, read_samples
+from pssrflow.schemas import load_schema
+from pssrflow.sources import fingerprint, input_paths
 
 TEMPLATE = Path(workflow.basedir, "workflow", "report", "report.html.jinja")
 
@@ -137,21 +131,21 @@ def overrides(*names):
 
 
 def training_rows():
-    """Sample, stores and registration of every training row; no LR where it is crappified."""
+    """Sample, stores and registration of every training row."""
     return [
         {
             "sample": sample,
             "hr": HR_STORE.format(sample=sample),
-            "lr": LR_STORE.format(sample=sample) if sample in PAIRED else None,
-            "registration": REGISTRATION.format(sample=sample) if sample in PAIRED else None,
+            "lr": LR_STORE.format(sample=sample),
+            "acquired": sample in PAIRED,
+            "registration": REGISTRATION.format(sample=sample),
         }
         for sample in TRAINED
     ]
 
 
 def report_rows():
-    """What the report shows of every row: its role and whether its LR image was acquired."""
+    """What the report shows of every row: its role, and whether it is an acquired pair."""
     return [
-        {"sample": s, "role": SAMPLES.at[s, "role"], "acquired": s in ACQUIRED_LR}
-        for s in SAMPLES.index
+        {"sample": s, "role": SAMPLES.at[s, "role"], "paired": s in PAIRED} for s in SAMPLES.index
     ]

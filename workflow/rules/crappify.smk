@@ -21,6 +21,7 @@ rule crappify_acquisition:
         crappify=config["crappify"],
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],
+        percentiles=config["ingest"]["percentiles"],
         seed=config["seed"],
         code=code("crappify"),
     script:

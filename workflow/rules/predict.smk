@@ -1,5 +1,6 @@
 SR_PLAN = f"{RESULTS}/{{sample}}/{{model}}/sr.plan.json"
-SR_PART = f"{RESULTS}/{{sample}}/{{model}}/sr.parts/{{part}}.json"
+SR_PARTS = f"{RESULTS}/{{sample}}/{{model}}/sr.parts"
+SR_PART = f"{SR_PARTS}/{{part}}.json"
 PARTS = range(config["predict"]["parts"])
 
 
@@ -25,6 +26,8 @@ rule predict_init:
         sr=SR_STORE,
         tile=config["predict"]["tile"],
         halo=config["predict"]["halo"],
+        markers=SR_PARTS,
+        done=SR_DONE,
         parts=len(PARTS),
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],

@@ -2,7 +2,7 @@ rule train_model:
     """Train one network on every training row; goes on where it was killed."""
     input:
         hr=expand(HR_DONE, sample=TRAINED),
-        lr=expand(LR_DONE, sample=[s for s in TRAINED if s in PAIRED]),
+        lr=expand(LR_DONE, sample=TRAINED),
         registration=expand(REGISTRATION, sample=[s for s in TRAINED if s in PAIRED]),
     output:
         done=TRAIN_DONE,

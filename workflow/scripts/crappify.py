@@ -5,7 +5,7 @@ from pssrflow.crappify import crappify
 from pssrflow.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.lr):
         crappify(
             hr=snakemake.params.hr,
             lr=snakemake.params.lr,
@@ -15,6 +15,7 @@ if __name__ == "__main__":
             sample=snakemake.wildcards.sample,
             chunk=snakemake.params.chunk,
             shard=snakemake.params.shard,
+            percentiles=snakemake.params.percentiles,
             threads=snakemake.threads,
             mem_mb=snakemake.resources.mem_mb,
         )

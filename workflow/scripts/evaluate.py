@@ -4,7 +4,7 @@ from pssrflow.evaluate import evaluate
 from pssrflow.jobs import job, read_json
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):
         registration = snakemake.input.registration
         evaluate(
             hr=snakemake.params.hr,

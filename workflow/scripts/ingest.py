@@ -4,7 +4,7 @@ from pssrflow.ingest import ingest
 from pssrflow.jobs import job
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.store):
         ingest(
             path=snakemake.params.path,
             store=snakemake.params.store,

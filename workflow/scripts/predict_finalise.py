@@ -4,7 +4,7 @@ from pssrflow.jobs import job
 from pssrflow.predict import finalise
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.sr):
         finalise(
             sr=snakemake.params.sr,
             plan=snakemake.input.plan,

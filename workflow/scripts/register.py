@@ -4,7 +4,7 @@ from pssrflow.jobs import job
 from pssrflow.registration import register
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.output.done):
         register(
             hr=snakemake.params.hr,
             lr=snakemake.params.lr,

@@ -5,7 +5,7 @@ from pssrflow.provenance import write_provenance
 from pssrflow.report import write_report
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.output.page):
         provenance = write_provenance(
             snakemake.output.provenance,
             results=snakemake.params.results,

@@ -4,7 +4,7 @@ from pssrflow.jobs import job
 from pssrflow.simulate import simulate
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.path):
         simulate(
             path=snakemake.params.path,
             done=snakemake.output.done,

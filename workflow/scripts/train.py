@@ -6,7 +6,7 @@ from pssrflow.patches import open_field
 from pssrflow.train import Recipe, train
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads):
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
         params = snakemake.params
         recipe = {key: value for key, value in params.train.items() if key != "resume"}
         fields = [
@@ -14,8 +14,9 @@ if __name__ == "__main__":
                 row["sample"],
                 row["hr"],
                 row["lr"],
+                row["acquired"],
                 params.crappify["scale"],
-                read_json(row["registration"])["shift"] if row["lr"] else (0, 0),
+                read_json(row["registration"])["shift"] if row["acquired"] else (0, 0),
             )
             for row in params.rows
         ]
@@ -33,8 +34,9 @@ if __name__ == "__main__":
                 "crappify": params.crappify,
                 "seed": params.seed,
                 "code": params.code,
+                # Where the files lay and what was noted about them trains nothing.
                 "trained_on": {
-                    path: read_json(path).get("content") or read_json(path)
+                    path: {k: v for k, v in read_json(path).items() if k not in ("source", "notes")}
                     for path in map(str, snakemake.input)
                 },
             },

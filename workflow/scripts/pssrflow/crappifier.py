@@ -90,13 +90,18 @@ class Crappifier:
     @property
     def halo(self):
         """LR pixels around a region that reach into it through a filter of the chain."""
-        return sum(math.ceil(TRUNCATE * s.intensity) for s in self.noise if s.name == "blur")
+        return sum(blur_radius(step) for step in self.noise if step.name == "blur")
 
     @property
     def reach(self):
         """LR pixels around a region whose HR pixels are needed to make it."""
         first, weights = taps(self.downsample, self.scale)
         return self.halo + math.ceil(max(-first, first + len(weights)) / self.scale)
+
+
+def blur_radius(step):
+    """LR pixels that a blur reaches, whatever its spread: of the mean intensity."""
+    return math.ceil(TRUNCATE * step.intensity)
 
 
 def lr_shape(hr_shape, scale):
@@ -142,9 +147,8 @@ def crappify_region(read, hr_shape, crappifier, key, black, white, rows, cols):
     ndarray (len(rows), len(cols)) of the dtype that `read` returns
     """
     extent = [math.ceil(n / crappifier.scale) for n in hr_shape]
-    # Whole noise squares, so that each square sees the same pixels however the plane is cut.
-    wide = [_whole_squares(r, crappifier.halo, n) for r, n in zip((rows, cols), extent)]
-    return _crappify(read, hr_shape, crappifier, key, (black, white), wide, (rows, cols), (0, 0))
+    boxes = _boxes((rows, cols), extent, crappifier, whole_squares=True)
+    return _crappify(read, hr_shape, crappifier, key, (black, white), boxes, (0, 0))
 
 
 def crappify_patch(read, hr_shape, crappifier, key, black, white, rows, cols):
@@ -154,22 +158,40 @@ def crappify_patch(read, hr_shape, crappifier, key, black, white, rows, cols):
     for the pixels around it, which nobody will see, is not drawn.
     """
     extent = [math.ceil(n / crappifier.scale) for n in hr_shape]
-    halo = crappifier.halo
-    wide = [
-        range(max(r.start - halo, 0), min(r.stop + halo, n)) for r, n in zip((rows, cols), extent)
-    ]
-    corner = wide[0].start, wide[1].start
-    return _crappify(read, hr_shape, crappifier, key, (black, white), wide, (rows, cols), corner)
+    boxes = _boxes((rows, cols), extent, crappifier, whole_squares=False)
+    corner = tuple(r.start for r in boxes[0])
+    return _crappify(read, hr_shape, crappifier, key, (black, white), boxes, corner)
 
 
-def _crappify(read, hr_shape, crappifier, key, levels, wide, wanted, corner):
+def _boxes(wanted, extent, crappifier, whole_squares):
+    """Rows and columns that go into every step of the chain, and those that come out last.
+
+    Found backwards: a blur needs pixels around what it gives, a noise step whole squares, so that
+    each square sees the same pixels however the plane is cut.
+    """
+    boxes = [tuple(wanted)]
+    for step in reversed(crappifier.noise):
+        grown = [_grown(r, n, step, whole_squares) for r, n in zip(boxes[0], extent)]
+        boxes.insert(0, tuple(grown))
+    return boxes
+
+
+def _grown(wanted, length, step, whole_squares):
+    if step.name == "blur":
+        radius = blur_radius(step)
+        return range(max(wanted.start - radius, 0), min(wanted.stop + radius, length))
+    if not whole_squares:
+        return wanted
+    start = wanted.start // NOISE_BLOCK * NOISE_BLOCK
+    return range(start, min(math.ceil(wanted.stop / NOISE_BLOCK) * NOISE_BLOCK, length))
+
+
+def _crappify(read, hr_shape, crappifier, key, levels, boxes, corner):
     black, white = (np.float32(level) for level in levels)
-    clean, dtype = downsample_region(read, hr_shape, crappifier, *wide)
+    clean, dtype = downsample_region(read, hr_shape, crappifier, *boxes[0])
     grey = (clean - black) * (np.float32(GREY) / (white - black))
-    origin = (w.start - c for w, c in zip(wide, corner))
-    noisy = add_noise(grey, crappifier, key, *origin)
-    inner = tuple(slice(r.start - w.start, r.stop - w.start) for r, w in zip(wanted, wide))
-    values = noisy[inner] * ((white - black) / np.float32(GREY)) + black
+    noisy = _add_noise(grey, crappifier, key, boxes, corner)
+    values = noisy * ((white - black) / np.float32(GREY)) + black
     return to_dtype(values, dtype, black, white)
 
 
@@ -293,48 +315,45 @@ def salt_pepper(grey, intensity, rng):
     return np.where(draw < share, np.float32(0), np.where(draw > 1 - share, np.float32(GREY), grey))
 
 
-# name: (function, what the intensity means, its bounds)
+# name: (function, bounds of the intensity); the schema says what it means.
 STEPS = {
-    "gaussian": (gaussian, "standard deviation in grey levels of 255", (0, math.inf)),
-    "poisson": (poisson, "share of the signal that is counted", (0, 1)),
-    "salt_pepper": (salt_pepper, "percent of the pixels", (0, 100)),
-    "blur": (None, "standard deviation of a Gaussian in LR pixels", (0, 64)),
+    "gaussian": (gaussian, (0, math.inf)),
+    "poisson": (poisson, (0, 1)),
+    "salt_pepper": (salt_pepper, (0, 100)),
+    "blur": (None, (0, 64)),
 }
 
 
-def add_noise(grey, crappifier, key, top=0, left=0):
-    """Run the noise chain over a rectangle whose first pixel is LR pixel (top, left).
-
-    Parameters
-    ----------
-    grey : ndarray (y, x) of float32
-        0 is black, 255 white.
-    """
+def _add_noise(grey, crappifier, key, boxes, corner):
+    """Run the noise chain; `boxes` say which rectangle every step takes and gives."""
     for index, step in enumerate(crappifier.noise):
+        before, after = boxes[index], boxes[index + 1]
         intensity = _drawn_intensity(step, key, index)
+        origin = [r.start - c for r, c in zip(before, corner)]
         # PSSR2 adds the gain to the signal before salt and pepper, so that these stay saturated.
         if step.name == "salt_pepper":
-            grey = grey + np.float32(step.gain)
-        grey = _apply(step, intensity, grey, key, index, top, left)
-        if step.name != "salt_pepper":
-            grey = grey + np.float32(step.gain)
+            grey = _apply(step, intensity, grey + np.float32(step.gain), key, index, *origin)
+        else:
+            grey = _apply(step, intensity, grey, key, index, *origin) + np.float32(step.gain)
         if crappifier.clip:
             grey = np.clip(grey, 0, np.float32(GREY))
+        grey = grey[
+            tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(after, before))
+        ]
     return grey
 
 
 def _drawn_intensity(step, key, index):
     if not step.spread:
         return step.intensity
-    low, high = STEPS[step.name][2]
+    low, high = STEPS[step.name][1]
     drawn = step.intensity + step.spread * key.generator(index, "spread").standard_normal()
     return float(np.clip(drawn, low, high))
 
 
 def _apply(step, intensity, grey, key, index, top, left):
     if step.name == "blur":
-        # The halo was sized for the mean intensity; the filter must not reach further.
-        radius = math.ceil(TRUNCATE * step.intensity)
+        radius = blur_radius(step)
         return ndimage.gaussian_filter(grey, intensity, mode="nearest", radius=radius)
     noisy = np.empty_like(grey)
     for y0, y1 in spans(top, top + grey.shape[0], NOISE_BLOCK):
@@ -343,9 +362,3 @@ def _apply(step, intensity, grey, key, index, top, left):
             rng = key.generator(index, y0 // NOISE_BLOCK, x0 // NOISE_BLOCK)
             noisy[square] = STEPS[step.name][0](grey[square], intensity, rng)
     return noisy
-
-
-def _whole_squares(wanted, halo, extent):
-    start = max(wanted.start - halo, 0) // NOISE_BLOCK * NOISE_BLOCK
-    stop = math.ceil((wanted.stop + halo) / NOISE_BLOCK) * NOISE_BLOCK
-    return range(start, min(stop, extent))

@@ -9,6 +9,7 @@ import numpy as np
 
 from pssrflow.blocks import Region, spans
 from pssrflow.crappifier import NOISE_BLOCK, Crappifier, NoiseKey, crappify_region, lr_shape
+from pssrflow.intensity import Histogram, windows
 from pssrflow.jobs import affordable
 from pssrflow.store import create, finish, open_level, read_volume, write_shard
 
@@ -16,9 +17,11 @@ log = logging.getLogger(__name__)
 
 # LR pixels along y and x that one task makes: whole noise squares, about 50 MB at scale 4.
 TASK = 4 * NOISE_BLOCK
+# Shards in one graph.
+GRAPH = 64
 
 
-def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads, mem_mb):
+def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, percentiles, threads, mem_mb):
     """Make the LR store of one acquisition.
 
     Parameters
@@ -33,6 +36,8 @@ def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads, mem_
         Name of the sample, part of the noise key.
     chunk, shard : sequence of int
         z, y, x of the LR store.
+    percentiles : tuple of float
+        Low and high percentile of each LR channel, as in `ingest`.
     threads, mem_mb : int
     """
     source = read_volume(hr)
@@ -43,9 +48,18 @@ def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, threads, mem_
     threads = affordable(threads, mem_mb, 8 * (TASK * crappifier.scale) ** 2)
     shards = target.shards()
     log.info("crappify %s: %s -> %s, %d shards", sample, source.shape, target.shape, len(shards))
-    tasks = [_shard_task(hr, lr, source.intensity, crappifier, key, region) for region in shards]
-    digests = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-    finish(lr, done, dict(zip(shards, digests)), threads)
+    digests, histograms = {}, [Histogram(target.dtype) for _ in target.channels]
+    # A few shards at a time: one graph of a whole volume would grow with it.
+    for first in range(0, len(shards), GRAPH):
+        some = shards[first : first + GRAPH]
+        tasks = [_shard_task(hr, lr, source.intensity, crappifier, key, region) for region in some]
+        made = dask.compute(*tasks, scheduler="threads", num_workers=threads)
+        for region, (found, histogram) in zip(some, made):
+            digests[region] = found
+            histograms[region.start[1]].merge(histogram)
+    # The network scales an LR image by what the LR image shows, as it must where no HR exists.
+    seen = replace(source.intensity, windows=windows(histograms, percentiles))
+    finish(lr, done, digests, threads, seen)
 
 
 def lr_volume(hr, scale, chunk, shard):
@@ -95,4 +109,7 @@ def crappify_box(hr, intensity, crappifier: Crappifier, key, region):
 
 
 def _write(lr, region, rows):
-    return write_shard(open_level(lr, mode="r+"), region, np.block(rows))
+    values = np.block(rows)
+    histogram = Histogram(values.dtype)
+    histogram.add(values)
+    return write_shard(open_level(lr, mode="r+"), region, values), histogram

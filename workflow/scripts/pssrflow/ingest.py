@@ -17,7 +17,7 @@ from pssrflow.store import Volume, create, finish, open_level, write_shard
 log = logging.getLogger(__name__)
 
 
-def ingest(path, store, done, chunk, shard, percentiles, threads, mem_mb, **overrides):
+def ingest(path, store, done, chunk, shard, percentiles, bits, threads, mem_mb, **overrides):
     """Write one acquisition as OME-Zarr.
 
     Parameters
@@ -30,6 +30,8 @@ def ingest(path, store, done, chunk, shard, percentiles, threads, mem_mb, **over
         z, y, x.
     percentiles : tuple of float
         Low and high percentile of each channel; they become its window and its scaling.
+    bits : int or None
+        Depth of the detector; None to take the fewest bits that hold the data.
     threads, mem_mb : int
     **overrides
         `axes`, `scene`, `channels`, `crop` and `pixel_size` of the sample sheet.
@@ -55,10 +57,10 @@ def ingest(path, store, done, chunk, shard, percentiles, threads, mem_mb, **over
         threads = affordable(threads, mem_mb, math.prod(volume.shard_shape()) * 16)
         writer = _Writer(acquisition, store)
         digests = writer.run(volume.shards(), threads)
-    notes = [*acquisition.notes, *writer.constant_planes()]
+    notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum()]
     for note in notes:
         log.warning("%s: %s", path, note)
-    intensity = Intensity.measure(writer.histograms, percentiles)
+    intensity = Intensity.measure(writer.histograms, percentiles, bits)
     facts = {"source": describe_source(path, acquisition.files), "notes": notes}
     finish(store, done, digests, threads, intensity, **facts)
 
@@ -106,6 +108,19 @@ class _Writer:
         self.histograms[plane[1]].add(values)
         low, high = self.extremes.get(plane, (np.inf, -np.inf))
         self.extremes[plane] = min(low, values.min()), max(high, values.max())
+
+    def odd_maximum(self):
+        """Note about a maximum far above the rest, which would widen the detector's range."""
+        if self.acquisition.dtype.kind == "f":
+            return []
+        top = max(h.maximum for h in self.histograms)
+        usual = max(h.percentile(99.9) for h in self.histograms)
+        if max(8, int(top).bit_length()) < max(8, int(usual).bit_length()) + 2:
+            return []
+        return [
+            f"the brightest pixel ({top}) is far above 99.9 percent of them (up to {usual:.0f}): a "
+            "hot pixel widens the detector's range; set `ingest.bits` or crop it"
+        ]
 
     def constant_planes(self):
         """Notes about planes of one grey level; a volume of such planes is refused."""

@@ -30,6 +30,12 @@ class Histogram:
         self.minimum = min(self.minimum, values.min().item())
         self.maximum = max(self.maximum, values.max().item())
 
+    def merge(self, other):
+        """Take in what another histogram of this dtype counted."""
+        self.counts += other.counts
+        self.minimum = min(self.minimum, other.minimum)
+        self.maximum = max(self.maximum, other.maximum)
+
     def percentile(self, q):
         """Smallest value that at least `q` percent of the values do not exceed."""
         rank = q / 100 * self.counts.sum()
@@ -54,16 +60,15 @@ class Intensity:
     windows: tuple[tuple[float, float], ...]
 
     @classmethod
-    def measure(cls, histograms, percentiles):
-        """From one histogram per channel and a (low, high) pair of percentiles."""
-        low, high = percentiles
-        windows = [_widened(h.percentile(low), h.percentile(high)) for h in histograms]
+    def measure(cls, histograms, percentiles, bits=None):
+        """From one histogram per channel, a pair of percentiles and the detector's depth."""
         black, white = detector_range(
             histograms[0].dtype,
             min(h.minimum for h in histograms),
             max(h.maximum for h in histograms),
+            bits,
         )
-        return cls(black, white, tuple(windows))
+        return cls(black, white, windows(histograms, percentiles))
 
     def to_json(self):
         return {"range": [self.black, self.white], "windows": [list(w) for w in self.windows]}
@@ -73,7 +78,22 @@ class Intensity:
         return cls(*content["range"], tuple(tuple(w) for w in content["windows"]))
 
 
-def detector_range(dtype, minimum, maximum):
+def windows(histograms, percentiles):
+    """Low and high percentile of each channel, always apart.
+
+    Where the percentiles meet, as in sparse fluorescence on a black ground, the window is the
+    range of the data.
+    """
+    found = []
+    for histogram in histograms:
+        low, high = (float(histogram.percentile(q)) for q in percentiles)
+        if low == high:
+            low, high = float(histogram.minimum), float(histogram.maximum)
+        found.append((low, high if high > low else low + 1.0))
+    return tuple(found)
+
+
+def detector_range(dtype, minimum, maximum, bits=None):
     """Range of the detector that recorded values from `minimum` to `maximum`.
 
     A 12-bit camera that writes uint16 saturates at 4095, so the fewest bits (8 at least) that
@@ -86,8 +106,8 @@ def detector_range(dtype, minimum, maximum):
     black = min(0.0, float(minimum))
     if np.dtype(dtype).kind == "f":
         return black, float(max(maximum, black + np.finfo(np.float32).eps))
-    bits = max(8, int(maximum).bit_length()) if maximum > 0 else 8
-    return black, float(2**bits - 1)
+    needed = max(8, int(maximum).bit_length()) if maximum > 0 else 8
+    return black, float(2 ** max(needed, bits or 0) - 1)
 
 
 def to_dtype(values, dtype, black, white):
@@ -112,7 +132,3 @@ def _value(index, dtype):
     ordered = np.uint32((index << 16) | 0x8000)
     bits = ordered & np.uint32(0x7FFFFFFF) if ordered >> 31 else ~ordered
     return float(np.array(bits, np.uint32).view(np.float32))
-
-
-def _widened(low, high):
-    return (low, high) if high > low else (low, low + 1.0)

@@ -33,7 +33,7 @@ def claim(results):
     except BlockingIOError:
         sys.exit(f"{results}: another run is writing here; wait for it or choose other `results`")
     except OSError:
-        return
+        print(f"{results}: this file system knows no locks; run one workflow at a time")
     _CLAIMED.append(stream)
 
 
@@ -41,18 +41,28 @@ _CLAIMED = []
 
 
 @contextlib.contextmanager
-def job(log_path, threads):
-    """Run one script's work: log to `log_path`, alone, with errors that a user can read.
+def job(log_path, threads, writes, shares=None):
+    """Run one script's work: alone where it writes, logged, with errors that a user can read.
 
-    The log file doubles as a lock. A job whose Snakemake was killed may still be writing its
-    shards when the same job is started again; the second one waits for it to end.
-    Uncaught errors are logged with their traceback; an `InputError` without one.
+    A job whose Snakemake was killed may still be writing when the next run starts; that run's
+    jobs wait for it to end. The locks end with their processes. Uncaught errors are logged with
+    their traceback; an `InputError` without one.
+
+    Parameters
+    ----------
+    log_path : path-like
+    threads : int
+    writes : path-like
+        What this job alone may write: a store, a folder or a marker.
+    shares : path-like, optional
+        A store that other jobs of its kind fill at the same time.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-    with open(log_path, "a") as stream:
-        _wait_for(stream)
-        stream.truncate(0)
+    with contextlib.ExitStack() as held, open(log_path, "w") as stream:
         _start_logging(stream)
+        if shares is not None:
+            held.enter_context(_locked(shares, fcntl.LOCK_SH))
+        held.enter_context(_locked(writes, fcntl.LOCK_EX))
         zarr.config.set({"threading.max_workers": threads})
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
         start = time.monotonic()
@@ -99,17 +109,20 @@ def read_json(path):
     return json.loads(Path(path).read_text())
 
 
-def _wait_for(stream):
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        print(
-            f"an earlier run of this job still writes; waiting for it ({stream.name})", flush=True
-        )
-        fcntl.flock(stream, fcntl.LOCK_EX)
-    except OSError:
-        # Some network file systems know no locks; there the scheduler alone must keep jobs apart.
-        return
+@contextlib.contextmanager
+def _locked(path, kind):
+    """Hold a lock file beside `path`; Snakemake does not know it, so it never removes it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.name}.lock"), "a") as stream:
+        try:
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("an earlier run still writes %s; waiting for it to end", path)
+            fcntl.flock(stream, kind)
+        except OSError:
+            log.warning("%s: this file system knows no locks; run one workflow at a time", path)
+        yield
 
 
 def _start_logging(stream):

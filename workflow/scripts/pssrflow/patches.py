@@ -29,7 +29,10 @@ class Field:
         TCZYX, level 0.
     lr : zarr.Array or None
         A really acquired LR image of the same field; None to crappify.
-    hr_scale, lr_scale : Intensity
+    hr_intensity, lr_intensity : Intensity
+        Scaling of the truth and of the LR image; of a crappified field both are the LR image's.
+    detector : Intensity
+        Range of the HR image.
     region : Region
         LR pixels whose HR pixels all exist.
     shift : tuple of int
@@ -39,8 +42,9 @@ class Field:
     sample: str
     hr: object
     lr: object | None
-    hr_scale: Intensity
-    lr_scale: Intensity
+    hr_intensity: Intensity
+    lr_intensity: Intensity
+    detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
 
@@ -53,7 +57,7 @@ class Split:
     validation: Region | None
 
 
-def open_field(sample, hr, lr, scale, shift=(0, 0)) -> Field:
+def open_field(sample, hr, lr, acquired, scale, shift=(0, 0)) -> Field:
     """Open the stores of one training row.
 
     Raises
@@ -61,15 +65,21 @@ def open_field(sample, hr, lr, scale, shift=(0, 0)) -> Field:
     InputError
         The acquired LR and HR images do not show the same planes or differ from the scale.
     """
-    hr_volume = read_volume(hr)
-    scales = [hr_volume.intensity, hr_volume.intensity]
-    lr_shape = hr_volume.shape
-    if lr is not None:
-        lr_volume = read_volume(lr)
+    hr_volume, lr_volume = read_volume(hr), read_volume(lr)
+    if acquired:
         check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
-        scales[1], lr_shape = lr_volume.intensity, lr_volume.shape
-    region = _matched(hr_volume.shape, lr_shape, scale, shift)
-    return Field(sample, open_level(hr), lr and open_level(lr), *scales, region, tuple(shift))
+    return Field(
+        sample,
+        open_level(hr),
+        open_level(lr) if acquired else None,
+        # What is predicted comes in grey levels of the LR image. An acquired one may have another
+        # gain and offset than the truth, which the two windows then relate.
+        hr_volume.intensity if acquired else lr_volume.intensity,
+        lr_volume.intensity,
+        hr_volume.intensity,
+        _matched(hr_volume.shape, lr_volume.shape, scale, shift),
+        tuple(shift),
+    )
 
 
 def _matched(hr_shape, lr_shape, scale, shift):
@@ -176,8 +186,8 @@ class Patches:
         plane, rows, cols = self._place(rng, region)
         lr, hr = self._read(field, plane, rows, cols, f"{self.purpose} {number}")
         turn = int(rng.integers(8))
-        return orient(_scaled(lr, field.lr_scale, plane[1]), turn), orient(
-            _scaled(hr, field.hr_scale, plane[1]), turn
+        return orient(_scaled(lr, field.lr_intensity, plane[1]), turn), orient(
+            _scaled(hr, field.hr_intensity, plane[1]), turn
         )
 
     def _place(self, rng, region):
@@ -209,7 +219,7 @@ class Patches:
             ]
 
         key = NoiseKey(self.seed, field.sample, realisation, *plane)
-        levels = field.hr_scale.black, field.hr_scale.white
+        levels = field.detector.black, field.detector.white
         lr = crappify_patch(read, bounds, self.crappifier, key, *levels, rows, cols)
         return lr, read(*(slice(*t) for t in target))
 

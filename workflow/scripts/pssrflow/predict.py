@@ -1,7 +1,10 @@
 """Super-resolve a volume of any size: plan it in parts, run a part, put the parts together."""
 
 import logging
+import shutil
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,12 +21,14 @@ from pssrflow.tiles import plan_tiles, super_resolve
 
 log = logging.getLogger(__name__)
 
-# A tile may differ from an undivided pass by this much, in grey levels of 255.
+# A tile may differ from an undivided pass by this much, in 255ths of the display window.
 TOLERANCE = 0.5
-PROBES = 4
+# Squares on which the halo is measured, of how many strides of the network, and places along
+# every axis that compete for them.
+PROBES, CORE, PLACES = 4, 4, 4
 
 
-def initialise(lr, weights, sr, plan, tile, halo, parts, chunk, shard):
+def initialise(lr, weights, sr, plan, markers, done, tile, halo, parts, chunk, shard):
     """Create the empty SR store and write the plan that the parts follow.
 
     Parameters
@@ -33,6 +38,8 @@ def initialise(lr, weights, sr, plan, tile, halo, parts, chunk, shard):
     weights : path-like
     plan : path-like
         JSON: halo, tile, and which shards belong to which part.
+    markers, done : path-like
+        Folder of markers and done file of an earlier prediction; removed before its store is.
     tile : int
         LR pixels.
     halo : int or "auto"
@@ -45,11 +52,15 @@ def initialise(lr, weights, sr, plan, tile, halo, parts, chunk, shard):
     if halo == "auto":
         halo = measure_halo(network, lr)
     volume = sr_volume(read_volume(lr), facts["scale"], chunk, shard)
+    Path(done).unlink(missing_ok=True)
+    shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
     shards = len(volume.shards())
     log.info("SR %s: %d shards in %d parts, halo %d", volume.shape, shards, parts, halo)
     tile = max(tile // network.stride, 1) * network.stride
-    write_json(plan, {"tile": tile, "halo": halo, "parts": share(range(shards), parts)})
+    # Snakemake trusts markers that are older than an equal plan; no two plans are equal.
+    made = {"id": uuid.uuid4().hex, "tile": tile, "halo": halo}
+    write_json(plan, made | {"parts": share(range(shards), parts)})
 
 
 def sr_volume(lr, scale, chunk, shard):
@@ -79,33 +90,47 @@ def measure_halo(network, lr):
         LR pixels; a multiple of the network's stride, at most the theoretical halo.
     """
     theory = receptive_halo(network)
-    errors = np.max([_halo_errors(network, lr, theory, n) for n in range(PROBES)], axis=0)
+    array, windows = open_level(lr), read_volume(lr).intensity.windows
+    errors = [
+        _halo_errors(network, lr, theory, place) for place in _busiest(array, windows, network)
+    ]
     halos = np.arange(0, theory + 1, network.stride)
     # Errors need not fall steadily: every larger halo must pass too.
-    passes = np.flip(np.logical_and.accumulate(np.flip(errors < TOLERANCE)))
+    passes = np.logical_and.accumulate(np.max(errors, axis=0)[::-1] < TOLERANCE)[::-1]
     halo = int(halos[np.argmax(passes)]) if passes.any() else theory
     log.info("halo of %d LR pixels (the receptive field reaches %d)", halo, theory)
     return halo
 
 
-def _halo_errors(network, lr, theory, number):
+def _busiest(array, windows, network):
+    """Where the LR volume varies most: (plane, row, column) of a few squares, of many looked at."""
+    looked = {}
+    for place in np.ndindex(PLACES, PLACES, PLACES):
+        plane = tuple(int(n * (place[0] + 0.5) / PLACES) for n in array.shape[:3])
+        corner = [
+            int(n * (p + 0.5) / PLACES) // network.stride * network.stride
+            for n, p in zip(array.shape[3:], place[1:])
+        ]
+        low, high = windows[plane[1]]
+        square = array[(*plane, *(slice(c, c + CORE * network.stride) for c in corner))]
+        looked[(plane, *corner)] = square.std() / (high - low)
+    return sorted(looked, key=looked.get)[-PROBES:]
+
+
+def _halo_errors(network, lr, theory, place):
+    """Largest error at one place for every halo, in 255ths of the window."""
     array, intensity = open_level(lr), read_volume(lr).intensity
-    place = (number + 0.5) / PROBES
-    plane = tuple(int(n * place) for n in array.shape[:3])
-    stride, scale = network.stride, network.scale
-    core = [
-        slice(start, min(start + 4 * stride, n))
-        for n in array.shape[3:]
-        for start in [int(n * place) // stride * stride]
-    ]
-    rows, cols = (slice(c.start * scale, c.stop * scale) for c in core)
+    (plane, *corner), size = place, CORE * network.stride
+    stops = [min(c + size, n) for c, n in zip(corner, array.shape[3:])]
+    scale, stride = network.scale, network.stride
+    rows, cols = (slice(a * scale, b * scale) for a, b in zip(corner, stops))
     images = []
     for halo in range(0, theory + 1, stride):
-        # A tile as large as the core makes the halo end right beside it.
-        tiles = plan_tiles(rows, cols, array.shape[3:], scale, 4 * stride, halo, stride)
+        # Tiles as small as the square, so that the halo ends right beside it.
+        tiles = plan_tiles(rows, cols, array.shape[3:], scale, size, halo, stride)
         images.append(super_resolve(network, array, plane, rows, cols, tiles, intensity))
-    grey = 255 / (intensity.white - intensity.black)
-    return [np.abs(image - images[-1]).max() * grey for image in images]
+    low, high = intensity.windows[plane[1]]
+    return [np.abs(image - images[-1]).max() * 255 / (high - low) for image in images]
 
 
 def run_part(lr, weights, sr, plan, part, marker, threads, precision):

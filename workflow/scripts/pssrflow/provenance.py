@@ -33,7 +33,7 @@ def write_provenance(path, results, rows, models, config):
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "config": config,
         "code": {p.stem: code_hash(str(p)) for p in _scripts()},
-        "samples": {row["sample"]: _sample(results, row["sample"], models) for row in rows},
+        "samples": {row["sample"]: _sample(results, row, models) for row in rows},
         "models": {m: read_json(f"{results}/models/{m}/train.done.json") for m in models},
     }
     write_json(path, content)
@@ -54,10 +54,14 @@ def _scripts():
     return sorted(Path(__file__).parent.parent.glob("*.py"))
 
 
-def _sample(results, sample, models):
-    """Done files of the stores of one sample, as far as its role has them."""
-    folder = Path(results, sample)
-    stores = {"hr": folder / "hr.done.json", "lr": folder / "lr.done.json"}
-    stores |= {f"sr ({m})": folder / m / "sr.done.json" for m in models}
-    stores["registration"] = folder / "registration.json"
-    return {name: read_json(path) for name, path in stores.items() if path.exists()}
+def _sample(results, row, models):
+    """Done files of the stores of one sample; files of an earlier role do not count."""
+    folder = Path(results, row["sample"])
+    stores = {"lr": folder / "lr.done.json"}
+    if row["role"] != "predict":
+        stores = {"hr": folder / "hr.done.json"} | stores
+    if row["role"] != "train":
+        stores |= {f"sr ({m})": folder / m / "sr.done.json" for m in models}
+    if row["paired"]:
+        stores["registration"] = folder / "registration.json"
+    return {name: read_json(path) for name, path in stores.items()}

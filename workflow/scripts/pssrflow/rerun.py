@@ -60,7 +60,8 @@ def _code(path):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
             node.body = body[1:]
-    return ast.dump(tree)
+    # The text that the syntax tree stands for; `ast.dump` differs between versions of Python.
+    return ast.unparse(tree)
 
 
 def _is_text(node):

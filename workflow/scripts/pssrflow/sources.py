@@ -1,44 +1,73 @@
 """The files of a raw acquisition: what identifies them."""
 
+import bisect
 import functools
+import glob
 import hashlib
+import itertools
 from pathlib import Path
 
 # Acquisitions up to this size are fingerprinted whole, larger ones at places spread over them.
 HASHED_WHOLE = 64 * 2**20
-SAMPLES, SAMPLE_BYTES = 16, 65536
+PLACES, PLACE_BYTES = 64, 65536
+
+
+def input_paths(text):
+    """Files and folders that a path of the sample sheet names; a glob may name many.
+
+    Parameters
+    ----------
+    text : str
+        A file, a folder or a glob; ``~`` and ``**`` are understood.
+
+    Returns
+    -------
+    list of Path
+        Empty if there is nothing.
+    """
+    path = Path(text).expanduser()
+    try:
+        if path.exists():
+            return [path]
+        return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+    except OSError:
+        # A name that is too long, or a folder that may not be read.
+        return []
 
 
 @functools.cache
 def fingerprint(paths):
     """Hash of what files hold, for acquisitions that may be too large to read at every start.
 
-    Sizes always count; bytes count whole up to 64 MiB in all, beyond that at 16 places of every
-    file (the first and last 64 KiB among them). Time stamps never count.
+    Names and sizes always count; bytes count whole up to 64 MiB in all, beyond that at 64 places
+    spread over all files, first and last 64 KiB among them. Time stamps never count.
 
     Parameters
     ----------
     paths : tuple of str
         Files, or folders with all that is in them.
     """
-    files = [f for p in map(Path, paths) for f in (sorted(p.rglob("*")) if p.is_dir() else [p])]
-    files = [f for f in files if f.is_file()]
-    whole = sum(f.stat().st_size for f in files) <= HASHED_WHOLE
-    total = hashlib.sha256()
-    for path in files:
-        total.update(f"{path.name} {path.stat().st_size}".encode())
-        total.update(path.read_bytes() if whole else _sampled(path))
+    files = [f for path in paths for f in _files_below(Path(path))]
+    sizes = [f.stat().st_size for f in files]
+    total = hashlib.sha256(repr([(f.name, n) for f, n in zip(files, sizes)]).encode())
+    if sum(sizes) <= HASHED_WHOLE:
+        for path in files:
+            total.update(path.read_bytes())
+    else:
+        for path, offset in _places(files, sizes):
+            with open(path, "rb") as stream:
+                stream.seek(offset)
+                total.update(stream.read(PLACE_BYTES))
     return total.hexdigest()[:16]
 
 
-def _sampled(path):
-    last = max(0, path.stat().st_size - SAMPLE_BYTES)
-    with open(path, "rb") as stream:
-        parts = []
-        for place in sorted({last * i // (SAMPLES - 1) for i in range(SAMPLES)}):
-            stream.seek(place)
-            parts.append(stream.read(SAMPLE_BYTES))
-    return b"".join(parts)
+def _places(files, sizes):
+    """Files and offsets of blocks spread evenly over all bytes."""
+    ends = list(itertools.accumulate(sizes))
+    last = max(0, ends[-1] - PLACE_BYTES)
+    for place in (last * i // (PLACES - 1) for i in range(PLACES)):
+        index = bisect.bisect_right(ends, place)
+        yield files[index], place - (ends[index] - sizes[index])
 
 
 def file_hash(path):

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import zarr
+from zarr.core.sync import sync
 
 from pssrflow.blocks import Region, cut
 from pssrflow.errors import InputError
 from pssrflow.intensity import Intensity
-from pssrflow.jobs import read_json, write_json
+from pssrflow.jobs import write_json
 
 AXES = ("t", "c", "z", "y", "x")
 DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -79,9 +80,15 @@ class Volume:
 
 
 def create(path, volume):
-    """Make an empty store with all its levels; whatever stood at `path` is removed first."""
-    shutil.rmtree(path, ignore_errors=True)
-    group = zarr.open_group(path, mode="w", zarr_format=3)
+    """Make an empty store with all its levels; an earlier one of this pipeline is removed first.
+
+    Raises
+    ------
+    InputError
+        Something else stands at `path`.
+    """
+    _discard(Path(path))
+    group = zarr.open_group(path, mode="w", zarr_format=3, attributes={"pssrflow": {}})
     for level, shape in enumerate(volume.level_shapes()):
         group.create_array(
             str(level),
@@ -93,6 +100,18 @@ def create(path, volume):
             dimension_names=AXES,
         )
     _describe(group, path, volume)
+
+
+def _discard(path):
+    # Renamed before it is removed: what a kill leaves must not look like a store.
+    trash = path.with_name(f".{path.name}.removed")
+    shutil.rmtree(trash, ignore_errors=True)
+    if not path.exists():
+        return
+    if any(path.iterdir()) and "pssrflow" not in zarr.open(path, mode="r").attrs:
+        raise InputError(path, "something that PSSRflow did not write", "another `results` folder")
+    path.rename(trash)
+    shutil.rmtree(trash)
 
 
 def open_level(path, level=0, mode="r"):
@@ -129,6 +148,9 @@ def write_shard(array, region, values):
     )
     if not (aligned and whole):
         raise AssertionError(f"{region} is not a whole shard of {shard} in {array.shape}")
+    # What a killed job left may not decode, and zarr would read it where an edge cuts the shard.
+    key = array.metadata.encode_chunk_key(tuple(a // s for a, s in zip(region.start, shard)))
+    sync((array.store_path / key).delete())
     array[region.slices] = values
     return digest(values)
 
@@ -174,13 +196,6 @@ def content_hash(volume, digests):
     lines = [repr((tuple(volume.shape), volume.dtype))]
     lines += [f"{region.start} {digests[region]}" for region in sorted(digests)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def is_finished(path, done):
-    """Whether the done file stands and every shard that it covers exists."""
-    if not Path(done).exists() or not Path(path).exists():
-        return False
-    return read_json(done)["shape"] == list(open_level(path).shape)
 
 
 def _verify(path, region, expected):

@@ -140,8 +140,7 @@ def train(fields, crappifier, model, recipe, seed, folder, done, threads, resume
     trainer = Trainer(
         _fabric(recipe.precision), network, recipe, per_epoch, folder, facts | identity
     )
-    if resume:
-        trainer.restore()
+    trainer.restore(resume)
     trainer.fit(drawn, held)
     best = trainer.progress.best
     write_json(
@@ -166,9 +165,7 @@ def _fabric(precision):
 def _patches(fields, crappifier, recipe, stride, seed):
     size = patch_size([f.region for f in fields], recipe.patch, stride)
     if size < recipe.patch:
-        log.info(
-            "patches of %d LR pixels, not %d: the smallest field is that small", size, recipe.patch
-        )
+        log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
     # Twice the reach: neither side's downsampling or blur may look into the other.
     guard = 2 * crappifier.reach + stride
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
@@ -220,24 +217,32 @@ class Trainer:
         text = json.dumps([self.facts, recipe], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def restore(self):
+    def restore(self, resume):
         """Go on from the last checkpoint if the same configuration, data and code made it."""
-        path = self.folder / "last.pt"
-        if not (self.learns and path.exists()):
-            return
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file raises whatever its bytes happen to mean
-            log.warning("%s cannot be read (%s); training starts anew", path, error)
-            return
-        if state["identity"] != self.identity:
-            log.info("%s is of another configuration, data or code; training starts anew", path)
+        state = self._checkpoint() if resume and self.learns else None
+        if state is None:
+            # Weights of another training must not be taken for this one's best.
+            (self.folder / "best.safetensors").unlink(missing_ok=True)
             return
         self.network.load_state_dict(state["network"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.progress = Progress(**state["progress"])
         log.info("resumed at step %d of %d", self.progress.step, self.steps)
+
+    def _checkpoint(self):
+        path = self.folder / "last.pt"
+        if not path.exists():
+            return None
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+            log.warning("%s cannot be read (%s); training starts anew", path, error)
+            return None
+        if state["identity"] != self.identity:
+            log.info("%s is of another configuration, data or code; training starts anew", path)
+            return None
+        return state
 
     def fit(self, drawn, held):
         """Train until the epochs or the time are over; SIGTERM saves the state first."""
@@ -256,6 +261,8 @@ class Trainer:
             self._steps(batches, asked_to_stop)
 
     def _steps(self, batches, asked_to_stop):
+        if self._out_of_time():
+            return
         losses, last = [], time.monotonic()
         bar = tqdm(total=self.steps, initial=self.progress.step, unit="step", disable=None)
         for pair in batches:
@@ -305,7 +312,10 @@ class Trainer:
         usual = self.progress.usual_gradient
         found = self.fabric.clip_gradients(self.network, self.optimiser, max_norm=CLIP * usual)
         norm = min(found.item(), CLIP * usual)
-        self.progress.usual_gradient = norm if usual == math.inf else 0.98 * usual + 0.02 * norm
+        # A blank batch has no gradient, and must not become the measure of the next ones.
+        if norm > 0 and math.isfinite(norm):
+            known = math.isfinite(usual)
+            self.progress.usual_gradient = 0.98 * usual + 0.02 * norm if known else norm
 
     def _learning_rate(self):
         """Linear warm-up, then half a cosine down to a hundredth over the epochs or the time."""
@@ -330,7 +340,8 @@ class Trainer:
         progress.history.append(row)
         if not self.validation or row["psnr"] > progress.best:
             progress.best = row["psnr"] if self.validation else progress.best
-            save_weights(self.folder / "best.safetensors", self.averaged.module, self.facts)
+            with _replacing(self.folder / "best.safetensors") as scratch:
+                save_weights(scratch, self.averaged.module, self.facts)
         self._save()
         log.info(
             "step %(step)d, epoch %(epoch).1f, %(seconds).0f s: loss %(loss).5f, "

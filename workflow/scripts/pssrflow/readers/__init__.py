@@ -16,6 +16,7 @@ from pssrflow.readers.raster import is_raster, open_raster
 from pssrflow.readers.slices import open_slices
 from pssrflow.readers.tiff import is_tiff, open_tiff
 from pssrflow.readers.vendor import ACCEPTED, open_vendor
+from pssrflow.sources import input_paths
 
 __all__ = ["Acquisition", "open_acquisition", "parse_crop", "parse_pixel_size"]
 
@@ -69,8 +70,7 @@ def _open_source(path, scene, axes) -> Source:
     if where.exists():
         return _open_path(where, scene, axes)
     if glob.has_magic(path):
-        found = [Path(p) for p in glob.glob(str(where), recursive=True)]
-        return _one_scene(open_slices(path, found, _open_file), scene, path)
+        return _one_scene(open_slices(path, input_paths(path), _open_file), scene, path)
     raise InputError(path, "there is no such file or folder", "a path that exists")
 
 
