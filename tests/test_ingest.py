@@ -31,6 +31,13 @@ def test_pixels_and_dtype_are_kept(dtype, run, write_tiff, rng):
     assert done["dtype"] == dtype and done["shape"] == [1, 1, 3, 200, 260]
 
 
+def test_shards_may_hold_several_planes(run, write_tiff, rng):
+    values = rng.integers(0, 255, (5, 130, 70), np.uint8)
+    path = write_tiff("a.tif", values, metadata={"axes": "ZYX"})
+    store, _ = run(path, chunk=(2, 64, 64), shard=(4, 128, 128))
+    np.testing.assert_array_equal(open_level(store)[0, 0], values)
+
+
 def test_slices_are_stacked_in_natural_order(run, write_tiff, rng):
     values = rng.integers(0, 255, (12, 40, 50), np.uint8)
     for z, plane in enumerate(values, start=1):

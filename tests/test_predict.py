@@ -59,7 +59,7 @@ def predict(tmp_path, network, make_store):
     def run(values, name="sr", tile=32, halo="auto", parts=1, shard=128, precision="32"):
         lr, sr = make_store(values, f"lr-{name}"), tmp_path / f"{name}.ome.zarr"
         plan, done = tmp_path / f"{name}.plan.json", tmp_path / f"{name}.done.json"
-        folder, sizes = tmp_path / f"{name}.parts", ((1, 64, 64), (1, shard, shard))
+        folder, sizes = tmp_path / f"{name}.parts", ((2, 64, 64), (2, shard, shard))
         initialise(lr, weights, sr, plan, folder, done, tile, halo, parts, *sizes)
         markers = [folder / f"{part}.json" for part in range(parts)]
         for part, marker in enumerate(markers):
