@@ -16,6 +16,7 @@ from machine import heading
 from pssrflow.crappifier import Crappifier, Step
 from pssrflow.crappify import crappify
 from pssrflow.ingest import ingest
+from pssrflow.jobs import job
 from pssrflow.microscope import Microscope, acquire
 from pssrflow.networks import build, save_weights
 from pssrflow.predict import finalise, initialise, run_part
@@ -84,7 +85,8 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
-        run_stage(options.stage, options.folder, options.sizes[0], options.threads)
+        with job(options.folder / "log.txt", options.threads, options.folder / options.stage):
+            run_stage(options.stage, options.folder, options.sizes[0], options.threads)
         sys.exit()
     peaks = {}
     for size in options.sizes:

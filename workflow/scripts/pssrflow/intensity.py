@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 1 << 16
+PIECE = 1 << 19
 
 
 class Histogram:
@@ -26,7 +27,10 @@ class Histogram:
 
     def add(self, values):
         """Count `values` (any shape, finite, of the histogram's dtype)."""
-        self.counts += np.bincount(_bins(values).ravel(), minlength=BINS)
+        flat = values.reshape(-1)
+        # Bins are eight times as large as 8-bit pixels, so a few at a time.
+        for start in range(0, flat.size, PIECE):
+            self.counts += np.bincount(_bins(flat[start : start + PIECE]), minlength=BINS)
         self.minimum = min(self.minimum, values.min().item())
         self.maximum = max(self.maximum, values.max().item())
 

@@ -1,6 +1,7 @@
 """What every script needs around its work: log, lock, atomic JSON, bounded threads."""
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import logging
@@ -18,6 +19,8 @@ log = logging.getLogger("pssrflow")
 
 # Python, NumPy, Zarr and their threads, before any pixel is read.
 INTERPRETER_MB = 300
+# Of malloc.h, glibc.
+M_ARENA_MAX = -8
 
 
 def claim(results):
@@ -60,6 +63,7 @@ def job(log_path, threads, writes, shares=None):
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held, open(log_path, "w") as stream:
         _start_logging(stream)
+        _limit_arenas()
         if shares is not None:
             held.enter_context(_locked(shares, fcntl.LOCK_SH))
         held.enter_context(_locked(writes, fcntl.LOCK_EX))
@@ -138,6 +142,12 @@ def _start_logging(stream):
     log.setLevel(logging.DEBUG)
     logging.getLogger().setLevel(logging.WARNING)
     logging.captureWarnings(True)
+
+
+def _limit_arenas():
+    """Make threads share two heaps; glibc else keeps one each, which grow with the hours."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _exit_on_sigterm(*_):

@@ -19,8 +19,8 @@ from pssrflow.readers.overrides import describe, pick
 from pssrflow.readers.tiff_metadata import describe_series
 
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# A band of 2048 rows of a 16-bit plane that is 32768 wide.
-_CACHE_BYTES = 2**27
+# A band of 2048 rows of an 8-bit plane that is 16384 wide; more would grow with the field.
+_CACHE_BYTES = 2**25
 _PRIVATE_TAGS = 32768
 
 
