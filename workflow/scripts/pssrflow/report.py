@@ -220,7 +220,9 @@ class Seen:
 
     def interesting(self):
         """The place of the magnified crop: where the LR image varies most."""
-        size = [min(self.crop * self.scale, b.stop - b.start) for b in self.middle()]
+        # At most half a small field, or there is nothing to magnify.
+        halves = ((b.stop - b.start) // 2 // self.scale for b in self.middle())
+        size = [max(1, min(self.crop, half)) * self.scale for half in halves]
         best, place = -1.0, None
         for y in _places(self.middle()[0], size[0], self.scale):
             for x in _places(self.middle()[1], size[1], self.scale):
@@ -245,12 +247,12 @@ def picture(view):
     """Overview with the crop marked, magnified crop, and error maps where there is a truth."""
     outer, inner = view.middle(), view.interesting()
     whole, crop = view.images(*outer), view.images(*inner)
-    size = view.crop
+    size = " × ".join(str((s.stop - s.start) // view.scale) for s in inner)
     made = {
         "title": view.title,
         "overview": _overview(view, whole, crop, outer, inner),
         "caption": f"Plane t={view.plane[0]} c={view.plane[1]} z={view.plane[2]}. Top: the middle "
-        f"of the plane; below: the marked {size} × {size} LR pixels. All at the contrast of the "
+        f"of the plane; below: the marked {size} LR pixels. All at the contrast of the "
         f"{list(whole)[-1]} image (percentiles 0.5 to 99.5), without smoothing.",
         "errors": None,
         "error_caption": "",
