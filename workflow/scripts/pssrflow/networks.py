@@ -4,6 +4,7 @@ A network maps (n, 1, y, x) float32 to (n, 1, scale * y, scale * x), for any y a
 are scaled with the constants of the acquisition: its low percentile is 0, its high one is 1.
 """
 
+import copy
 import itertools
 import json
 
@@ -154,7 +155,7 @@ def receptive_halo(network):
         A multiple of the network's stride.
     """
     stride, size = network.stride, 64
-    probe = build_like(network)
+    probe = _positive_copy(network)
     while True:
         reach = _gradient_reach(probe, size, stride)
         if reach < size:
@@ -162,10 +163,8 @@ def receptive_halo(network):
         size *= 2
 
 
-def build_like(network):
+def _positive_copy(network):
     """Copy with positive weights, in which no path through the network cancels another."""
-    import copy
-
     probe = copy.deepcopy(network).double().cpu().train(False)
     for name, parameter in probe.named_parameters():
         fan = parameter[0].numel() if parameter.dim() > 1 else 1
