@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from machine import heading
-from pssrflow.crappifier import Crappifier, Step
+from pssrflow.crappifier import Crappifier, Downsampling, Gaussian, Poisson
 from pssrflow.crappify import crappify
 from pssrflow.ingest import ingest
 from pssrflow.jobs import job
@@ -43,7 +43,7 @@ def run_stage(stage, folder, size, threads):
     elif stage == "ingest":
         ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), None, threads, 4000)
     elif stage == "crappify":
-        chain = Crappifier(4, "bilinear", (Step("poisson", 1), Step("gaussian", 3)))
+        chain = Crappifier(Downsampling(4), (Poisson(1), Gaussian(3)))
         crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, (1, 99), threads, 4000)
     elif stage == "predict_init":
         save_weights(weights, build("unet", 4), {"arch": "unet", "scale": 4, "options": {}})

@@ -8,30 +8,33 @@ from PIL import Image
 from pssrflow.crappifier import (
     KERNELS,
     NOISE_BLOCK,
+    Blur,
     Crappifier,
+    Downsampling,
+    Gaussian,
     NoiseKey,
-    Step,
+    Poisson,
+    SaltPepper,
     crappify_patch,
     crappify_plane,
     crappify_region,
-    downsample_region,
 )
+from pssrflow.crappifier.downsampling import downsample_region
 from pssrflow.crappify import crappify
 from pssrflow.jobs import affordable
 from pssrflow.store import open_level, read_volume
 
 KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
 CHAIN = Crappifier(
-    4,
-    "bilinear",
+    Downsampling(4),
     (
-        Step("poisson", 1),
-        Step("blur", 1.2),
+        Poisson(1),
+        Blur(1.2),
         # After the blur: its draws depend on blurred pixels of the whole square.
-        Step("poisson", 0.7, spread=0.1),
-        Step("blur", 0.5),
-        Step("gaussian", 5, spread=2),
-        Step("salt_pepper", 1),
+        Poisson(0.7, spread=0.1),
+        Blur(0.5),
+        Gaussian(5, spread=2),
+        SaltPepper(1),
     ),
 )
 
@@ -48,7 +51,7 @@ def reader(plane):
 def test_downsampling_equals_that_of_pillow(kernel, pillow, scale, rng):
     plane = rng.integers(0, 256, (48 * scale, 36 * scale)).astype(np.float32)
     ours, _ = downsample_region(
-        reader(plane), plane.shape, Crappifier(scale, kernel), range(48), range(36)
+        reader(plane), plane.shape, Downsampling(scale, kernel), range(48), range(36)
     )
     theirs = np.asarray(Image.fromarray(plane).resize((36, 48), pillow))
     np.testing.assert_allclose(ours, theirs, atol=1e-3)
@@ -57,7 +60,7 @@ def test_downsampling_equals_that_of_pillow(kernel, pillow, scale, rng):
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_downsampling_covers_a_last_partial_pixel(kernel):
     plane = np.full((10, 13), 7, np.uint8)
-    lr = crappify_plane(plane, Crappifier(4, kernel), KEY, 0, 255)
+    lr = crappify_plane(plane, Crappifier(Downsampling(4, kernel)), KEY, 0, 255)
     assert lr.shape == (3, 4)
     assert (lr == 7).all()
 
@@ -78,25 +81,27 @@ def test_any_rectangle_has_the_bytes_of_the_whole_plane(data):
 
 def flat(value, chain, dtype=np.uint8, white=255, size=512, key=KEY):
     plane = np.full((size, size), value, dtype)
-    return crappify_plane(plane, Crappifier(1, "nearest", chain), key, 0, white).astype(float)
+    return crappify_plane(
+        plane, Crappifier(Downsampling(1, "nearest"), chain), key, 0, white
+    ).astype(float)
 
 
 def test_gaussian_noise_has_the_asked_standard_deviation_and_gain():
-    noisy = flat(100, (Step("gaussian", 13, gain=4),))
+    noisy = flat(100, (Gaussian(13, gain=4),))
     assert noisy.std() == pytest.approx(13, rel=0.02)
     assert noisy.mean() == pytest.approx(104, abs=0.2)
 
 
 @pytest.mark.parametrize("share", [0.25, 1])
 def test_poisson_noise_replaces_a_share_of_the_signal_by_a_count(share):
-    noisy = flat(100, (Step("poisson", share),))
+    noisy = flat(100, (Poisson(share),))
     assert noisy.mean() == pytest.approx(100, abs=0.2)
     # Rounding adds a variance of 1/12.
     assert noisy.var() == pytest.approx(100 * share**2 + 1 / 12, rel=0.03)
 
 
 def test_salt_and_pepper_saturate_the_asked_percent_half_each():
-    noisy = flat(100, (Step("salt_pepper", 2),))
+    noisy = flat(100, (SaltPepper(2),))
     assert (noisy == 0).mean() == pytest.approx(0.01, rel=0.1)
     assert (noisy == 255).mean() == pytest.approx(0.01, rel=0.1)
     assert (noisy == 100).mean() == pytest.approx(0.98, rel=0.01)
@@ -105,13 +110,13 @@ def test_salt_and_pepper_saturate_the_asked_percent_half_each():
 def test_blur_has_the_asked_width():
     plane = np.zeros((65, 65), np.float32)
     plane[32, 32] = 1
-    spot = crappify_plane(plane, Crappifier(1, "nearest", (Step("blur", 2),)), KEY, 0, 1)
+    spot = crappify_plane(plane, Crappifier(Downsampling(1, "nearest"), (Blur(2),)), KEY, 0, 1)
     offsets = np.arange(65) - 32
     assert (spot.sum(0) * offsets**2).sum() / spot.sum() == pytest.approx(4, rel=0.02)
 
 
 def test_spread_changes_the_intensity_from_plane_to_plane_not_within():
-    chain = (Step("gaussian", 13, spread=4),)
+    chain = (Gaussian(13, spread=4),)
     sizes = [flat(120, chain, key=NoiseKey(0, "s", 0, 0, 0, z)) for z in range(40)]
     assert np.std([plane.std() for plane in sizes]) == pytest.approx(4, rel=0.35)
     halves = sizes[0][:, :NOISE_BLOCK].std(), sizes[0][:, NOISE_BLOCK:].std()
@@ -119,11 +124,11 @@ def test_spread_changes_the_intensity_from_plane_to_plane_not_within():
 
 
 def test_clip_between_steps_hides_what_left_the_range():
-    steps = (Step("gaussian", 0, gain=200), Step("gaussian", 0, gain=-200))
+    steps = (Gaussian(0, gain=200), Gaussian(0, gain=-200))
     clipped = crappify_plane(
-        np.full((4, 4), 100, np.uint8), Crappifier(1, "nearest", steps), KEY, 0, 255
+        np.full((4, 4), 100, np.uint8), Crappifier(Downsampling(1, "nearest"), steps), KEY, 0, 255
     )
-    free = Crappifier(1, "nearest", steps, clip=False)
+    free = Crappifier(Downsampling(1, "nearest"), steps, clip=False)
     assert (clipped == 55).all()
     assert (crappify_plane(np.full((4, 4), 100, np.uint8), free, KEY, 0, 255) == 100).all()
 
@@ -132,7 +137,7 @@ def test_clip_between_steps_hides_what_left_the_range():
     ("dtype", "white"), [(np.uint16, 4095), (np.uint16, 65535), (np.float32, 1.0)]
 )
 def test_sixteen_bit_and_float_get_the_noise_of_eight_bit_in_their_own_range(dtype, white):
-    chain = (Step("poisson", 1), Step("gaussian", 5))
+    chain = (Poisson(1), Gaussian(5))
     eight = flat(100, chain, np.float32)
     noisy = flat(100 / 255 * white, chain, dtype, white) / white * 255
     assert noisy.std() == pytest.approx(eight.std(), rel=0.01)
@@ -142,13 +147,13 @@ def test_sixteen_bit_and_float_get_the_noise_of_eight_bit_in_their_own_range(dty
 def test_noise_differs_between_samples_planes_realisations_and_seeds():
     keys = [KEY, NoiseKey(1, "sample", 0, 0, 0, 0), NoiseKey(0, "other", 0, 0, 0, 0)]
     keys += [NoiseKey(0, "sample", 1, 0, 0, 0), NoiseKey(0, "sample", 0, 0, 0, 1)]
-    drawn = [flat(100, (Step("poisson", 1),), size=32, key=key).tobytes() for key in keys]
+    drawn = [flat(100, (Poisson(1),), size=32, key=key).tobytes() for key in keys]
     assert len(set(drawn)) == len(keys)
 
 
 def test_a_training_patch_is_downsampled_from_its_surroundings(tissue):
     plane = tissue((256, 256))
-    quiet = Crappifier(4, "bicubic", (Step("blur", 1),))
+    quiet = Crappifier(Downsampling(4, "bicubic"), (Blur(1),))
     patch = crappify_patch(
         reader(plane), plane.shape, quiet, KEY, 0, 255, range(9, 30), range(2, 21)
     )
@@ -197,7 +202,7 @@ def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissu
         hr,
         lr,
         tmp_path / "lr.json",
-        Crappifier(4, "area"),
+        Crappifier(Downsampling(4, "area")),
         0,
         "s",
         (1, 32, 32),

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pssrflow.blocks import Region
-from pssrflow.crappifier import Crappifier, Step
+from pssrflow.crappifier import Crappifier, Downsampling, Poisson
 from pssrflow.errors import InputError
 from pssrflow.patches import Patches, open_field, orient, patch_size, prefetch, split_field
 
-POISSON = Crappifier(4, "bilinear", (Step("poisson", 1),))
+POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 
 
 def whole(shape):
@@ -71,7 +71,7 @@ def test_a_number_always_draws_the_same_patch_and_others_differ(fields):
 
 
 def test_lr_and_hr_of_a_patch_show_the_same_place_in_every_orientation(fields):
-    quiet = Crappifier(4, "area")
+    quiet = Crappifier(Downsampling(4, "area"))
     patches = Patches(fields, [fields[0].region], quiet, 16, 0, "train")
     for number in range(32):
         lr, hr = patches.draw(number)

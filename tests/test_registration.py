@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.crappifier import Crappifier, NoiseKey, Step, crappify_plane
+from pssrflow.crappifier import Crappifier, Downsampling, NoiseKey, Poisson, crappify_plane
 from pssrflow.errors import InputError
 from pssrflow.ingest import ingest
 from pssrflow.registration import register
 from scipy import ndimage
 
-NOISY = Crappifier(4, "bilinear", (Step("poisson", 1),))
+NOISY = Crappifier(Downsampling(4), (Poisson(1),))
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-11, 8)])

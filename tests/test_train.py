@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pssrflow.crappifier import Crappifier, Step
+from pssrflow.crappifier import Crappifier, Downsampling, Poisson
 from pssrflow.errors import InputError
 from pssrflow.networks import load_weights
 from pssrflow.patches import open_field
 from pssrflow.train import LOSSES, Recipe, best_precision, train
 
-POISSON = Crappifier(4, "bilinear", (Step("poisson", 1),))
+POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 MODEL = {"arch": "unet", "widths": [8, 16], "blocks": 1}
 RECIPE = {
     "max_time": None,

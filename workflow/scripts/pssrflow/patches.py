@@ -184,11 +184,12 @@ class Patches:
         index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
         field, region = self.fields[index], self.regions[index]
         plane, rows, cols = self._place(rng, region)
-        lr, hr = self._read(field, plane, rows, cols, f"{self.purpose} {number}")
         turn = int(rng.integers(8))
-        return orient(_scaled(lr, field.lr_intensity, plane[1]), turn), orient(
-            _scaled(hr, field.hr_intensity, plane[1]), turn
-        )
+        if field.lr is not None:
+            lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
+        else:
+            lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
+        return _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
 
     def _place(self, rng, region):
         plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))
@@ -200,28 +201,77 @@ class Patches:
         ]
         return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
 
-    def _read(self, field, plane, rows, cols, realisation):
-        scale, bounds = self.crappifier.scale, field.hr.shape[3:]
+    def _acquired(self, field, plane, rows, cols):
+        scale = self.crappifier.scale
         target = [
-            (r.start * scale + d, r.stop * scale + d) for r, d in zip((rows, cols), field.shift)
+            slice(r.start * scale + d, r.stop * scale + d)
+            for r, d in zip((rows, cols), field.shift)
         ]
-        if field.lr is not None:
-            lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
-            return lr, field.hr[(*plane, *(slice(*t) for t in target))]
-        margin = self.crappifier.reach * scale
-        wide = [(max(a - margin, 0), min(b + margin, n)) for (a, b), n in zip(target, bounds)]
-        around = field.hr[(*plane, *(slice(*w) for w in wide))]
-        top, left = (a for a, _ in wide)
+        lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
+        return lr, field.hr[(*plane, *target)]
 
-        def read(hr_rows, hr_cols):
-            return around[
-                hr_rows.start - top : hr_rows.stop - top, hr_cols.start - left : hr_cols.stop - left
-            ]
-
+    def _crappified(self, field, plane, rows, cols, turn, realisation):
+        """Turn the specimen, then scan it: lines of a scan always run along x."""
+        scale = self.crappifier.scale
+        # Whole LR pixels: only then do the turned pixels lie on the grid again.
+        whole = tuple(n // scale * scale for n in field.hr.shape[3:])
+        seen = Turned(lambda r, c: field.hr[(*plane, r, c)], whole, turn)
+        (top, bottom), (left, right) = seen.box(
+            *((r.start * scale, r.stop * scale) for r in (rows, cols))
+        )
+        rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
+        around = seen.around((top, bottom), (left, right), self.crappifier.reach * scale)
         key = NoiseKey(self.seed, field.sample, realisation, *plane)
         levels = field.detector.black, field.detector.white
-        lr = crappify_patch(read, bounds, self.crappifier, key, *levels, rows, cols)
-        return lr, read(*(slice(*t) for t in target))
+        lr = crappify_patch(around, seen.shape, self.crappifier, key, *levels, rows, cols)
+        return lr, around(slice(top, bottom), slice(left, right))
+
+
+class Turned:
+    """A plane in one of the eight orientations, read in place.
+
+    Parameters
+    ----------
+    read : callable (slice, slice) -> ndarray (y, x)
+    shape : tuple of int
+        y and x of the plane as stored.
+    turn : int
+        0 to 7, as for `orient`.
+    """
+
+    def __init__(self, read, shape, turn):
+        self.read, self.stored, self.turn = read, shape, turn
+        self.shape = shape[::-1] if turn % 2 else tuple(shape)
+
+    def box(self, rows, cols):
+        """Where a box (start and stop along y and x) of the stored plane lies."""
+        height, width = self.stored
+        if self.turn >= 4:
+            cols = width - cols[1], width - cols[0]
+        for _ in range(self.turn % 4):
+            rows, cols = (width - cols[1], width - cols[0]), rows
+            height, width = width, height
+        return rows, cols
+
+    def stored_box(self, rows, cols):
+        """Where a box of this plane lies in the stored one."""
+        height, width = self.shape
+        for _ in range(-self.turn % 4):
+            rows, cols = (width - cols[1], width - cols[0]), rows
+            height, width = width, height
+        if self.turn >= 4:
+            cols = width - cols[1], width - cols[0]
+        return rows, cols
+
+    def around(self, rows, cols, margin):
+        """Read a box and a margin once; gives a callable (slice, slice) that reads from it."""
+        wide = [
+            (max(a - margin, 0), min(b + margin, n)) for (a, b), n in zip((rows, cols), self.shape)
+        ]
+        stored = self.read(*(slice(*box) for box in self.stored_box(*wide)))
+        held = orient(stored, self.turn)
+        (top, _), (left, _) = wide
+        return lambda r, c: held[r.start - top : r.stop - top, c.start - left : c.stop - left]
 
 
 def orient(image, turn):

@@ -1,14 +1,43 @@
-"""The crappifier: high-resolution planes made to look as if scanned fast at low resolution."""
+"""The crappifier: high-resolution planes made to look as if scanned fast at low resolution.
 
-from pssrflow.crappifier.chain import (  # noqa: F401
-    KERNELS,
-    NOISE_BLOCK,
+`downsampling` is what an LR pixel sees, `scanner` what a real scan does to it, `noise` the
+published degradations, `custom` a user's own; `chain` runs them in order.
+"""
+
+from pssrflow.crappifier.chain import (
+    STEPS,
     Crappifier,
     NoiseKey,
-    Step,
     crappify_patch,
     crappify_plane,
     crappify_region,
-    downsample_region,
     lr_shape,
 )
+from pssrflow.crappifier.downsampling import KERNELS, Downsampling
+from pssrflow.crappifier.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
+from pssrflow.crappifier.presets import PRESETS
+from pssrflow.crappifier.scanner import Counts, Lag, Readout, Scan
+from pssrflow.crappifier.squares import NOISE_BLOCK
+
+__all__ = [
+    "KERNELS",
+    "NOISE_BLOCK",
+    "PRESETS",
+    "STEPS",
+    "Blur",
+    "Counts",
+    "Crappifier",
+    "Downsampling",
+    "Gaussian",
+    "Lag",
+    "LocalGaussian",
+    "NoiseKey",
+    "Poisson",
+    "Readout",
+    "SaltPepper",
+    "Scan",
+    "crappify_patch",
+    "crappify_plane",
+    "crappify_region",
+    "lr_shape",
+]

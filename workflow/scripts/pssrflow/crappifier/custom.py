@@ -1,0 +1,182 @@
+"""A user's own crappifier as a step: a Python class, or a network whose weights are given."""
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from pssrflow.crappifier.steps import GREY, Step, around
+from pssrflow.errors import InputError
+
+CONTRACT = (
+    "a callable (grey, rng) that takes a float32 array (y, x) of grey levels from 0 to 255 and a "
+    "numpy Generator and returns finite real numbers of the same shape"
+)
+
+
+@dataclass(frozen=True)
+class Custom(Step):
+    """A user's own class.
+
+    Its objects are called with grey levels and a random generator, as `CONTRACT` says, always on
+    the same squares of a plane; an attribute `halo` says how many pixels around each it looks at.
+
+    Attributes
+    ----------
+    path : str
+        ``package.module:Class``, importable or below the working directory, or ``file.py:Class``.
+    options : dict
+        Keyword arguments of the class.
+    """
+
+    path: str
+    options: dict | None = None
+
+    name: ClassVar = "custom"
+
+    @functools.cached_property
+    def _made(self):
+        return _instance(self.path, json.dumps(self.options or {}), os.getcwd())
+
+    @property
+    def halo(self):
+        found = getattr(self._made, "halo", 0)
+        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 1024:
+            raise InputError(self.path, f"halo is {found!r}", "a whole number from 0 to 1024")
+        return around(found)
+
+    def apply(self, window, inner, rng):
+        try:
+            # A copy: what the class does to its input is its own affair.
+            found = np.asarray(self._made(window.copy(), rng))
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                self.path, f"raised {type(error).__name__}: {error}", CONTRACT
+            ) from error
+        return checked(self.path, found, window.shape, CONTRACT)[inner]
+
+    def __getstate__(self):
+        # What the class holds may not travel to another process; it is made again there.
+        return {"path": self.path, "options": self.options}
+
+    def __setstate__(self, state):
+        for key, value in state.items():
+            object.__setattr__(self, key, value)
+
+
+def checked(where, found, shape, accepted):
+    """Grey levels that a foreign crappifier returned, or what is wrong with them."""
+    if found.shape != shape:
+        raise InputError(where, f"returned shape {found.shape} for {shape}", accepted)
+    if found.dtype.kind not in "fiu":
+        raise InputError(where, f"returned dtype {found.dtype}", accepted)
+    if not np.isfinite(found).all():
+        raise InputError(where, "returned NaN or infinity", accepted)
+    return found.astype(np.float32)
+
+
+def source_file(path):
+    """File of a user's class, to notice when it changes.
+
+    Raises
+    ------
+    InputError
+        There is no such file or module.
+    """
+    module, colon, name = path.rpartition(":")
+    accepted = "package.module:Class or file.py:Class"
+    if not (colon and module and name):
+        raise InputError("crappify custom path", f"{path!r}", accepted)
+    if module.endswith(".py"):
+        if not Path(module).is_file():
+            raise InputError(path, f"no file {module}", accepted)
+        return Path(module)
+    _seen_from_here()
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        raise InputError(path, f"no module {module!r}", accepted)
+    return Path(spec.origin)
+
+
+def _seen_from_here():
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+
+
+@functools.lru_cache(maxsize=16)
+def _instance(path, options, _folder):
+    file, name = source_file(path), path.rpartition(":")[2]
+    try:
+        if path.rpartition(":")[0].endswith(".py"):
+            spec = importlib.util.spec_from_file_location(f"_crappifier_{file.stem}", file)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(path.rpartition(":")[0])
+    except Exception as error:
+        raise InputError(path, f"cannot be imported ({error})", "a module that imports") from error
+    made = getattr(module, name, None)
+    if not inspect.isclass(made):
+        raise InputError(path, f"no class {name} in {file}", "a class of that module")
+    try:
+        made = made(**json.loads(options))
+    except Exception as error:
+        raise InputError(path, f"options {options} refused ({error})", "its own options") from error
+    if not callable(made):
+        raise InputError(path, "its objects cannot be called", CONTRACT)
+    return made
+
+
+@dataclass(frozen=True)
+class Network(Step):
+    """A network of scale 1 that degrades: PSSR2's `train_crappifier`.
+
+    It sees grey levels from 0 (black) to 1 (white). One output channel is the degraded image; two
+    are the mean and the logarithm of the standard deviation that a draw has around it.
+
+    Attributes
+    ----------
+    weights : str
+        Safetensors that PSSRflow saved.
+    """
+
+    weights: str
+
+    name: ClassVar = "network"
+
+    @functools.cached_property
+    def _loaded(self):
+        from pssrflow.crappifier.learned import load
+
+        return load(self.weights)
+
+    @property
+    def halo(self):
+        return around(self._loaded.halo)
+
+    def apply(self, window, inner, rng):
+        found = self._loaded.run(window / np.float32(GREY))
+        mean = checked(self.weights, found[0], window.shape, "a network of scale 1")[inner]
+        if len(found) == 1:
+            return mean * np.float32(GREY)
+        noise = np.exp(found[1][inner]) * rng.standard_normal(mean.shape, np.float32)
+        return (mean + noise) * np.float32(GREY)
+
+    def __getstate__(self):
+        return {"weights": self.weights}
+
+    def __setstate__(self, state):
+        object.__setattr__(self, "weights", state["weights"])
