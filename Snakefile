@@ -37,6 +37,7 @@ rule all:
     default_target: True
     input:
         rules.report.output,
+        DRAWS_DONE,
 
 
 rule ingest:
@@ -47,7 +48,7 @@ rule ingest:
 
 rule crappify:
     input:
-        expand(LR_DONE, sample=CRAPPIFIED),
+        DRAWS_DONE,
 
 
 rule train:

@@ -51,6 +51,8 @@ HR_SAMPLES = SAMPLES.index[SAMPLES["role"] != "predict"].tolist()
 PAIRED = SAMPLES.index[SAMPLES["lr_path"].notna()].tolist()
 ACQUIRED_LR = SAMPLES.index[(SAMPLES["role"] == "predict") | SAMPLES["lr_path"].notna()].tolist()
 CRAPPIFIED = [sample for sample in HR_SAMPLES if sample not in PAIRED]
+# Draws of the noise besides the first.
+DRAWS = range(1, config["crappify"]["realizations"])
 
 # Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.
 HR_STORE = f"{RESULTS}/{{sample}}/hr.ome.zarr"
@@ -60,11 +62,17 @@ HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
 LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
 SR_DONE = f"{RESULTS}/{{sample}}/{{model}}/sr.done.json"
 SIMULATE_DONE = f"{RESULTS}/simulated/{{name}}.done.json"
+LR_DRAW = f"{RESULTS}/{{sample}}/lr.{{draw}}.ome.zarr"
+LR_DRAW_DONE = f"{RESULTS}/{{sample}}/lr.{{draw}}.done.json"
+CALIBRATION = f"{RESULTS}/calibration/crappifier.json"
 REGISTRATION = f"{RESULTS}/{{sample}}/registration.json"
 TRAIN_DONE = f"{RESULTS}/models/{{model}}/train.done.json"
 MODEL_FOLDER = f"{RESULTS}/models/{{model}}"
 WEIGHTS = f"{RESULTS}/models/{{model}}/best.safetensors"
 METRICS = f"{RESULTS}/{{sample}}/{{model}}/metrics.csv"
+DRAWS_DONE = expand(LR_DONE, sample=CRAPPIFIED) + expand(
+    LR_DRAW_DONE, sample=CRAPPIFIED, draw=DRAWS
+)
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 
@@ -84,6 +92,23 @@ wildcard_constraints:
 def code(script):
     """Parameter that changes with the code of a script and of what it imports."""
     return code_hash(str(Path(workflow.basedir, "workflow", "scripts", f"{script}.py")))
+
+
+def crappifier_params():
+    """What makes the crappifier, with a hash of every file of the user's own that it runs."""
+    settings = {k: v for k, v in config["crappify"].items() if k not in ("realizations", "cluster")}
+    files = [settings["fit"]] if settings["fit"] not in (None, "calibration") else []
+    if any(s["name"] in ("custom", "network") for s in settings["before"] + settings["noise"]):
+        # Only now: its compiler takes a second to load, in every job.
+        from pssrflow.crappifier import foreign_files
+
+        files += foreign_files(settings)
+    return {**settings, "files": {f: fingerprint((f,)) for f in files if Path(f).exists()}}
+
+
+def fit_input():
+    """The fitted crappifier, where one is asked for."""
+    return [CALIBRATION] if config["crappify"]["fit"] == "calibration" else []
 
 
 def raw_path(column):

@@ -4,6 +4,7 @@ rule train_model:
         hr=expand(HR_DONE, sample=TRAINED),
         lr=expand(LR_DONE, sample=TRAINED),
         registration=expand(REGISTRATION, sample=[s for s in TRAINED if s in PAIRED]),
+        fit=fit_input(),
     output:
         done=TRAIN_DONE,
     log:
@@ -19,7 +20,8 @@ rule train_model:
         rows=training_rows(),
         folder=MODEL_FOLDER,
         model=lambda wildcards: config["models"][wildcards.model],
-        crappify=config["crappify"],
+        crappify=crappifier_params(),
+        accept={"require_fit": config["calibrate"]["require_fit"]},
         train=config["train"],
         seed=config["seed"],
         code=code("train"),

@@ -1,21 +1,25 @@
 """Rule crappify_acquisition: degrade an HR store into an LR store."""
 
-from pssrflow.crappifier import Crappifier
+from pssrflow.crappifier import Crappifier, settings_of
 from pssrflow.crappify import crappify
 from pssrflow.jobs import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.lr):
+        params = snakemake.params
+        settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
         crappify(
-            hr=snakemake.params.hr,
-            lr=snakemake.params.lr,
+            hr=params.hr,
+            lr=params.lr,
             done=snakemake.output.done,
-            crappifier=Crappifier.from_config(**snakemake.params.crappify),
-            seed=snakemake.params.seed,
+            crappifier=Crappifier.from_config(**settings),
+            seed=params.seed,
             sample=snakemake.wildcards.sample,
-            chunk=snakemake.params.chunk,
-            shard=snakemake.params.shard,
-            percentiles=snakemake.params.percentiles,
+            realisation=int(params.realisation),
+            chunk=params.chunk,
+            shard=params.shard,
+            percentiles=params.percentiles,
             threads=snakemake.threads,
             mem_mb=snakemake.resources.mem_mb,
+            cluster=params.cluster,
         )

@@ -1,6 +1,6 @@
 """Rule train_model: train one network on every training row."""
 
-from pssrflow.crappifier import Crappifier
+from pssrflow.crappifier import Crappifier, settings_of
 from pssrflow.jobs import job, read_json
 from pssrflow.patches import open_field
 from pssrflow.train import Recipe, train
@@ -8,6 +8,7 @@ from pssrflow.train import Recipe, train
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
         params = snakemake.params
+        settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
         recipe = {key: value for key, value in params.train.items() if key != "resume"}
         fields = [
             open_field(
@@ -22,7 +23,7 @@ if __name__ == "__main__":
         ]
         train(
             fields=fields,
-            crappifier=Crappifier.from_config(**params.crappify),
+            crappifier=Crappifier.from_config(**settings),
             model=params.model,
             recipe=Recipe(**recipe),
             seed=params.seed,
@@ -31,13 +32,14 @@ if __name__ == "__main__":
             threads=snakemake.threads,
             resume=params.train["resume"],
             identity={
-                "crappify": params.crappify,
+                "crappify": settings | {"files": params.crappify["files"]},
                 "seed": params.seed,
                 "code": params.code,
                 # Where the files lay and what was noted about them trains nothing.
                 "trained_on": {
                     path: {k: v for k, v in read_json(path).items() if k not in ("source", "notes")}
                     for path in map(str, snakemake.input)
+                    if path not in snakemake.input.fit
                 },
             },
         )

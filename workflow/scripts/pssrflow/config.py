@@ -3,6 +3,8 @@
 import math
 import re
 
+import numpy as np
+
 from pssrflow.errors import InputError
 from pssrflow.schemas import explain, with_defaults
 
@@ -69,5 +71,43 @@ def _impossible(config):
     low, high = ingest["percentiles"]
     if low >= high:
         yield f"ingest.percentiles: found {low} and {high}. Accepted: a low, then a higher one"
-    if crappify["scale"] == 1 and not crappify["noise"]:
+    if crappify["preset"] and crappify["fit"]:
+        yield "crappify: both preset and fit are given. Accepted: one of them, the other null"
+    elif crappify["scale"] == 1 and not any(
+        crappify[k] for k in ("before", "noise", "preset", "fit")
+    ):
         yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
+    yield from _impossible_search(config["calibrate"])
+    yield from _refused_by_a_trial(crappify)
+
+
+def _impossible_search(calibrate):
+    for name, (low, high) in calibrate["space"].items():
+        if low >= high:
+            yield (
+                f"calibrate.space.{name}: found {low} and {high}. "
+                "Accepted: a low, then a higher one"
+            )
+    if calibrate["kind"] == "search" and not calibrate["space"]:
+        yield (
+            "calibrate.space: found nothing to search. Accepted: keys of crappify with their "
+            "lowest and highest values, such as {noise.0.intensity: [0, 40]}"
+        )
+
+
+def _refused_by_a_trial(crappify):
+    """What is wrong with a user's own steps, seen on a small image before anything is computed."""
+    own = [
+        s for s in (*crappify["before"], *crappify["noise"]) if s["name"] in ("custom", "network")
+    ]
+    if not own or crappify["preset"] or crappify["fit"]:
+        return
+    # Only now: compilers and networks take seconds to load.
+    from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane, settings_of
+
+    try:
+        crappifier = Crappifier.from_config(**settings_of(crappify))
+        grey = np.tile(np.linspace(0, 255, 64 * crappify["scale"], dtype=np.float32), (99, 1))
+        crappify_plane(grey, crappifier, NoiseKey(0, "trial", 0, 0, 0, 0), 0, 255)
+    except InputError as error:
+        yield f"crappify: {error}"

@@ -1,17 +1,21 @@
 """Crappify a whole HR store into an LR store, chunk by chunk with Dask."""
 
+import contextlib
 import functools
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import dask
+import distributed
 import numpy as np
 
 from pssrflow.blocks import Region, spans
 from pssrflow.crappifier import NOISE_BLOCK, Crappifier, NoiseKey, crappify_region, lr_shape
+from pssrflow.errors import InputError
 from pssrflow.intensity import Histogram, windows
 from pssrflow.jobs import affordable
-from pssrflow.store import create, finish, open_level, read_volume, write_shard
+from pssrflow.store import create, finish, open_level, read_plane, read_volume, write_shard
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +25,21 @@ TASK = 4 * NOISE_BLOCK
 GRAPH = 64
 
 
-def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, percentiles, threads, mem_mb):
+def crappify(
+    hr,
+    lr,
+    done,
+    crappifier,
+    seed,
+    sample,
+    chunk,
+    shard,
+    percentiles,
+    threads,
+    mem_mb,
+    realisation=0,
+    cluster=None,
+):
     """Make the LR store of one acquisition.
 
     Parameters
@@ -39,27 +57,63 @@ def crappify(hr, lr, done, crappifier, seed, sample, chunk, shard, percentiles, 
     percentiles : tuple of float
         Low and high percentile of each LR channel, as in `ingest`.
     threads, mem_mb : int
+    realisation : int
+        Which draw of the noise.
+    cluster : str, optional
+        Address of a dask.distributed scheduler whose workers see the same files; None works in
+        threads of this process. The bytes are the same.
+
+    Raises
+    ------
+    InputError
+        A plane that is smaller than an LR pixel, or a cluster that does not answer.
     """
+    # Workers of a cluster may stand elsewhere.
+    hr, lr = (path if "://" in str(path) else Path(path).resolve() for path in (hr, lr))
     source = read_volume(hr)
+    if min(source.shape[3:]) < crappifier.scale:
+        raise InputError(
+            f"sample {sample!r}",
+            f"planes of {source.shape[3]} x {source.shape[4]} pixels and crappify.scale "
+            f"{crappifier.scale}",
+            "planes of at least one LR pixel, or a smaller scale",
+        )
     target = lr_volume(source, crappifier.scale, chunk, shard)
     create(lr, target)
-    key = NoiseKey(seed, sample, 0, 0, 0, 0)
+    key = NoiseKey(seed, sample, realisation, 0, 0, 0)
     # HR pixels of one task, once as read and once reduced along y, and some for the codecs.
     threads = affordable(threads, mem_mb, 8 * (TASK * crappifier.scale) ** 2)
     shards = target.shards()
     log.info("crappify %s: %s -> %s, %d shards", sample, source.shape, target.shape, len(shards))
     digests, histograms = {}, [Histogram(target.dtype) for _ in target.channels]
-    # A few shards at a time: one graph of a whole volume would grow with it.
-    for first in range(0, len(shards), GRAPH):
-        some = shards[first : first + GRAPH]
-        tasks = [_shard_task(hr, lr, source.intensity, crappifier, key, region) for region in some]
-        made = dask.compute(*tasks, scheduler="threads", num_workers=threads)
-        for region, (found, histogram) in zip(some, made):
-            digests[region] = found
-            histograms[region.start[1]].merge(histogram)
+    with _workers(cluster, threads) as compute:
+        # A few shards at a time: one graph of a whole volume would grow with it.
+        for first in range(0, len(shards), GRAPH):
+            some = shards[first : first + GRAPH]
+            task = functools.partial(_shard_task, hr, lr, source.intensity, crappifier, key)
+            for region, (found, histogram) in zip(some, compute(list(map(task, some)))):
+                digests[region] = found
+                histograms[region.start[1]].merge(histogram)
     # The network scales an LR image by what the LR image shows, as it must where no HR exists.
     seen = replace(source.intensity, windows=windows(histograms, percentiles))
     finish(lr, done, digests, threads, seen)
+
+
+@contextlib.contextmanager
+def _workers(cluster, threads):
+    """Callable that computes a list of tasks, here or on a cluster."""
+    if cluster is None:
+        yield lambda tasks: dask.compute(*tasks, scheduler="threads", num_workers=threads)
+        return
+    try:
+        client = distributed.Client(cluster, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "crappify.cluster", f"{cluster} does not answer ({error})", "a running scheduler"
+        ) from error
+    with client:
+        log.info("%s: %d threads", cluster, sum(client.nthreads().values()))
+        yield lambda tasks: client.compute(tasks, sync=True)
 
 
 def lr_volume(hr, scale, chunk, shard):
@@ -95,7 +149,7 @@ def crappify_box(hr, intensity, crappifier: Crappifier, key, region):
     array = open_level(hr)
     boxes = [
         crappify_region(
-            lambda rows, cols, plane=(t, c, z): array[(*plane, rows, cols)],
+            functools.partial(read_plane, array, (t, c, z)),
             array.shape[3:],
             crappifier,
             replace(key, t=t, c=c, z=z),

@@ -1,11 +1,11 @@
 """The crappifier: high-resolution planes made to look as if scanned fast at low resolution.
 
 `downsampling` is what an LR pixel sees, `scanner` what a real scan does to it, `noise` the
-published degradations, `custom` a user's own; `chain` runs them in order.
+published degradations, `custom` a user's own; `registry` finds
+them by name, `chain` runs them in order.
 """
 
 from pssrflow.crappifier.chain import (
-    STEPS,
     Crappifier,
     NoiseKey,
     crappify_patch,
@@ -16,6 +16,7 @@ from pssrflow.crappifier.chain import (
 from pssrflow.crappifier.downsampling import KERNELS, Downsampling
 from pssrflow.crappifier.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
 from pssrflow.crappifier.presets import PRESETS
+from pssrflow.crappifier.registry import STEPS, foreign_files, settings_of
 from pssrflow.crappifier.scanner import Counts, Lag, Readout, Scan
 from pssrflow.crappifier.squares import NOISE_BLOCK
 
@@ -39,5 +40,7 @@ __all__ = [
     "crappify_patch",
     "crappify_plane",
     "crappify_region",
+    "foreign_files",
     "lr_shape",
+    "settings_of",
 ]

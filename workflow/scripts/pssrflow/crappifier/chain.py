@@ -10,26 +10,14 @@ from dataclasses import astuple, dataclass, field
 
 import numpy as np
 
-from pssrflow.crappifier.custom import Custom, Network
 from pssrflow.crappifier.downsampling import Downsampling, downsample_region
-from pssrflow.crappifier.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
-from pssrflow.crappifier.presets import PRESETS
-from pssrflow.crappifier.scanner import Counts, Lag, Readout, Scan
+from pssrflow.crappifier.registry import make_step
+from pssrflow.crappifier.scanner import Scan
 from pssrflow.crappifier.squares import Squares
 from pssrflow.crappifier.steps import GREY, Step
 from pssrflow.errors import InputError
 from pssrflow.intensity import to_dtype
 from pssrflow.keyed import generator
-from pssrflow.schemas import listed
-
-STEPS = {
-    step.name: step
-    for step in (
-        *(Gaussian, Poisson, SaltPepper, Blur, LocalGaussian),
-        *(Counts, Lag, Readout),
-        *(Custom, Network),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -72,16 +60,10 @@ class Crappifier:
     clip: bool = True
 
     @classmethod
-    def from_config(cls, scale, downsample, noise, before=(), scan=None, clip=True, preset=None):
-        """From the section `crappify` of the configuration; a preset replaces its steps."""
-        if preset is not None:
-            if preset not in PRESETS:
-                raise InputError("crappify.preset", f"{preset!r}", listed(PRESETS, preset))
-            chosen = PRESETS[preset]
-            downsample, noise, before = (chosen[k] for k in ("downsample", "noise", "before"))
-        kernel = {"kernel": downsample} if isinstance(downsample, str) else downsample
+    def from_config(cls, scale, downsample, noise, width=None, before=(), scan=None, clip=True):
+        """From the keys of the section `crappify` of the configuration."""
         return cls(
-            Downsampling(scale, **kernel),
+            Downsampling(scale, downsample, width),
             tuple(map(make_step, noise)),
             tuple(map(make_step, before)),
             Scan(**(scan or {})),
@@ -99,25 +81,6 @@ class Crappifier:
         near = math.ceil(self.downsampling.reach / self.scale + self.scan.furthest)
         halo = sum(max(map(max, step.halo)) for step in self.noise)
         return near + halo + math.ceil(sum(max(map(max, s.halo)) for s in self.before) / self.scale)
-
-
-def make_step(settings):
-    """Step of ``{"name": ..., ...}``.
-
-    Raises
-    ------
-    InputError
-        No such step or key, or a number outside its meaning.
-    """
-    options = dict(settings)
-    name = options.pop("name", None)
-    if name not in STEPS:
-        raise InputError("crappify step", f"{name!r}", listed(STEPS, name))
-    try:
-        return STEPS[name](**options)
-    except TypeError as error:
-        keys = STEPS[name].keys()
-        raise InputError(f"crappify step {name}", f"{settings}", ", ".join(keys)) from error
 
 
 def lr_shape(hr_shape, scale):

@@ -30,13 +30,14 @@ class Published(Step):
     spread: float = 0.0
 
     bounds: ClassVar = {"intensity": (0, 1000), "gain": (-GREY, GREY), "spread": (0, 1000)}
+    strongest: ClassVar = math.inf
 
     def draw(self, rng):
         if not self.spread:
             return self
-        low, high = self.bounds["intensity"]
         drawn = self.intensity + self.spread * rng.standard_normal()
-        return replace(self, intensity=float(np.clip(drawn, low, high)))
+        # As PSSR2 does: only below 0 is there no such noise.
+        return replace(self, intensity=float(min(max(drawn, 0), self.strongest)))
 
     def apply(self, window, inner, rng):
         return self.degrade(window, inner, rng) + np.float32(self.gain)
@@ -72,7 +73,7 @@ class LocalGaussian(Published):
 
     @property
     def halo(self):
-        return around(math.ceil(TRUNCATE * self.sigma))
+        return around(int(TRUNCATE * self.sigma + 0.5))
 
     def degrade(self, window, inner, rng):
         mean = ndimage.gaussian_filter(window, self.sigma, mode="nearest", truncate=TRUNCATE)[inner]
@@ -99,13 +100,11 @@ class SaltPepper(Published):
 
     name: ClassVar = "salt_pepper"
     bounds: ClassVar = Published.bounds | {"intensity": (0, 100)}
+    strongest: ClassVar = 100.0
 
     def apply(self, window, inner, rng):
-        # PSSR2 adds the gain to the signal first, so that these pixels stay saturated.
-        return self.degrade(window + np.float32(self.gain), inner, rng)
-
-    def degrade(self, window, inner, rng):
-        grey = window[inner]
+        # PSSR2 adds the gain to the signal and clips first, so that these pixels are the extremes.
+        grey = np.clip(window[inner] + np.float32(self.gain), 0, np.float32(GREY))
         draw = rng.random(grey.shape, np.float32)
         share = self.intensity / 200
         salted = np.where(draw > 1 - share, np.float32(GREY), grey)
@@ -126,7 +125,8 @@ class Blur(Published):
     def __post_init__(self):
         super().__post_init__()
         if self.radius is None:
-            object.__setattr__(self, "radius", math.ceil(TRUNCATE * self.intensity))
+            # As scipy rounds it.
+            object.__setattr__(self, "radius", int(TRUNCATE * self.intensity + 0.5))
 
     @property
     def halo(self):

@@ -1,0 +1,127 @@
+"""HR megapixels a second that the crappifier makes, with reading and writing of the stores.
+
+The stage `crappify` runs as its rule does, on a simulated field that is repeated to fill the
+store: on one core, on two, and in memory without any store; where `--pssr2` names the Python of an
+environment that has PSSR2 (see pssr2_reference.py), PSSR2 runs the same chain in memory, in turns.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from machine import heading
+from pssrflow.crappifier import (
+    Crappifier,
+    Downsampling,
+    Gaussian,
+    NoiseKey,
+    Poisson,
+    crappify_plane,
+)
+from pssrflow.crappify import crappify
+from pssrflow.intensity import Intensity
+from pssrflow.microscope import Microscope, scan
+from pssrflow.store import Volume, create, finish, open_level, write_shard
+
+CHAIN = Crappifier(Downsampling(4), (Poisson(1), Gaussian(13)))
+CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
+
+
+def make_field(folder, size):
+    """HR store of a simulated field, repeated."""
+    tile = scan(0, Microscope(), 0, slice(0, 2048), slice(0, 2048))[None, None, None]
+    intensity = Intensity(0.0, 255.0, ((0.0, 255.0),))
+    volume = Volume((1, 1, 1, size, size), "uint8", CHUNK, SHARD, (None,) * 3, ("0",), intensity)
+    create(folder / "hr.ome.zarr", volume)
+    array = open_level(folder / "hr.ome.zarr", mode="r+")
+    digests = {r: write_shard(array, r, tile) for r in volume.shards()}
+    finish(folder / "hr.ome.zarr", folder / "hr.json", digests, 2)
+
+
+def stage(folder, cores):
+    """Megapixels a second of the stage in a process that may use so many cores."""
+    arguments = [sys.executable, __file__, "--folder", str(folder), "--cores", str(cores)]
+    # BLAS and the codecs would else take threads of their own.
+    one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+    one["RAYON_NUM_THREADS"] = str(cores)
+    done = subprocess.run(arguments, check=True, capture_output=True, env=os.environ | one)
+    return float(done.stdout)
+
+
+def run_stage(folder, cores):
+    """Run the stage on the first cores of this machine and print its speed."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    # Compilers and codecs are loaded once in a job, whatever its size.
+    crappify_plane(np.zeros((64, 64), np.uint8), CHAIN, NoiseKey(0, "", 0, 0, 0, 0), 0, 255)
+    pixels = open_level(folder / "hr.ome.zarr").size
+    start = time.perf_counter()
+    names = (folder / name for name in ("hr.ome.zarr", "lr.ome.zarr", "lr.json"))
+    crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), cores, 8000)
+    print(pixels / 1e6 / (time.perf_counter() - start))
+
+
+def in_memory(plane):
+    """Megapixels a second of one call on an array."""
+    start = time.perf_counter()
+    crappify_plane(plane, CHAIN, NoiseKey(0, "s", 0, 0, 0, 0), 0, 255)
+    return plane.size / 1e6 / (time.perf_counter() - start)
+
+
+def pssr2(python):
+    """Megapixels a second of PSSR2 on an array."""
+    script = Path(__file__).with_name("pssr2_reference.py")
+    done = subprocess.run([python, script, "--throughput"], check=True, capture_output=True)
+    return json.loads(done.stdout)["hr_megapixel_per_s"]
+
+
+def measure(folder, rounds, python):
+    """Speeds of every way, in turns, so that a slow moment of the machine meets all of them."""
+    plane = np.tile(scan(0, Microscope(), 0, slice(0, 2048), slice(0, 2048)), (2, 2))
+    in_memory(plane)
+    ways = {
+        "crappify with stores, 1 core": lambda: stage(folder, 1),
+        "crappify with stores, 2 cores": lambda: stage(folder, 2),
+        "in memory, 1 core": lambda: in_memory(plane),
+    }
+    if python:
+        ways["PSSR2 in memory, 1 process"] = lambda: pssr2(python)
+    found = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            found[name].append(way())
+    return found
+
+
+def print_table(found):
+    print("| way | HR megapixel/s, median | lowest to highest |")
+    print("|---|---|---|")
+    for name, speeds in found.items():
+        middle = statistics.median(speeds)
+        print(f"| {name} | {middle:.0f} | {min(speeds):.0f} to {max(speeds):.0f} |")
+    one, two = (found[f"crappify with stores, {n}"] for n in ("1 core", "2 cores"))
+    ratio = statistics.median(b / a for a, b in zip(one, two))
+    print(f"\nOne core to two: {ratio:.2f} times (median of the rounds)")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=16384, help="HR pixels along y and x")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.cores:
+        run_stage(options.folder, options.cores)
+        sys.exit()
+    print(heading())
+    with tempfile.TemporaryDirectory() as scratch:
+        make_field(Path(scratch), options.size)
+        print_table(measure(Path(scratch), options.rounds, options.pssr2))
