@@ -23,6 +23,7 @@ include: "workflow/rules/report.smk"
 localrules:
     all,
     ingest,
+    calibrate,
     crappify,
     train,
     predict,
@@ -49,6 +50,11 @@ rule ingest:
 rule crappify:
     input:
         DRAWS_DONE,
+
+
+rule calibrate:
+    input:
+        CALIBRATION,
 
 
 rule train:

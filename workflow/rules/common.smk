@@ -111,6 +111,27 @@ def fit_input():
     return [CALIBRATION] if config["crappify"]["fit"] == "calibration" else []
 
 
+def calibration_rows():
+    """Rows that the crappifier is fitted on: pairs to learn from, or else LR images alone."""
+    chosen = config["calibrate"]["samples"]
+    pairs = [s for s in TRAINED if s in PAIRED]
+    for sample in chosen or []:
+        if sample not in SAMPLES.index:
+            raise WorkflowError(
+                f"calibrate.samples: no sample {sample!r} in {config['samples']}. "
+                f"Accepted: {', '.join(SAMPLES.index)}"
+            )
+    names = chosen or pairs or [s for s in PREDICTED if s not in HR_SAMPLES]
+    return [
+        {
+            "sample": s,
+            "hr": HR_STORE.format(sample=s) if s in HR_SAMPLES else None,
+            "lr": LR_STORE.format(sample=s) if s in ACQUIRED_LR else None,
+        }
+        for s in names
+    ]
+
+
 def raw_path(column):
     """Function of the wildcards: where the acquisition of that column lies."""
 

@@ -1,0 +1,16 @@
+"""Rule calibrate_crappifier: fit the crappifier to acquired pairs."""
+
+from pathlib import Path
+
+from pssrflow.calibration.stage import calibrate
+from pssrflow.jobs import job
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads, snakemake.output.fit):
+        calibrate(
+            rows=snakemake.params.rows,
+            crappify=snakemake.params.crappify,
+            settings=snakemake.params.calibrate,
+            seed=snakemake.params.seed,
+            folder=Path(snakemake.output.fit).parent,
+        )

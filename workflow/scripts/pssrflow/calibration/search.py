@@ -1,0 +1,153 @@
+"""General search: parameters of any crappifier that make its noise that of the real LR images.
+
+The role of PSSR2's `approximate_crappifier`, with pairs that were registered first.
+"""
+
+import copy
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+import optuna
+from scipy import ndimage
+
+from pssrflow.calibration.twin import compare
+from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappifier.steps import GREY
+from pssrflow.errors import InputError
+
+log = logging.getLogger(__name__)
+
+# Draws of the noise that tell how sure the distance of one trial is.
+REPEATS = 6
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One registered pair.
+
+    Attributes
+    ----------
+    hr : ndarray (scale * y, scale * x) of float32
+        Grey levels, moved so that it lies exactly over `lr`.
+    lr, mean : ndarray (y, x) of float32
+        As acquired, and what it should be without noise.
+    """
+
+    hr: np.ndarray
+    lr: np.ndarray
+    mean: np.ndarray
+
+
+def move(hr, lr, shift, scale):
+    """HR and LR pixels of one field on one grid.
+
+    Parameters
+    ----------
+    hr, lr : ndarray (y, x) of float32
+    shift : tuple of float
+        HR pixels (y, x): ``hr[i + y, j + x]`` shows what LR does at HR pixel (i, j).
+    scale : int
+    """
+    whole = [round(s) for s in shift]
+    first = [-(-max(0, -w) // scale) for w in whole]
+    last = [min(n, (m - max(0, w)) // scale) for n, m, w in zip(lr.shape, hr.shape, whole)]
+    boxes = [
+        slice(a * scale + w, b * scale + w) for a, b, w in zip(first, last, whole, strict=True)
+    ]
+    rest = [w - s for s, w in zip(shift, whole)]
+    moved = hr[tuple(boxes)]
+    if max(map(abs, rest)) > 0.02:
+        moved = ndimage.shift(moved, rest, order=5, mode="nearest")
+    return moved, lr[tuple(slice(a, b) for a, b in zip(first, last))]
+
+
+def search(pairs, settings, space, trials, seed):
+    """Find the parameters whose noise is most like that of the real images.
+
+    Parameters
+    ----------
+    pairs : list of Matched
+    settings : dict
+        Keys of the crappifier, as in the configuration.
+    space : dict
+        Key such as ``noise.0.intensity`` to its lowest and highest value.
+    trials : int
+    seed : int
+
+    Returns
+    -------
+    best : dict
+        `settings` with the parameters found.
+    parameters : dict
+        Value, low and high of each; the interval holds trials that no repetition of the noise
+        tells from the best.
+    twins : list of Twins
+        Of each pair, with the best.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(
+        lambda trial: _distance(pairs, placed(settings, _suggest(trial, space)), seed, 0), trials
+    )
+    best = placed(settings, study.best_params)
+    again = [_distance(pairs, best, seed, draw) for draw in range(1, REPEATS + 1)]
+    limit = study.best_value + 2 * np.std(again)
+    close = [t.params for t in study.trials if t.value <= limit]
+    parameters = {
+        key: {
+            "value": study.best_params[key],
+            "low": min(c[key] for c in close),
+            "high": max(c[key] for c in close),
+            "unit": "as in crappify",
+        }
+        for key in space
+    }
+    log.info("%d trials, distance %.4f: %s", trials, study.best_value, study.best_params)
+    return best, parameters, [_twins(pair, best, seed, 1) for pair in pairs]
+
+
+def _suggest(trial, space):
+    return {key: trial.suggest_float(key, *bounds) for key, bounds in space.items()}
+
+
+def placed(settings, values):
+    """Copy of `settings` with values at keys such as ``noise.0.intensity``.
+
+    Raises
+    ------
+    InputError
+        There is no such key.
+    """
+    settings = copy.deepcopy(settings)
+    for key, value in values.items():
+        *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
+        place = settings
+        try:
+            for part in path:
+                place = place[part]
+            _ = place[last]
+            place[last] = value
+        except (KeyError, IndexError, TypeError) as error:
+            raise InputError(
+                f"calibrate.space.{key}",
+                "no such key in crappify",
+                "keys that crappify holds, such as width, scan.jitter or noise.0.intensity",
+            ) from error
+    return settings
+
+
+def _distance(pairs, settings, seed, draw):
+    """How far apart the noise of twins is: distributions, and correlations along the axes."""
+    total = 0.0
+    for pair in pairs:
+        twins = _twins(pair, settings, seed, draw)
+        correlations = zip(twins.real_correlation, twins.twin_correlation)
+        total += twins.distance + sum(abs(a - b) for a, b in correlations) / 2
+    return total / len(pairs)
+
+
+def _twins(pair, settings, seed, draw):
+    key = NoiseKey(seed, "calibration", draw, 0, 0, 0)
+    twin = crappify_plane(pair.hr, Crappifier.from_config(**settings), key, 0.0, GREY)
+    return compare(pair.lr, twin, pair.mean)
