@@ -1,0 +1,110 @@
+"""What goes into a calibration, and what comes out."""
+
+import math
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+UNITS = {
+    "kernel": "name",
+    "width": "LR pixel",
+    "gain": "LR grey per HR grey",
+    "offset": "LR grey",
+    "count_gain": "LR grey per count",
+    "read_noise": "LR grey",
+    "lag": "share",
+    "saturation": "LR grey",
+}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A slow and a fast scan of one field.
+
+    Attributes
+    ----------
+    name : str
+    hr, lr : ndarray (y, x) of float32
+        On a grey scale from 0, the detector's black, to 255, its white.
+    hr_step, lr_step : float
+        One grey level of each detector on that scale; 0 if it is not quantised.
+    """
+
+    name: str
+    hr: np.ndarray
+    lr: np.ndarray
+    hr_step: float = 0.0
+    lr_step: float = 0.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its 95 % interval; None where the images do not tell."""
+
+    value: float | str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison of the model with pixels that it was not fitted to."""
+
+    name: str
+    value: float
+    accepted: tuple[float | None, float | None]
+
+    @property
+    def passed(self):
+        """Whether the value lies inside what is accepted; NaN does not."""
+        low, high = self.accepted
+        return bool((low is None or self.value >= low) and (high is None or self.value <= high))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How fast scans relate to slow scans.
+
+    Attributes
+    ----------
+    pairs : tuple of dict
+        Of each pair: name, shift (y, x in HR pixels, value and interval), correlation and
+        significance of the match, whether it was used, and why not.
+    parameters : dict of Estimate
+        Keys and units as in `UNITS`.
+    hr_noise, effective : dict
+        Noise of the HR frame, and the noise that a crappifier must add to it after downsampling.
+    verdict : str
+        "fits", "does not fit" or "cannot be checked".
+    checks : tuple of Check
+    notes : tuple of str
+    curves : dict
+        Lists of numbers, for plots.
+    """
+
+    pairs: tuple = ()
+    parameters: dict = field(default_factory=lambda: {name: Estimate() for name in UNITS})
+    hr_noise: dict = field(default_factory=lambda: {"count_gain": None, "read_variance": None})
+    effective: dict = field(default_factory=lambda: {"count_gain": None, "read_noise": None})
+    verdict: str = "cannot be checked"
+    checks: tuple = ()
+    notes: tuple = ()
+    curves: dict = field(default_factory=dict)
+
+    def to_json(self):
+        """As plain lists, dictionaries, numbers and None, for `json.dumps`."""
+        parameters = {k: asdict(v) | {"unit": UNITS[k]} for k, v in self.parameters.items()}
+        checks = [asdict(check) | {"passed": check.passed} for check in self.checks]
+        return _plain(asdict(self) | {"parameters": parameters, "checks": checks})
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,176 @@
+"""Does the model describe pixels that it was not fitted to?"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from pssrflow.calibration.result import Check
+
+# What is accepted of the model: departures that would change a crappified image visibly. Each is
+# widened where few pixels make a figure uncertain.
+VARIANCE, VARIANCE_BY_GREY, LEFT_OVER, DISTANCE = 0.1, 0.25, 0.05, 0.05
+# Standard errors by which chance may depart.
+CHANCE = 4.0
+# Grey-level bins of the check of variance.
+BINS = 8
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Pixels of one field and what the model expects of them.
+
+    Attributes
+    ----------
+    rest, signal, variance : ndarray (y, x)
+        Residual; HR grey above dark after the kernel, with little noise; variance of the residual.
+    shown : ndarray (y, x)
+        Prediction, LR grey.
+    keep : ndarray of bool (y, x)
+        Held out of the fit, not saturated.
+    expected : dict of float
+        Covariance that HR noise and lag make: of standardised residuals "along x" and "along y",
+        and of residuals with the shapes of the prediction, in LR grey.
+    drawn : ndarray (y, x)
+        Residuals drawn from the model.
+    """
+
+    rest: np.ndarray
+    signal: np.ndarray
+    variance: np.ndarray
+    shown: np.ndarray
+    keep: np.ndarray
+    expected: dict
+    drawn: np.ndarray
+
+    @property
+    def standard(self):
+        """Residuals in standard deviations."""
+        return self.rest / np.sqrt(self.variance)
+
+
+def draw(signal, count_gain, gain, read_noise, lag, hr_sd, step, rng):
+    """Residuals drawn from the model: counts, lag, read noise, rounding and HR noise.
+
+    Parameters
+    ----------
+    signal : ndarray (y, x)
+        HR grey above dark.
+    hr_sd : ndarray (y, x)
+        Standard deviation of the HR noise that survives the kernel, in LR grey.
+    """
+    mean = np.maximum(gain * signal, 0)
+    counts = rng.poisson(mean / count_gain) if count_gain > 0 else mean
+    noise = count_gain * counts - mean
+    for x in range(1, noise.shape[1] if lag > 0 else 0):
+        noise[:, x] = (1 - lag) * noise[:, x] + lag * noise[:, x - 1]
+    noise = noise + read_noise * rng.standard_normal(mean.shape)
+    return noise + step * (rng.random(mean.shape) - 0.5) + hr_sd * rng.standard_normal(mean.shape)
+
+
+def checks(held, significance):
+    """All checks of held-out pixels.
+
+    Parameters
+    ----------
+    held : list of HeldOut
+    significance : Check
+
+    Returns
+    -------
+    tuple of Check
+    """
+    standard = np.concatenate([h.standard[h.keep] for h in held])
+    return (
+        significance,
+        _variance("variance of residuals over the model's", standard, VARIANCE),
+        _by_grey(held),
+        *_structure(held),
+        *_neighbours(held),
+        _distribution(standard, np.concatenate([_drawn(h) for h in held])),
+    )
+
+
+def _drawn(held):
+    return (held.drawn / np.sqrt(held.variance))[held.keep]
+
+
+def _variance(name, standard, tolerance):
+    error = np.std(standard**2) / math.sqrt(max(len(standard), 1))
+    tolerance = max(tolerance, CHANCE * error)
+    return Check(name, float(np.mean(standard**2)), (1 - tolerance, 1 + tolerance))
+
+
+def _by_grey(held):
+    """The grey level where variance departs most."""
+    signal = np.concatenate([h.signal[h.keep] for h in held])
+    standard = np.concatenate([h.standard[h.keep] for h in held])
+    place = np.searchsorted(np.quantile(signal, np.linspace(0, 1, BINS + 1)[1:-1]), signal)
+    found = [
+        _variance("variance at the worst grey level", standard[place == k], VARIANCE_BY_GREY)
+        for k in range(BINS)
+        if np.count_nonzero(place == k) > 100
+    ]
+    return max(found, key=lambda c: abs(c.value - 1) / (c.accepted[1] - 1))
+
+
+def _structure(held):
+    """Correlation of residuals with the prediction, its slopes and its curvature."""
+    for name, function in SHAPES.items():
+        keep = [_inside(h.keep) for h in held]
+        shape = np.concatenate([function(h.shown)[k] for h, k in zip(held, keep)])
+        rest = np.concatenate([h.rest[k] for h, k in zip(held, keep)])
+        expected = np.mean([h.expected.get(name, 0.0) for h in held])
+        value = (np.cov(rest, shape)[0, 1] - expected) / (rest.std() * shape.std())
+        yield _small(f"residual against {name}", value, len(rest))
+
+
+def _neighbours(held):
+    """Correlation of residuals with those beside them, that of lag and HR noise taken off."""
+    for name, (here, there) in BESIDE.items():
+        products, pixels = 0.0, 0
+        for h in held:
+            both = h.keep[here] & h.keep[there]
+            product = h.standard[here] * h.standard[there]
+            products += float(product[both].sum()) - h.expected[name] * int(both.sum())
+            pixels += int(both.sum())
+        yield _small(f"residual against the next {name}", products / max(pixels, 1), pixels)
+
+
+def _inside(keep):
+    inner = np.zeros_like(keep)
+    inner[1:-1, 1:-1] = keep[1:-1, 1:-1]
+    return inner
+
+
+def laplacian(image):
+    """Sum of the four neighbours less four times the pixel; zero at the borders."""
+    found = np.zeros_like(image)
+    around = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
+    found[1:-1, 1:-1] = around - 4 * image[1:-1, 1:-1]
+    return found
+
+
+BESIDE = {
+    "along x": (np.s_[:, :-1], np.s_[:, 1:]),
+    "along y": (np.s_[:-1], np.s_[1:]),
+}
+SHAPES = {
+    "brightness": lambda image: image,
+    "slope along y": lambda image: np.gradient(image, axis=0),
+    "slope along x": lambda image: np.gradient(image, axis=1),
+    "laplacian": laplacian,
+}
+
+
+def _small(name, value, pixels):
+    limit = max(LEFT_OVER, CHANCE / math.sqrt(max(pixels, 1)))
+    return Check(name, float(value), (-limit, limit))
+
+
+def _distribution(standard, drawn):
+    """Kolmogorov and Smirnov's distance from residuals that were drawn from the model."""
+    distance = float(stats.ks_2samp(standard, drawn).statistic)
+    limit = max(DISTANCE, 1.95 * math.sqrt(2 / max(len(standard), 1)))
+    return Check("distribution of residuals", distance, (None, limit))
