@@ -36,20 +36,24 @@ def test_config_yaml_holds_the_defaults_of_the_schema(default, schema):
 
 
 def keys(schema, name=""):
+    """Name, schema and whether it must be given, of every key."""
     for key, part in schema.get("properties", {}).items():
-        yield f"{name}{key}", part
-        yield from keys(part, f"{name}{key}.")
+        # A branch repeats the key that chose it.
+        if part:
+            yield f"{name}{key}", part, key in schema.get("required", ())
+            yield from keys(part, f"{name}{key}.")
     for part in (schema.get("additionalProperties"), schema.get("items")):
         if isinstance(part, dict):
             yield from keys(part, f"{name}*.")
+    for branch in schema.get("allOf", ()):
+        yield from keys(branch["then"], name)
 
 
 def test_every_key_has_a_description_and_a_default(schema, sheet_schema):
-    for key, part in [*keys(schema), *keys(sheet_schema)]:
+    for key, part, _ in [*keys(schema), *keys(sheet_schema)]:
         assert part.get("description"), key
-    required = {"crappify.noise.*.name", "crappify.noise.*.intensity", "models.*.arch"}
-    for key, part in keys(schema):
-        assert "default" in part or key in required, key
+    for key, part, must in keys(schema):
+        assert "default" in part or must, key
 
 
 def test_every_key_of_config_yaml_is_commented(root):

@@ -1,5 +1,7 @@
 """The crappifier: what each step does to the grey levels, and bytes that no cut can change."""
 
+import dask
+import distributed
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,34 +10,46 @@ from PIL import Image
 from pssrflow.crappifier import (
     KERNELS,
     NOISE_BLOCK,
+    PRESETS,
+    STEPS,
     Blur,
+    Counts,
     Crappifier,
     Downsampling,
     Gaussian,
+    Lag,
+    LocalGaussian,
     NoiseKey,
     Poisson,
+    Readout,
     SaltPepper,
+    Scan,
     crappify_patch,
     crappify_plane,
     crappify_region,
 )
 from pssrflow.crappifier.downsampling import downsample_region
 from pssrflow.crappify import crappify
-from pssrflow.jobs import affordable
+from pssrflow.errors import InputError
+from pssrflow.jobs import affordable, read_json
+from pssrflow.schemas import load_schema
 from pssrflow.store import open_level, read_volume
 
 KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
 CHAIN = Crappifier(
-    Downsampling(4),
+    Downsampling(4, "probe", 0.3),
     (
-        Poisson(1),
-        Blur(1.2),
-        # After the blur: its draws depend on blurred pixels of the whole square.
+        Counts(1, 200),
+        Lag(0.7),
+        # After the lag: its draws depend on filtered pixels of the whole square.
         Poisson(0.7, spread=0.1),
         Blur(0.5),
-        Gaussian(5, spread=2),
+        LocalGaussian(0.05, sigma=2),
+        Readout(0.9, 5, 3),
         SaltPepper(1),
     ),
+    before=(Gaussian(4), Blur(0.8), Poisson(1)),
+    scan=Scan(0.2, 0.7, 50, 1, 9, 0.5),
 )
 
 
@@ -188,6 +202,73 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
         for z in range(2)
     ]
     np.testing.assert_array_equal(open_level(lr)[0, 0], expected)
+
+
+def test_a_dask_cluster_writes_the_bytes_of_this_process(tissue, make_store, tmp_path):
+    hr = make_store(tissue((1, 1, 2, 900, 1100)), shard=(1, 512, 512))
+
+    def made(name, cluster):
+        crappify(
+            hr,
+            tmp_path / f"{name}.ome.zarr",
+            tmp_path / f"{name}.json",
+            CHAIN,
+            0,
+            "sample",
+            (1, 64, 64),
+            (1, 128, 128),
+            (1, 99),
+            2,
+            4000,
+            realisation=3,
+            cluster=cluster,
+        )
+        return read_json(tmp_path / f"{name}.json")["content"]
+
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        assert made("cluster", cluster.scheduler_address) == made("here", None)
+
+
+def test_a_cluster_that_does_not_answer_is_named(make_store, tissue, tmp_path):
+    hr = make_store(tissue((1, 1, 1, 64, 64)))
+    names = (tmp_path / "lr.ome.zarr", tmp_path / "lr.json")
+    sizes = ((1, 32, 32), (1, 32, 32), (1, 99), 1, 4000)
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(InputError, match=r"crappify\.cluster: tcp://127\.0\.0\.1:9 does not answer"),
+    ):
+        crappify(hr, *names, CHAIN, 0, "s", *sizes, cluster="tcp://127.0.0.1:9")
+
+
+def test_planes_smaller_than_an_lr_pixel_are_refused(make_store, tissue, tmp_path):
+    hr = make_store(tissue((1, 1, 1, 3, 64)))
+    names = (tmp_path / "lr.ome.zarr", tmp_path / "lr.json")
+    with pytest.raises(InputError, match=r"planes of 3 x 64 pixels and crappify\.scale 4"):
+        crappify(hr, *names, CHAIN, 0, "s", (1, 32, 32), (1, 32, 32), (1, 99), 1, 4000)
+
+
+def test_pixels_that_are_not_finite_are_refused():
+    plane = np.ones((64, 64), np.float32)
+    plane[20, 31] = np.nan
+    with pytest.raises(InputError, match=r"sample 'sample': pixels that are not finite"):
+        crappify_plane(plane, Crappifier(Downsampling(4)), KEY, 0, 1)
+
+
+def test_the_schema_knows_every_step_with_its_numbers_and_their_bounds(root):
+    schema = load_schema(root / "workflow/schemas/config.schema.yaml")["properties"]["crappify"]
+    items = schema["properties"]["noise"]["items"]
+    assert items["properties"]["name"]["enum"] == list(STEPS)
+    for branch in items["allOf"]:
+        step = STEPS[branch["if"]["properties"]["name"]["const"]]
+        options = {k: v for k, v in branch["then"]["properties"].items() if k != "name"}
+        assert set(options) == set(step.keys()), step.name
+        for key, bounds in step.bounds.items():
+            found = (options[key].get("minimum"), options[key].get("maximum"))
+            assert found == bounds, (step.name, key)
+    scan = schema["properties"]["scan"]["properties"]
+    assert {k: (v["minimum"], v["maximum"]) for k, v in scan.items()} == Scan.bounds
+    assert set(schema["properties"]["downsample"]["enum"]) == set(KERNELS)
+    assert set(schema["properties"]["preset"]["enum"]) == {None, *PRESETS}
 
 
 def test_little_memory_means_fewer_workers_never_none():

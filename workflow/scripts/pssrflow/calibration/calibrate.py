@@ -227,9 +227,7 @@ def _with_kernel(state, kernel, width):
         state.fields, optics, state.theta.fractions, state.hr_line, state.keeps, state.shares
     )
     theta = fit_mean(state.fields, theta, state.hr_line, state.keeps, state.shares)
-    return _state(
-        state.fields, state.keeps, theta, state.hr_line, state.hr_tallies, state.edges
-    )
+    return _state(state.fields, state.keeps, theta, state.hr_line, state.hr_tallies, state.edges)
 
 
 def _squares(state):
@@ -445,7 +443,9 @@ def fit_single(image, step, dark=0.0, seed=0):
 
 def _single(tally, step, dark, high, rng):
     n = len(tally)
-    drawn = [line(np.tensordot(rng.multinomial(n, np.full(n, 1 / n)), tally, 1)) for _ in range(200)]
+    drawn = [
+        line(np.tensordot(rng.multinomial(n, np.full(n, 1 / n)), tally, 1)) for _ in range(200)
+    ]
     slopes, bases = np.array(drawn).T
     slope, base = line(tally.sum(axis=0))
     quantised = step**2 / 12

@@ -163,9 +163,7 @@ def fit_mean(fields, theta, hr_line, keeps, shares, rounds=25):
     Theta
     """
     for _ in range(rounds):
-        sums = [
-            sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)
-        ]
+        sums = [sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)]
         gradient, curvature = normal_equations(sums, theta.gain, hr_line, shares)
         step = solve(gradient, curvature, fixed_places(theta.optics))
         limit = np.array([np.inf, np.inf, 0.5 * theta.optics.square + 0.02])

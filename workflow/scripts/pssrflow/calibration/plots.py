@@ -47,7 +47,13 @@ def _variance(curves):
     _, axes = plt.subplots(1, len(curves), figsize=(6 * len(curves), 3.6), squeeze=False)
     for axis, (name, curve) in zip(axes[0], curves.items()):
         axis.errorbar(
-            curve["mean"], curve["variance"], curve["error"], fmt="o", ms=3, color=BLUE, label="found"
+            curve["mean"],
+            curve["variance"],
+            curve["error"],
+            fmt="o",
+            ms=3,
+            color=BLUE,
+            label="found",
         )
         axis.plot(curve["mean"], curve["line"], color=ORANGE, label="fit")
         axis.set(xlabel="mean (grey levels)", ylabel="variance (grey levels²)", title=NAMES[name])

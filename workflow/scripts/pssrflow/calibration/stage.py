@@ -93,7 +93,9 @@ def read_pairs(row, settings, notes):
     for plane in hr.planes:
         name = f"{row['sample']} t={plane[0]} z={plane[2]}"
         scale = hr.array.shape[3] / lr.array.shape[3]
-        yield Pair(name, hr.read(plane, round(scale) * WINDOW), lr.read(plane, WINDOW), hr.step, lr.step)
+        yield Pair(
+            name, hr.read(plane, round(scale) * WINDOW), lr.read(plane, WINDOW), hr.step, lr.step
+        )
 
 
 class Grey:
@@ -185,7 +187,9 @@ def _by_trial(pairs, result, used, settings, seed, folder):
     """A searched or learnt crappifier, on the pairs that the regression could register."""
     if not pairs:
         raise InputError(
-            "calibrate.kind", f"{settings['kind']} without any acquired pair", "rows with an lr_path"
+            "calibrate.kind",
+            f"{settings['kind']} without any acquired pair",
+            "rows with an lr_path",
         )
     if result["parameters"]["gain"]["value"] is None:
         return used, "does not fit", result["checks"], {}
@@ -195,9 +199,7 @@ def _by_trial(pairs, result, used, settings, seed, folder):
         if found["used"]
     ]
     if settings["kind"] == "search":
-        best, parameters, twins = search(
-            matched, used, settings["space"], settings["trials"], seed
-        )
+        best, parameters, twins = search(matched, used, settings["space"], settings["trials"], seed)
     else:
         weights = folder / "crappifier.safetensors"
         best, twins = learn(matched, used, settings["steps"], seed, weights)
