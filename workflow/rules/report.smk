@@ -4,6 +4,7 @@ rule report:
         hr=expand(HR_DONE, sample=HR_SAMPLES),
         lr=expand(LR_DONE, sample=SAMPLES.index),
         registration=expand(REGISTRATION, sample=PAIRED),
+        fit=fit_input(),
         train=expand(TRAIN_DONE, model=MODELS),
         sr=expand(SR_DONE, sample=PREDICTED, model=MODELS),
         metrics=expand(METRICS, sample=TESTED, model=MODELS),

@@ -20,4 +20,5 @@ if __name__ == "__main__":
             models=snakemake.params.models,
             config=snakemake.params.config,
             provenance=provenance,
+            calibration=next(iter(snakemake.input.fit), None),
         )

@@ -12,6 +12,8 @@ import pandas as pd
 import yaml
 
 import pssrflow
+from pssrflow.crappifier import settings_of
+from pssrflow.degradation import calibration_summary, twins_of
 from pssrflow.evaluate import matched_boxes
 from pssrflow.jobs import read_json
 from pssrflow.metrics import AffineFit
@@ -32,7 +34,7 @@ STILL_RISING = 0.02
 PLACES = 6
 
 
-def write_report(path, results, rows, models, config, provenance):
+def write_report(path, results, rows, models, config, provenance, calibration=None):
     """Write the page.
 
     Parameters
@@ -45,6 +47,8 @@ def write_report(path, results, rows, models, config, provenance):
     config : dict
         With all defaults.
     provenance : dict
+    calibration : path-like, optional
+        The fitted crappifier, where one was used.
     """
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     metrics = read_metrics(results, rows, models)
@@ -65,6 +69,14 @@ def write_report(path, results, rows, models, config, provenance):
         pictures=[picture(view) for view in seen],
         curves=[_curve(results, model) for model in models],
         histograms=[_histogram(view) for view in seen],
+        calibration=calibration and calibration_summary(calibration),
+        twins=[
+            twins_of(
+                results, row, settings_of(config["crappify"], calibration, False), config["seed"]
+            )
+            for row in rows
+            if row["paired"]
+        ],
         stores=_stores(provenance),
         versions={
             "pssrflow": pssrflow.__version__,

@@ -24,8 +24,6 @@ def plot_calibration(folder, result):
         _save(folder / "variance.png", _variance, variances)
     if "residuals" in curves:
         _save(folder / "residuals.png", _residuals, curves)
-    if "spectrum" in curves:
-        _save(folder / "spectrum.png", _spectrum, curves["spectrum"])
     if "crops" in curves:
         _save(folder / "registration.png", _registration, curves["crops"])
 
@@ -61,7 +59,7 @@ def _variance(curves):
 
 
 def _residuals(curves):
-    _, axes = plt.subplots(1, 2, figsize=(12, 3.4))
+    _, axes = plt.subplots(1, 3, figsize=(16, 3.4), layout="constrained")
     edges = curves["residuals"]["edges"]
     axes[0].stairs(curves["residuals"]["found"], edges, color=BLUE, label="held-out pixels")
     axes[0].stairs(curves["residuals"]["model"], edges, color=ORANGE, label="model")
@@ -76,9 +74,10 @@ def _residuals(curves):
     axes[1].set(xlabel="distance (LR pixels)", ylabel="correlation of residuals")
     axes[1].legend(frameon=False)
 
+    _spectrum(axes[2], curves["spectrum"])
 
-def _spectrum(curves):
-    _, axis = plt.subplots(figsize=(6, 3.6))
+
+def _spectrum(axis, curves):
     for name, colour in (("lr", BLUE), ("predicted", ORANGE), ("residual", GREY)):
         axis.semilogy(curves["frequency"], curves[name], color=colour, label=name)
     axis.set(xlabel="cycles per LR pixel", ylabel="power (grey levels²)")
