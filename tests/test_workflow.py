@@ -1,5 +1,6 @@
 """The workflow as a user runs it: from one command to the report, and what runs again."""
 
+import copy
 import json
 import os
 import re
@@ -285,6 +286,58 @@ def test_targets_make_their_stage_and_no_later_one(tmp_path):
         found = planned(tmp_path, target)
         assert rule in found, target
         assert not set(order[order.index(rule) + 1 :]) & found, target
+
+
+PAIR_TO_LEARN_FROM = """sample\trole\tpath\tlr_path
+pair\ttrain\tsimulate:pair-hr\tsimulate:pair-lr
+train\ttrain\tsimulate:train\t
+test\ttest\tsimulate:test\t
+"""
+
+
+def test_a_fitted_crappifier_is_made_from_the_pairs_before_anything_is_crappified(tmp_path):
+    simulate = copy.deepcopy(TINY["simulate"])
+    simulate["pair-hr"] |= {"shape": [1, 512, 512]}
+    simulate["pair-lr"] |= {"shape": [1, 128, 128]}
+    fit = {"crappify": {"fit": "calibration", "realizations": 2}, "calibrate": {"dark": 10}}
+    prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
+    assert "calibrate_crappifier" in planned(tmp_path, "train")
+    run(tmp_path, "crappify")
+    fitted = json.loads((tmp_path / "results/calibration/crappifier.json").read_text())
+    assert fitted["verdict"] == "fits", fitted["reasons"]
+    stores = [f"results/{s}/lr{d}.done.json" for s in ("train", "test") for d in ("", ".1")]
+    assert len({json.loads((tmp_path / s).read_text())["content"] for s in stores}) == 4
+    assert planned(tmp_path, "crappify") == set()
+    # More noise in the detector of the same microscope: another fit, and what depends on it.
+    fit["calibrate"]["dark"] = 12
+    prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
+    assert planned(tmp_path, "crappify") == {
+        "calibrate_crappifier",
+        "crappify_acquisition",
+        "crappify_draw",
+        "crappify",
+    }
+
+
+def test_editing_an_own_class_reruns_crappify(tmp_path):
+    own = "class Same:\n    def __call__(self, grey, rng):\n        return grey + {}\n"
+    (tmp_path / "own.py").write_text(own.format(0))
+    step = {"name": "custom", "path": "own.py:Same"}
+    prepare(tmp_path, TINY | {"crappify": {"noise": [step]}})
+    run(tmp_path, "crappify")
+    assert planned(tmp_path, "crappify") == set()
+    (tmp_path / "own.py").write_text(own.format(1))
+    assert planned(tmp_path, "crappify") == {"crappify_acquisition", "crappify"}
+
+
+def test_an_own_class_that_fails_is_refused_while_parsing(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "class Bad:\n    def __call__(self, g, r):\n        return 1\n"
+    )
+    prepare(tmp_path, TINY | {"crappify": {"noise": [{"name": "custom", "path": "own.py:Bad"}]}})
+    output = run(tmp_path, "--dry-run", check=False)
+    assert "crappify: own.py:Bad: returned shape () for" in output
+    assert "Traceback" not in output
 
 
 def test_snakemake_makes_its_own_report(mine):

@@ -77,22 +77,30 @@ def _impossible(config):
         crappify[k] for k in ("before", "noise", "preset", "fit")
     ):
         yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
-    yield from _impossible_search(config["calibrate"])
+    if config["calibrate"]["kind"] == "search":
+        yield from _impossible_search(config["calibrate"], crappify)
     yield from _refused_by_a_trial(crappify)
 
 
-def _impossible_search(calibrate):
+def _impossible_search(calibrate, crappify):
+    # Only now: what searches takes a second to load.
+    from pssrflow.calibration.search import placed
+
+    if not calibrate["space"]:
+        yield (
+            "calibrate.space: found nothing to search. Accepted: keys of crappify with their "
+            "lowest and highest values, such as {noise.0.intensity: [0, 40]}"
+        )
     for name, (low, high) in calibrate["space"].items():
         if low >= high:
             yield (
                 f"calibrate.space.{name}: found {low} and {high}. "
                 "Accepted: a low, then a higher one"
             )
-    if calibrate["kind"] == "search" and not calibrate["space"]:
-        yield (
-            "calibrate.space: found nothing to search. Accepted: keys of crappify with their "
-            "lowest and highest values, such as {noise.0.intensity: [0, 40]}"
-        )
+        try:
+            placed(crappify, {name: low})
+        except InputError as error:
+            yield str(error)
 
 
 def _refused_by_a_trial(crappify):

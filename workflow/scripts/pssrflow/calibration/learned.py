@@ -18,7 +18,7 @@ from pssrflow.keyed import generator
 
 log = logging.getLogger(__name__)
 
-PATCH, BATCH = 48, 16
+PATCH, BATCH = 48, 8
 LEARNING_RATE = 2e-3
 # Below this spread (of 1) the likelihood of a saturated, noiseless pixel would grow for ever.
 NARROWEST = -7.0

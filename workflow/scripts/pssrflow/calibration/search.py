@@ -138,12 +138,15 @@ def placed(settings, values):
 
 
 def _distance(pairs, settings, seed, draw):
-    """How far apart the noise of twins is: distributions, and correlations along the axes."""
+    """How far apart the noise of twins is: distributions, widths, correlations along the axes."""
     total = 0.0
     for pair in pairs:
         twins = _twins(pair, settings, seed, draw)
         correlations = zip(twins.real_correlation, twins.twin_correlation)
-        total += twins.distance + sum(abs(a - b) for a, b in correlations) / 2
+        # Distributions that differ in width alone hardly differ in Kolmogorov's distance.
+        widths = np.log((twins.twin_sd + 0.1) / (twins.real_sd + 0.1))
+        total += twins.distance + np.abs(widths).mean()
+        total += sum(abs(a - b) for a, b in correlations) / 2
     return total / len(pairs)
 
 
