@@ -4,7 +4,6 @@ Reference: https://ngff.openmicroscopy.org/0.5/
 """
 
 import hashlib
-import itertools
 import math
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ import zarr
 from zarr.core.sync import sync
 
 from pssrflow.blocks import Region, cut, spans
+from pssrflow.compiled import compiled
 from pssrflow.errors import InputError
 from pssrflow.intensity import Intensity
 from pssrflow.jobs import write_json
@@ -251,11 +251,36 @@ def _reduce(path, level, region):
 
 def halve(values):
     """Mean of 2x2 pixels of the last two axes; an odd last row or column counts twice."""
-    pad = [(0, 0)] * (values.ndim - 2) + [(0, n % 2) for n in values.shape[-2:]]
-    values = np.pad(values, pad, mode="edge")
-    wide = np.float32 if values.dtype.kind == "f" else np.int32
-    total = sum(values[..., i::2, j::2].astype(wide) for i, j in itertools.product((0, 1), (0, 1)))
-    return (total / 4 if wide is np.float32 else (total + 2) // 4).astype(values.dtype)
+    planes = values.reshape(-1, *values.shape[-2:])
+    shape = [math.ceil(n / 2) for n in values.shape[-2:]]
+    halved = np.empty((len(planes), *shape), values.dtype)
+    mean = _float_mean if values.dtype.kind == "f" else _rounded_mean
+    for plane, made in zip(planes, halved):
+        mean(plane, made)
+    return halved.reshape(*values.shape[:-2], *shape)
+
+
+@compiled
+def _rounded_mean(plane, made):
+    bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
+    for i in range(made.shape[0]):
+        above, below = 2 * i, min(2 * i + 1, bottom)
+        for j in range(made.shape[1]):
+            x = min(2 * j + 1, right)
+            total = np.int32(plane[above, 2 * j]) + np.int32(plane[above, x])
+            total += np.int32(plane[below, 2 * j]) + np.int32(plane[below, x])
+            made[i, j] = (total + 2) >> 2
+
+
+@compiled
+def _float_mean(plane, made):
+    bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
+    for i in range(made.shape[0]):
+        above, below = 2 * i, min(2 * i + 1, bottom)
+        for j in range(made.shape[1]):
+            x = min(2 * j + 1, right)
+            total = plane[above, 2 * j] + plane[above, x] + plane[below, 2 * j] + plane[below, x]
+            made[i, j] = total / np.float32(4)
 
 
 def _summary(path, volume, digests):

@@ -4,8 +4,9 @@ import functools
 import math
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from pssrflow.compiled import compiled
 
 # Gaussian filters are cut at this many standard deviations.
 TRUNCATE = 4.0
@@ -192,7 +193,7 @@ def _needed(wanted, first, taps, scale, spread, length):
     return start, max(min(stop, length), start + 1)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _filter(hr, weights, scale, top, left, out):
     """Separable filter of one kernel. No sum is reordered, so no cut changes a bit."""
     line = np.empty(hr.shape[1], np.float32)
@@ -209,7 +210,7 @@ def _filter(hr, weights, scale, top, left, out):
             out[i, j] = total / above
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _sample(hr, table, scale, top, left, along_y, along_x, out):
     """As `_filter`, each row displaced along y and each pixel along x."""
     phases, taps = table.shape
@@ -231,7 +232,7 @@ def _sample(hr, table, scale, top, left, along_y, along_x, out):
             out[i, j] = total / above
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _down(hr, weights, start, line):
     """Weighted sum of rows into `line`; gives the weight that lies inside the plane."""
     height, width = hr.shape
@@ -251,7 +252,7 @@ def _down(hr, weights, start, line):
     return inside if inside >= MOSTLY else np.float32(1)
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _at_edge(line, weights, start):
     """Weighted mean of those pixels of a line that exist."""
     total, inside = np.float32(0), np.float32(0)

@@ -1,0 +1,15 @@
+"""Loops over pixels, compiled to machine code."""
+
+import os
+from pathlib import Path
+
+import numba
+
+# numba keeps what it compiled beside the source; where a user may not write, each job compiles
+# for itself (a few seconds), for numba would else fail.
+_KEPT = os.access(Path(__file__).parent, os.W_OK)
+
+
+def compiled(function):
+    """Compile a function; it runs without Python's lock. Sums are never reordered."""
+    return numba.njit(nogil=True, cache=_KEPT)(function)
