@@ -8,6 +8,7 @@ from scipy import ndimage
 
 from pssrflow.calibration import curves, verdict
 from pssrflow.calibration.estimate import (
+    REPLICATES,
     Evidence,
     beneath,
     brightness,
@@ -154,11 +155,8 @@ def _round(fields, optics, start, limits, before):
     keeps = _unsaturated(fields, optics, start, limits, before)
     frames = [beneath(field) for field in fields]
     edges = edges_of(*(frame[:: f.scale, :: f.scale] for (frame, _), f in zip(frames, fields)))
-    high = np.inf if limits[1][1] is None else limits[1][1]
-    low = -np.inf if limits[1][0] is None else limits[1][0]
-    tallies = [
-        frame_tally(frame, block, edges, ~_touches(frame, low, high)) for frame, block in frames
-    ]
+    low, high = _bounds(limits[1])
+    tallies = [frame_tally(frame, block, edges, _away(frame, low, high)) for frame, block in frames]
     hr_line = line(sum(tally.sum(axis=0) for tally in tallies))
     shares = [np.ones(len(tally)) for tally in tallies]
     theta = first_guess(fields, optics, start, hr_line, keeps, shares)
@@ -166,9 +164,16 @@ def _round(fields, optics, start, limits, before):
     return _state(fields, keeps, theta, hr_line, tallies, edges)
 
 
-def _touches(frame, low, high):
-    """Pixels near a saturated one."""
-    return ndimage.binary_dilation((frame <= low) | (frame >= high), iterations=8)
+def _bounds(limits):
+    low, high = limits
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def _away(image, low, high, far=8):
+    """Pixels far from saturated ones; all where few are."""
+    saturated = (image <= low) | (image >= high)
+    keep = ~ndimage.binary_dilation(saturated, iterations=far) if saturated.any() else ~saturated
+    return keep if keep.mean() > ENOUGH else np.ones_like(keep)
 
 
 def _state(fields, keeps, theta, hr_line, tallies, edges):
@@ -185,7 +190,7 @@ def _unsaturated(fields, optics, start, limits, before):
     What decides is the prediction: to choose by the pixel's own value would bias what is left.
     """
     if before is None:
-        return [_apart(field, limits[0]) for field in fields]
+        return [_away(field.lr, *_bounds(limits[0]), far=2) for field in fields]
     slope, base = line(sum(e.lr_tally.sum(axis=0) for e in before.evidence))
     keeps = []
     for field, fraction in zip(fields, before.theta.fractions):
@@ -198,26 +203,17 @@ def _unsaturated(fields, optics, start, limits, before):
     return keeps
 
 
-def _apart(field, limits):
-    """Pixels away from saturated ones: good for a first guess."""
-    low, high = (-np.inf if limits[0] is None else limits[0]), limits[1]
-    saturated = (field.lr <= low) | (field.lr >= (np.inf if high is None else high))
-    keep = ~ndimage.binary_dilation(saturated, iterations=2)
-    return keep if keep.mean() > ENOUGH else np.ones_like(keep)
-
-
 def _best_kernel(state):
     """The kernel that leaves least, if it is better than the first beyond doubt."""
-    first, found = _squares(state), state
-    worst = -BETTER
+    first, found, least = _squares(state), state, 0.0
     for kernel, width in FAMILIES.items():
         if kernel == state.theta.optics.kernel:
             continue
         other = _with_kernel(state, kernel, width)
-        difference = _squares(other) - first
-        error = difference.std() * math.sqrt(len(difference))
-        if difference.sum() < worst * error:
-            found, worst = other, difference.sum() / error
+        less = _squares(other) - first
+        doubt = less.std() * math.sqrt(len(less))
+        if less.sum() < min(least, -BETTER * doubt):
+            found, least = other, less.sum()
     return found
 
 
@@ -227,9 +223,7 @@ def _with_kernel(state, kernel, width):
         state.fields, optics, state.theta.fractions, state.hr_line, state.keeps, state.shares
     )
     theta = fit_mean(state.fields, theta, state.hr_line, state.keeps, state.shares)
-    return _state(
-        state.fields, state.keeps, theta, state.hr_line, state.hr_tallies, state.edges
-    )
+    return _state(state.fields, state.keeps, theta, state.hr_line, state.hr_tallies, state.edges)
 
 
 def _squares(state):
@@ -241,13 +235,13 @@ def _report(pairs, matches, used, state, found, replicates, limits, seed):
     """Calibration of a fit."""
     step = max(p.lr_step for p in used)
     tests = _tests(state, step, matches, seed)
-    notes = _notes(state, found, replicates, limits)
+    notes = _notes(tests[0], found, replicates, limits)
     return Calibration(
         pairs=_pairs(pairs, matches, found, replicates),
         parameters=_parameters(state, found, replicates, limits),
         hr_noise={"count_gain": found["hr_slope"], "read_variance": found["hr_base"]},
         effective=_effective(found),
-        verdict="fits" if all(test.passed for test in tests[0]) else "does not fit",
+        verdict=verdict.verdict(tests[0]),
         checks=tests[0],
         notes=tuple(notes),
         curves=curves.curves(state, found, tests[1]),
@@ -256,21 +250,24 @@ def _report(pairs, matches, used, state, found, replicates, limits, seed):
 
 def _parameters(state, found, replicates, limits):
     vector, drawn = found["vector"], replicates["vector"]
-    lag_used = state.theta.optics.lag > 0
-    lag_range = interval(found["lag"], replicates["lag"])
+    lag = _estimate(found["lag"], replicates["lag"])
+    if state.theta.optics.lag == 0:
+        lag = Estimate(0.0, 0.0, max(0.0, lag.high))
     fixed = state.theta.optics.kernel == "linear"
     return {
         "kernel": Estimate(state.theta.optics.kernel),
         "width": Estimate() if fixed else _root(vector[2], drawn[:, 2]),
-        "gain": Estimate(vector[0], *interval(vector[0], drawn[:, 0])),
-        "offset": Estimate(vector[1], *interval(vector[1], drawn[:, 1])),
-        "count_gain": Estimate(
-            found["count_gain"], *interval(found["count_gain"], replicates["count_gain"])
-        ),
+        "gain": _estimate(vector[0], drawn[:, 0]),
+        "offset": _estimate(vector[1], drawn[:, 1]),
+        "count_gain": _estimate(found["count_gain"], replicates["count_gain"]),
         "read_noise": _root(found["read_variance"], replicates["read_variance"]),
-        "lag": Estimate(found["lag"] if lag_used else 0.0, *(max(0.0, v) for v in lag_range)),
+        "lag": lag,
         "saturation": Estimate(limits[0][1]),
     }
+
+
+def _estimate(value, drawn):
+    return Estimate(float(value), *interval(value, drawn))
 
 
 def _root(square, drawn):
@@ -282,17 +279,19 @@ def _effective(found):
     """Noise to add to a noisy HR frame once it is downsampled."""
     variance = found["read_variance"] - found["survives_base"]
     return {
-        "count_gain": max(found["count_gain"] - found["survives_slope"], 0.0),
+        "count_gain": float(max(found["count_gain"] - found["survives_slope"], 0.0)),
         "read_noise": math.sqrt(max(variance, 0.0)),
     }
 
 
-def _notes(state, found, replicates, limits):
+def _notes(tests, found, replicates, limits):
     """What a user should know about the figures."""
     if found["count_gain"] < found["survives_slope"]:
         yield "The HR frame's shot noise alone exceeds that of the LR frame; none is to be added."
     if found["read_variance"] < found["survives_base"]:
         yield "The HR frame's read noise alone exceeds that of the LR frame; none is to be added."
+    if len(tests) == 1:
+        yield "Too few pixels were left to check the model with."
     if interval(found["read_variance"], replicates["read_variance"])[0] < 0:
         yield "Read noise is not told from none: the image has too little that is dark."
     if limits[0][1] is not None:
@@ -311,7 +310,7 @@ def _pairs(pairs, matches, found, replicates):
         if match.same_field and found is not None:
             shift = []
             for axis, whole in enumerate(match.shift):
-                value = found["vector"][place + axis]
+                value = float(found["vector"][place + axis])
                 low, high = interval(value, replicates["vector"][:, place + axis])
                 shift.append({"value": whole + value, "low": whole + low, "high": whole + high})
             place += 2
@@ -436,21 +435,19 @@ def fit_single(image, step, dark=0.0, seed=0):
     if image.ndim != 2 or min(image.shape) < 32 or not np.isfinite(image).all():
         raise InputError("image", f"shape {image.shape}", "a finite plane, 32 pixels or more")
     low, high = pile_up(image, step)
-    keep = ~_touches(image, -np.inf if low is None else low, np.inf if high is None else high)
+    keep = _away(image, *_bounds((low, high)))
     tally = frame_tally(image - np.float32(dark), blocks(image.shape), keep=keep)
-    if tally[..., 0].sum() < 1000:
-        return Calibration(notes=("Almost all pixels are saturated: the noise is not seen.",))
     return _single(tally, step, dark, high, generator(seed, "blocks"))
 
 
 def _single(tally, step, dark, high, rng):
     n = len(tally)
-    drawn = [line(np.tensordot(rng.multinomial(n, np.full(n, 1 / n)), tally, 1)) for _ in range(200)]
-    slopes, bases = np.array(drawn).T
+    shares = rng.multinomial(n, np.full(n, 1 / n), REPLICATES)
+    slopes, bases = np.array([line(np.tensordot(share, tally, 1)) for share in shares]).T
     slope, base = line(tally.sum(axis=0))
     quantised = step**2 / 12
     parameters = Calibration().parameters | {
-        "count_gain": Estimate(slope, *interval(slope, slopes)),
+        "count_gain": _estimate(slope, slopes),
         "read_noise": _root(base - quantised, bases - quantised),
         "saturation": Estimate(high),
     }

@@ -6,8 +6,8 @@ import numpy as np
 
 from pssrflow.calibration.forward import Optics, slopes
 
-# Widths in LR pixels that are looked for.
-NARROWEST, WIDEST = 0.03, 2.0
+# Largest width in LR pixels that is looked for.
+WIDEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Theta:
     def moved(self, step):
         """After a step of the vector; the width stays between what is looked for."""
         gain, offset, square, *rest = self.vector() + step
-        square = float(np.clip(square, NARROWEST**2, WIDEST**2))
+        square = float(np.clip(square, self.optics.narrowest, WIDEST**2))
         fractions = tuple(map(tuple, np.reshape(rest, (-1, 2)).tolist()))
         return Theta(float(gain), float(offset), replace(self.optics, square=square), fractions)
 
@@ -163,9 +163,7 @@ def fit_mean(fields, theta, hr_line, keeps, shares, rounds=25):
     Theta
     """
     for _ in range(rounds):
-        sums = [
-            sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)
-        ]
+        sums = [sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)]
         gradient, curvature = normal_equations(sums, theta.gain, hr_line, shares)
         step = solve(gradient, curvature, fixed_places(theta.optics))
         limit = np.array([np.inf, np.inf, 0.5 * theta.optics.square + 0.02])
