@@ -196,12 +196,13 @@ def total(table):
     """Coverage and bias of every parameter over the main conditions."""
     main = table[[c.lag == 0 for c in table["condition"]]]
     for name, part in main.groupby("parameter", sort=False):
-        covered = part["covered"].dropna()
+        if name == "lag" or part["covered"].isna().all():
+            continue
         relative = (part["found"] - part["planted"]) / part["planted"].replace(0, np.nan)
         by_condition = relative.groupby([str(c) for c in part["condition"]]).mean()
         yield (
             f"| {name} | {100 * relative.mean():+.2f} | {100 * by_condition.abs().max():.2f} "
-            f"| {covered.sum():.0f} of {len(covered)} ({100 * covered.mean():.0f} %) |"
+            f"| {part['covered'].sum():.0f} of {len(part)} ({100 * part['covered'].mean():.0f} %) |"
         )
 
 

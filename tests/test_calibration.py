@@ -101,7 +101,7 @@ def test_noise_of_the_hr_frame_does_not_bias_gain_nor_noise(fields, rng):
 
 
 def test_noise_that_a_crappifier_adds_makes_the_total_of_the_lr_scan(fields, rng):
-    noisy = replace(HR, dwell_us=1, gain=8)
+    noisy = replace(HR, dwell_us=1, gain=6)
     clean, lr = fields[0]
     hr = record(clean, noisy, rng)
     found = calibrate(Pair("pair", hr, record(lr, LR, rng), 1.0, 1.0))

@@ -45,9 +45,9 @@ class Evidence:
     bright: np.ndarray
 
 
-def brightness(field, optics, fraction):
+def brightness(field, optics, fraction, width=BRIGHTNESS):
     """HR frame seen broadly at every LR pixel, and the kernel that does it."""
-    broad = replace(optics, kernel="probe", square=BRIGHTNESS**2)
+    broad = replace(optics, kernel="probe", square=width**2)
     kernel = broad.along(fraction[0]), broad.along(fraction[1], field.memory)
     return field.through(kernel)[0], np.outer(*kernel).ravel()
 

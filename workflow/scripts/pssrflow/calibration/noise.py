@@ -18,6 +18,10 @@ FINEST /= np.sqrt((FINEST**2).sum())
 SMOOTH = 2.0
 _KERNEL = ndimage.gaussian_filter1d(np.eye(1, 21, 10)[0], SMOOTH)[8:13]
 SHARED = float(_KERNEL @ FINEST**2) ** 2
+# Share of pixels at one end of a detector's range that changes a fit.
+PILE = 1e-3
+# Least share of pixels that must not be saturated.
+ENOUGH = 0.2
 # Standard deviations of the noise that a mean must keep from saturation.
 CLEAR = 4.0
 
@@ -170,12 +174,12 @@ def pile_up(image, step):
 
 
 def _pile(values, step):
-    """Highest value, if it is found three times as often as each of the five levels below."""
+    """Highest value, if many have it: thrice as many as each of the five levels below."""
     top = values.max()
     width = step or 1e-6 * max(float(np.ptp(values)), 1e-6)
     here = np.count_nonzero(values > top - width / 2)
     near = np.count_nonzero(values > top - 5.5 * width) - here
-    return float(top) if here > max(20, 3 * near / 5) else np.nan
+    return float(top) if here > max(20, PILE * values.size, 3 * near / 5) else np.nan
 
 
 def clear(mean, sd, limits):
@@ -187,3 +191,16 @@ def clear(mean, sd, limits):
     if low is not None:
         keep &= mean - CLEAR * sd > low
     return keep
+
+
+def bounds(limits):
+    """Limits of `pile_up` as numbers."""
+    low, high = limits
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def away(image, low, high, far=8):
+    """Pixels far from saturated ones; all where few are."""
+    saturated = (image <= low) | (image >= high)
+    keep = ~ndimage.binary_dilation(saturated, iterations=far) if saturated.any() else ~saturated
+    return keep if keep.mean() > ENOUGH else np.ones_like(keep)
