@@ -21,9 +21,6 @@ WINDOW = 2048
 # by this many standard deviations. The highest of a million chance peaks reaches 5 to 8, for
 # tissue of the same kind as for noise; real pairs, noisy ones too, 30 and more.
 SAME_FIELD = 10.0
-# A field of few large structures has too few shifts to stand out from; there this correlation does.
-# Chance makes 0.2 to 0.3, and 0.6 where an image holds a dozen structures.
-SURE = 0.8
 # Sub-pixel shifts are measured to a fiftieth of an HR pixel.
 FRACTION = 50
 
@@ -52,9 +49,7 @@ class Match:
     @property
     def same_field(self):
         """Whether the images show the same field; False where there is no structure at all."""
-        return (self.significance >= SAME_FIELD and self.correlation > 0) or (
-            self.correlation >= SURE
-        )
+        return self.significance >= SAME_FIELD and self.correlation > 0
 
 
 def register(hr, lr, scale, sample, done):
@@ -111,38 +106,25 @@ def measure_shift(truth, coarse, scale):
     Match
     """
     # The LR image has no finer detail than this, only noise.
-    smooth = [ndimage.gaussian_filter(i, scale / 2) for i in (truth, coarse)]
+    smooth = [
+        ndimage.gaussian_filter(np.asarray(i, np.float32), scale / 2) for i in (truth, coarse)
+    ]
     if min(np.ptp(i) for i in smooth) == 0:
         return Match((0, 0), (0.0, 0.0), float("nan"), 0.0)
-    match = _best_match(smooth, scale, 0.5)
-    # Noise hides large structures from whitened spectra.
-    return (
-        match
-        if match.same_field
-        else max(match, _best_match(smooth, scale, 0.0), key=lambda found: found.correlation)
-    )
-
-
-def _best_match(smooth, scale, white):
-    shift, significance = _highest(correlation_map(*smooth, scale, white), scale)
+    shift, significance = _highest(correlation_map(*smooth, scale), scale)
     fixed, moved = (
-        image[_overlap(smooth[0].shape, d)]
-        for image, d in zip(smooth, (shift, [-v for v in shift]))
+        image[_overlap(truth.shape, d)] for image, d in zip(smooth, (shift, [-v for v in shift]))
     )
     correlation = float(np.corrcoef(fixed.ravel(), moved.ravel())[0, 1])
     fraction = _fraction(fixed, moved, scale)
     return Match(shift, tuple(s + f for s, f in zip(shift, fraction)), correlation, significance)
 
 
-def correlation_map(truth, coarse, scale, white=0.5):
-    """Correlation at every shift; the shift zero comes first, as in an FFT.
-
-    `white` is the power by which the cross spectrum is flattened: 0 not at all, 1 as in phase
-    correlation.
-    """
+def correlation_map(truth, coarse, scale):
+    """Correlation at every shift, whitened in part; the shift zero comes first, as in an FFT."""
     spectra = [fft.rfft2(_flat(image, scale)) for image in (truth, coarse)]
     cross = spectra[0] * spectra[1].conj()
-    return fft.irfft2(cross / (np.abs(cross) + np.finfo(np.float32).tiny) ** white, s=truth.shape)
+    return fft.irfft2(cross / np.sqrt(np.abs(cross) + np.finfo(np.float32).tiny), s=truth.shape)
 
 
 def _flat(image, scale):

@@ -29,7 +29,7 @@ from pssrflow.calibration.noise import (
 from pssrflow.calibration.summary import no_match, report, too_small
 from pssrflow.errors import InputError
 from pssrflow.keyed import generator
-from pssrflow.registration import measure_shift
+from pssrflow.registration import WINDOW, measure_shift
 
 # Kernels that are tried, and the width that each starts from. A point-scanning microscope samples:
 # another kernel must be better than the first by `BETTER` standard errors.
@@ -116,13 +116,18 @@ def _check(pair, scale):
 
 
 def _match(pair, scale):
-    """How a pair lies; a cubic spline through the LR pixels stands for the LR image."""
-    coarse = ndimage.zoom(
-        np.asarray(pair.lr, np.float32), scale, order=3, mode="nearest", grid_mode=True
-    )
-    shape = tuple(map(min, coarse.shape, pair.hr.shape))
-    window = tuple(slice(0, n) for n in shape)
-    return measure_shift(np.asarray(pair.hr, np.float32)[window], coarse[window], scale)
+    """How a pair lies in its middle; a cubic spline through the LR pixels is the LR image."""
+    rows, cols = (_middle(n, WINDOW // scale) for n in pair.lr.shape)
+    lr = np.asarray(pair.lr[rows, cols], np.float32)
+    coarse = ndimage.zoom(lr, scale, order=3, mode="nearest", grid_mode=True)
+    start = rows.start * scale, cols.start * scale
+    fine = pair.hr[start[0] : start[0] + len(coarse), start[1] : start[1] + coarse.shape[1]]
+    return measure_shift(fine, coarse[: fine.shape[0], : fine.shape[1]], scale)
+
+
+def _middle(length, most):
+    start = max(0, (length - most) // 2)
+    return slice(start, min(length, start + most))
 
 
 def _saturation(pairs, dark):
