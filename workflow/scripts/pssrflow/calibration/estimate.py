@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pssrflow.calibration.fit import Sums, normal_equations, solve, sums_of
-from pssrflow.calibration.noise import line, tally
+from pssrflow.calibration.noise import line, tally, without_luck
 
 # Replicates of the bootstrap, and the half width of a 95 % interval in its standard deviations
 # (Student's for about 50 blocks).
@@ -45,9 +45,9 @@ class Evidence:
     bright: np.ndarray
 
 
-def brightness(field, optics, fraction):
+def brightness(field, optics, fraction, width=BRIGHTNESS):
     """HR frame seen broadly at every LR pixel, and the kernel that does it."""
-    broad = replace(optics, kernel="probe", square=BRIGHTNESS**2)
+    broad = replace(optics, kernel="probe", square=width**2)
     kernel = broad.along(fraction[0]), broad.along(fraction[1], field.memory)
     return field.through(kernel)[0], np.outer(*kernel).ravel()
 
@@ -65,15 +65,16 @@ def gather(field, theta, fraction, keep, edges, hr_tally, hr_line):
     sums, rest, shown = sums_of(field, theta, fraction, keep)
     bright, broad = brightness(field, theta.optics, fraction)
     narrow = _kernel(field, theta.optics, fraction)
-    # Where noise made a place look bright, its own noise is in the prediction as well.
-    variance = hr_line[0] * sums.signal.sum() + hr_line[1] * sums.pixels.sum()
-    shared = float(narrow.ravel() @ broad) * max(variance, 0) / max(sums.pixels.sum(), 1)
-    level = bright - bright[keep].mean()
-    mean = shown - np.float32(shared / bright[keep].var()) * level
+    # Of the counts that a detector still shows after k pixels, a^2k of the variance is left.
+    late = replace(theta.optics, lag=theta.optics.lag**2)
+    kernel = late.along(fraction[0]), late.along(fraction[1], field.memory)
+    mean = field.through(kernel)[0] if late.lag > 0 else shown
+    lr_tally = tally(field.block, bright, edges, keep, mean, rest.astype(float) ** 2)
+    shared = float(np.outer(*kernel).ravel() @ broad)
     return Evidence(
         sums,
         hr_tally,
-        tally(field.block, bright, edges, keep, mean, rest.astype(float) ** 2),
+        without_luck(lr_tally, bright[keep], edges, shared, hr_line),
         neighbours(rest, keep, field.block),
         overlaps(narrow, field.scale),
         float((narrow**2).sum()),

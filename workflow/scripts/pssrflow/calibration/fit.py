@@ -6,8 +6,8 @@ import numpy as np
 
 from pssrflow.calibration.forward import Optics, slopes
 
-# Widths in LR pixels that are looked for.
-NARROWEST, WIDEST = 0.03, 2.0
+# Largest width in LR pixels that is looked for.
+WIDEST = 2.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Theta:
     def moved(self, step):
         """After a step of the vector; the width stays between what is looked for."""
         gain, offset, square, *rest = self.vector() + step
-        square = float(np.clip(square, NARROWEST**2, WIDEST**2))
+        square = float(np.clip(square, self.optics.narrowest, WIDEST**2))
         fractions = tuple(map(tuple, np.reshape(rest, (-1, 2)).tolist()))
         return Theta(float(gain), float(offset), replace(self.optics, square=square), fractions)
 

@@ -38,6 +38,11 @@ class Optics:
     lag: float = 0.0
 
     @property
+    def narrowest(self):
+        """Least square of a width: other kernels than the probe must span an HR pixel."""
+        return 0.03**2 if self.kernel == "probe" else (1.25 / self.scale) ** 2
+
+    @property
     def memory(self):
         """LR pixels that the detector remembers."""
         return min(MEMORY, math.ceil(math.log(1e-3) / math.log(self.lag))) if self.lag > 0 else 0
@@ -182,7 +187,7 @@ def slopes(field, optics, fraction):
 
 def _axis(optics, fraction, memory, small):
     """Weights along an axis, and their derivatives by square, displacement and lag."""
-    low = max(optics.square - small, 0.0)
+    low = max(optics.square - small, 0.9 * optics.narrowest)
     wide = [replace(optics, square=s).along(fraction, memory) for s in (optics.square + small, low)]
     move = [optics.along(fraction + d, memory) for d in (MOVE, -MOVE)]
     late = [replace(optics, lag=optics.lag + d).along(fraction, memory) for d in (LATE, 0.0)]

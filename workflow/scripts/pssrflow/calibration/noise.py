@@ -13,6 +13,15 @@ BINS = 24
 # leaves in no image that resolves it.
 FINEST = np.array([1, -4, 6, -4, 1], np.float32)
 FINEST /= np.sqrt((FINEST**2).sum())
+# Gaussian, in pixels, that says how bright a place of a frame is; and the share of the variance of
+# white noise that it has in common with the mean beneath `FINEST`.
+SMOOTH = 2.0
+_KERNEL = ndimage.gaussian_filter1d(np.eye(1, 21, 10)[0], SMOOTH)[8:13]
+SHARED = float(_KERNEL @ FINEST**2) ** 2
+# Share of pixels at one end of a detector's range that changes a fit.
+PILE = 1e-3
+# Least share of pixels that must not be saturated.
+ENOUGH = 0.2
 # Standard deviations of the noise that a mean must keep from saturation.
 CLEAR = 4.0
 
@@ -51,10 +60,41 @@ def frame_tally(frame, block, edges=None, keep=None):
     -------
     ndarray (blocks, bins, 3) of float64
     """
-    smooth = ndimage.gaussian_filter(frame, 2.0)
+    smooth = ndimage.gaussian_filter(frame, SMOOTH)
     edges = edges_of(smooth) if edges is None else edges
     keep = flat_parts(smooth, np.ones(frame.shape, bool) if keep is None else keep)
-    return tally(block, smooth, edges, keep, beneath_finest(frame), finest_noise(frame) ** 2)
+    sums = tally(block, smooth, edges, keep, beneath_finest(frame), finest_noise(frame) ** 2)
+    return without_luck(sums, smooth[keep], edges, SHARED, line(sums.sum(axis=0)))
+
+
+def without_luck(sums, level, edges, shared, hr_line):
+    """Tally whose means are free of the noise that made a place look bright or dark.
+
+    Tweedie's formula (Efron 2011, doi:10.1198/jasa.2011.tm11181), integrated over each bin.
+
+    Parameters
+    ----------
+    sums : ndarray (blocks, bins, 3)
+        From `tally`, the mean first.
+    level : ndarray of float
+        What decided on the bin, of all pixels.
+    edges : ndarray of float
+    shared : float
+        Share of the frame's variance that the mean and the level have in common.
+    hr_line : tuple of float
+        Slope and intercept of the frame's variance on its mean.
+
+    Returns
+    -------
+    ndarray (blocks, bins, 3)
+    """
+    level = np.sort(level)
+    near = 0.02 * float(np.ptp(level[len(level) // 100 : -len(level) // 100 or None])) + 1e-9
+    density = (np.searchsorted(level, edges + near) - np.searchsorted(level, edges - near)) / near
+    variance = np.maximum(hr_line[0] * edges + hr_line[1], 0)
+    flow = np.concatenate([[0], 0.5 * shared * variance * density, [0]])
+    luck = -np.diff(flow) / np.maximum(sums[..., 0].sum(axis=0), 1)
+    return np.stack([sums[..., 0], sums[..., 1] - luck * sums[..., 0], sums[..., 2]], axis=-1)
 
 
 def tally(block, level, edges, keep, *values):
@@ -115,21 +155,31 @@ def line(sums, rounds=4):
 
 
 def pile_up(image, step):
-    """Highest and lowest grey level if pixels pile up there, as a saturated detector's do.
+    """Grey levels where pixels pile up, as a saturated detector's do.
+
+    Parameters
+    ----------
+    image : ndarray of float32
+        Grey scale from 0 to 255.
+    step : float
+        One grey level of the detector.
 
     Returns
     -------
     low, high : float or None
     """
-    found = []
-    for sign in (-1, 1):
-        values = sign * image
-        top = values.max()
-        width = step or 1e-6 * max(np.ptp(values), 1e-6)
-        here = np.count_nonzero(values > top - width / 2)
-        near = np.count_nonzero(values > top - 5.5 * width) - here
-        found.append(sign * float(top) if here > max(20, 3 * near / 5) else None)
-    return tuple(found)
+    return tuple(
+        None if np.isnan(v) else float(v) for v in (-_pile(-image, step), _pile(image, step))
+    )
+
+
+def _pile(values, step):
+    """Highest value, if many have it: thrice as many as each of the five levels below."""
+    top = values.max()
+    width = step or 1e-6 * max(float(np.ptp(values)), 1e-6)
+    here = np.count_nonzero(values > top - width / 2)
+    near = np.count_nonzero(values > top - 5.5 * width) - here
+    return float(top) if here > max(20, PILE * values.size, 3 * near / 5) else np.nan
 
 
 def clear(mean, sd, limits):
@@ -141,3 +191,16 @@ def clear(mean, sd, limits):
     if low is not None:
         keep &= mean - CLEAR * sd > low
     return keep
+
+
+def bounds(limits):
+    """Limits of `pile_up` as numbers."""
+    low, high = limits
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def away(image, low, high, far=8):
+    """Pixels far from saturated ones; all where few are."""
+    saturated = (image <= low) | (image >= high)
+    keep = ~ndimage.binary_dilation(saturated, iterations=far) if saturated.any() else ~saturated
+    return keep if keep.mean() > ENOUGH else np.ones_like(keep)

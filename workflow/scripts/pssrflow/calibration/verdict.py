@@ -13,8 +13,9 @@ from pssrflow.calibration.result import Check
 VARIANCE, VARIANCE_BY_GREY, LEFT_OVER, DISTANCE = 0.1, 0.25, 0.05, 0.05
 # Standard errors by which chance may depart.
 CHANCE = 4.0
-# Grey-level bins of the check of variance.
+# Grey-level bins of the check of variance, and held-out pixels without which nothing is checked.
 BINS = 8
+ENOUGH = 500
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def draw(signal, count_gain, gain, read_noise, lag, hr_sd, step, rng):
 
 
 def checks(held, significance):
-    """All checks of held-out pixels.
+    """All checks of held-out pixels; only the match's where those are too few.
 
     Parameters
     ----------
@@ -82,6 +83,8 @@ def checks(held, significance):
     tuple of Check
     """
     standard = np.concatenate([h.standard[h.keep] for h in held])
+    if len(standard) < ENOUGH:
+        return (significance,)
     return (
         significance,
         _variance("variance of residuals over the model's", standard, VARIANCE),
@@ -92,13 +95,20 @@ def checks(held, significance):
     )
 
 
+def verdict(found):
+    """In words, from checks."""
+    if not all(check.passed for check in found):
+        return "does not fit"
+    return "fits" if len(found) > 1 else "cannot be checked"
+
+
 def _drawn(held):
     return (held.drawn / np.sqrt(held.variance))[held.keep]
 
 
 def _variance(name, standard, tolerance):
     error = np.std(standard**2) / math.sqrt(max(len(standard), 1))
-    tolerance = max(tolerance, CHANCE * error)
+    tolerance = float(max(tolerance, CHANCE * error))
     return Check(name, float(np.mean(standard**2)), (1 - tolerance, 1 + tolerance))
 
 
@@ -110,9 +120,9 @@ def _by_grey(held):
     found = [
         _variance("variance at the worst grey level", standard[place == k], VARIANCE_BY_GREY)
         for k in range(BINS)
-        if np.count_nonzero(place == k) > 100
+        if np.count_nonzero(place == k) >= ENOUGH // BINS // 2
     ]
-    return max(found, key=lambda c: abs(c.value - 1) / (c.accepted[1] - 1))
+    return max(found, key=lambda check: abs(check.value - 1) / (check.accepted[1] - 1))
 
 
 def _structure(held):
