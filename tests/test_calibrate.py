@@ -5,7 +5,8 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.calibration.search import Matched, move, placed, search
+from pssrflow.calibration.pairs import Matched, move
+from pssrflow.calibration.search import placed, search
 from pssrflow.calibration.stage import calibrate
 from pssrflow.calibration.twin import compare
 from pssrflow.config import check_config

@@ -145,7 +145,7 @@ def test_an_edited_crappifier_reruns_crappify_and_what_depends_on_it_not_ingest(
     shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
     snakefile = ("--snakefile", str(project / "Snakefile"))
     assert planned(mine, *snakefile) == set()
-    core = project / "workflow/scripts/pssrflow/crappifier.py"
+    core = project / "workflow/scripts/pssrflow/crappifier/steps.py"
     core.write_text("# a comment\n" + core.read_text())
     os.utime(project / "workflow/scripts/crappify.py")
     assert planned(mine, *snakefile) == set()

@@ -7,9 +7,8 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 
+from pssrflow.calibration.pairs import Grey, move
 from pssrflow.calibration.plots import draw_twins
-from pssrflow.calibration.search import move
-from pssrflow.calibration.stage import Grey
 from pssrflow.calibration.twin import compare
 from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappifier.steps import GREY

@@ -5,11 +5,9 @@ The role of PSSR2's `approximate_crappifier`, with pairs that were registered fi
 
 import copy
 import logging
-from dataclasses import dataclass
 
 import numpy as np
 import optuna
-from scipy import ndimage
 
 from pssrflow.calibration.twin import compare
 from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
@@ -20,46 +18,6 @@ log = logging.getLogger(__name__)
 
 # Draws of the noise that tell how sure the distance of one trial is.
 REPEATS = 6
-
-
-@dataclass(frozen=True)
-class Matched:
-    """One registered pair.
-
-    Attributes
-    ----------
-    hr : ndarray (scale * y, scale * x) of float32
-        Grey levels, moved so that it lies exactly over `lr`.
-    lr, mean : ndarray (y, x) of float32
-        As acquired, and what it should be without noise.
-    """
-
-    hr: np.ndarray
-    lr: np.ndarray
-    mean: np.ndarray
-
-
-def move(hr, lr, shift, scale):
-    """HR and LR pixels of one field on one grid.
-
-    Parameters
-    ----------
-    hr, lr : ndarray (y, x) of float32
-    shift : tuple of float
-        HR pixels (y, x): ``hr[i + y, j + x]`` shows what LR does at HR pixel (i, j).
-    scale : int
-    """
-    whole = [round(s) for s in shift]
-    first = [-(-max(0, -w) // scale) for w in whole]
-    last = [min(n, (m - max(0, w)) // scale) for n, m, w in zip(lr.shape, hr.shape, whole)]
-    boxes = [
-        slice(a * scale + w, b * scale + w) for a, b, w in zip(first, last, whole, strict=True)
-    ]
-    rest = [w - s for s, w in zip(shift, whole)]
-    moved = hr[tuple(boxes)]
-    if max(map(abs, rest)) > 0.02:
-        moved = ndimage.shift(moved, rest, order=5, mode="nearest")
-    return moved, lr[tuple(slice(a, b) for a, b in zip(first, last))]
 
 
 def search(pairs, settings, space, trials, seed):

@@ -4,18 +4,16 @@ import logging
 import math
 from pathlib import Path
 
-import numpy as np
-
-from pssrflow.calibration.calibrate import fit_pairs, fit_single
+from pssrflow.calibration import fit_pairs, fit_single
 from pssrflow.calibration.learned import learn
+from pssrflow.calibration.pairs import Grey, Matched, move
 from pssrflow.calibration.plots import plot_calibration, plot_twins
 from pssrflow.calibration.result import Pair
-from pssrflow.calibration.search import Matched, move, search
+from pssrflow.calibration.search import search
 from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappifier.steps import GREY
 from pssrflow.errors import InputError
 from pssrflow.jobs import write_json
-from pssrflow.store import open_level, read_plane, read_volume
 
 log = logging.getLogger(__name__)
 
@@ -96,34 +94,6 @@ def read_pairs(row, settings, notes):
         yield Pair(
             name, hr.read(plane, round(scale) * WINDOW), lr.read(plane, WINDOW), hr.step, lr.step
         )
-
-
-class Grey:
-    """A store whose planes are read as grey levels, 0 black to 255 white.
-
-    Attributes
-    ----------
-    planes : list of tuple
-        t, c, z of the planes that are used: of the first channel, evenly spaced.
-    step : float
-        One grey level of the detector on that scale; 0 for float.
-    """
-
-    def __init__(self, path, planes):
-        intensity = read_volume(path).intensity
-        self.array = open_level(path)
-        self.black, self.factor = intensity.black, GREY / (intensity.white - intensity.black)
-        self.step = self.factor if self.array.dtype.kind in "iu" else 0.0
-        times, _, sections = self.array.shape[:3]
-        places = [(t, 0, z) for t in range(times) for z in range(sections)]
-        count = min(planes, len(places))
-        self.planes = [places[(2 * i + 1) * len(places) // (2 * count)] for i in range(count)]
-
-    def read(self, plane, window):
-        """Upper left `window` pixels of a plane, float32."""
-        rows, cols = (slice(0, min(n, window)) for n in self.array.shape[3:])
-        values = read_plane(self.array, plane, rows, cols).astype(np.float32)
-        return (values - np.float32(self.black)) * np.float32(self.factor)
 
 
 def _single(rows, settings, seed, notes):
