@@ -298,7 +298,7 @@ test\ttest\tsimulate:test\t
 def test_a_fitted_crappifier_is_made_from_the_pairs_before_anything_is_crappified(tmp_path):
     simulate = copy.deepcopy(TINY["simulate"])
     simulate["pair-hr"] |= {"shape": [1, 512, 512]}
-    simulate["pair-lr"] |= {"shape": [1, 128, 128]}
+    simulate["pair-lr"] |= {"shape": [1, 128, 128], "spot_nm": 12}
     fit = {"crappify": {"fit": "calibration", "realizations": 2}, "calibrate": {"dark": 10}}
     prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
     assert "calibrate_crappifier" in planned(tmp_path, "train")
