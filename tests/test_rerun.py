@@ -33,7 +33,7 @@ def edit(path, old, new):
 def test_editing_the_crappifier_changes_crappify_and_train_but_not_ingest(project):
     package, hashes = project
     before = hashes()
-    edit(package / "crappifier.py", "GREY = 255.0", "GREY = 256.0")
+    edit(package / "crappifier" / "steps.py", "GREY = 255.0", "GREY = 256.0")
     after = hashes()
     changed = {name for name in before if before[name] != after[name]}
     assert {"crappify", "train"} <= changed
@@ -51,9 +51,9 @@ def test_editing_a_reader_changes_ingest_alone(project):
 def test_comments_docstrings_layout_and_time_stamps_change_nothing(project):
     package, hashes = project
     before = hashes()
-    path = package / "crappifier.py"
+    path = package / "crappifier" / "steps.py"
     path.write_text(
-        "# a comment\n" + path.read_text().replace('"""The crappifier', '"""A crappifier')
+        "# a comment\n" + path.read_text().replace('"""What a step', '"""What any step')
     )
     edit(path, "GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
     os.utime(package / "store.py")
