@@ -27,6 +27,7 @@ from pssrflow.crappifier import (
 )
 from pssrflow.crappify import crappify
 from pssrflow.intensity import Intensity
+from pssrflow.jobs import job
 from pssrflow.microscope import Microscope, scan
 from pssrflow.store import Volume, create, finish, open_level, write_shard
 
@@ -61,10 +62,11 @@ def run_stage(folder, cores):
     # Compilers and codecs are loaded once in a job, whatever its size.
     crappify_plane(np.zeros((64, 64), np.uint8), CHAIN, NoiseKey(0, "", 0, 0, 0, 0), 0, 255)
     pixels = open_level(folder / "hr.ome.zarr").size
-    start = time.perf_counter()
     names = (folder / name for name in ("hr.ome.zarr", "lr.ome.zarr", "lr.json"))
-    crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), cores, 8000)
-    print(pixels / 1e6 / (time.perf_counter() - start))
+    with job(folder / "log.txt", cores, folder / "lr"):
+        start = time.perf_counter()
+        crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), cores, 8000)
+        print(pixels / 1e6 / (time.perf_counter() - start))
 
 
 def in_memory(plane):

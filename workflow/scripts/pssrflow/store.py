@@ -5,14 +5,17 @@ Reference: https://ngff.openmicroscopy.org/0.5/
 
 import hashlib
 import math
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import tensorstore
 import zarr
 from zarr.core.sync import sync
+from zarr.storage import LocalStore
 
 from pssrflow.blocks import Region, cut, spans
 from pssrflow.compiled import compiled
@@ -23,7 +26,9 @@ from pssrflow.jobs import write_json
 AXES = ("t", "c", "z", "y", "x")
 DTYPES = ("uint8", "uint16", "int16", "float32")
 # Rows of a pyramid level that are made at once.
-STRIP = 128
+STRIP = 512
+# What tensorstore does at once.
+CONCURRENCY = ("data_copy_concurrency", "file_io_concurrency")
 COLOURS = ("FFFFFF", "00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 # benchmarks/codec_pipeline.py measures the pipelines; this one reads and writes shards fastest.
@@ -140,8 +145,9 @@ def read_volume(path) -> Volume:
 def read_plane(array, plane, rows, cols):
     """Read a rectangle of one plane.
 
-    Shard by shard: zarrs takes up to five times as long to read one region of several shards
-    (benchmarks/crappify.py).
+    By tensorstore where the store is a folder: rectangles of several shards are read up to ten
+    times as fast as by zarr and zarrs, and threads do not wait for each other
+    (benchmarks/codec_pipeline.py).
 
     Parameters
     ----------
@@ -156,13 +162,13 @@ def read_plane(array, plane, rows, cols):
     -------
     ndarray (y, x) of the dtype of `array`
     """
-    found = np.empty((rows.stop - rows.start, cols.stop - cols.start), array.dtype)
-    height, width = (array.shards or array.chunks)[3:]
-    for y0, y1 in spans(rows.start, rows.stop, height):
-        for x0, x1 in spans(cols.start, cols.stop, width):
-            part = array[(*plane, slice(y0, y1), slice(x0, x1))]
-            found[y0 - rows.start : y1 - rows.start, x0 - cols.start : x1 - cols.start] = part
-    return found
+    if not isinstance(array.store, LocalStore):
+        return array[(*plane, rows, cols)]
+    folder = str(array.store.root / array.path)
+    workers = {"limit": zarr.config.get("threading.max_workers") or os.cpu_count()}
+    context = tensorstore.Context({name: workers for name in CONCURRENCY})
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": folder}}
+    return tensorstore.open(spec, context=context).result()[(*plane, rows, cols)].read().result()
 
 
 def write_shard(array, region, values):
@@ -240,24 +246,23 @@ def _verify(path, region, expected):
 
 def _reduce(path, level, region):
     source, target = open_level(path, level - 1), open_level(path, level, "r+")
-    planes, (top, left), (bottom, right) = region.slices[:3], region.start[3:], region.stop[3:]
-    values = np.empty(region.shape, target.dtype)
-    # Strips, because sums are four times as large as 8-bit pixels.
-    for start, stop in spans(top, bottom, STRIP):
-        strip = source[(*planes, slice(2 * start, 2 * stop), slice(2 * left, 2 * right))]
-        values[..., start - top : stop - top, :] = halve(strip)
-    write_shard(target, region, values)
+    (top, left), (bottom, right) = region.start[3:], region.stop[3:]
+    height, width = source.shape[3:]
+    cols = slice(2 * left, min(2 * right, width))
+    values = np.empty((len(list(region.planes())), bottom - top, right - left), target.dtype)
+    for made, plane in zip(values, region.planes()):
+        for start, stop in spans(top, bottom, STRIP):
+            rows = slice(2 * start, min(2 * stop, height))
+            made[start - top : stop - top] = halve(read_plane(source, plane, rows, cols))
+    write_shard(target, region, values.reshape(region.shape))
 
 
-def halve(values):
-    """Mean of 2x2 pixels of the last two axes; an odd last row or column counts twice."""
-    planes = values.reshape(-1, *values.shape[-2:])
-    shape = [math.ceil(n / 2) for n in values.shape[-2:]]
-    halved = np.empty((len(planes), *shape), values.dtype)
-    mean = _float_mean if values.dtype.kind == "f" else _rounded_mean
-    for plane, made in zip(planes, halved):
-        mean(plane, made)
-    return halved.reshape(*values.shape[:-2], *shape)
+def halve(plane):
+    """Mean of 2x2 pixels of a plane (y, x); an odd last row or column counts twice."""
+    halved = np.empty([math.ceil(n / 2) for n in plane.shape], plane.dtype)
+    mean = _float_mean if plane.dtype.kind == "f" else _rounded_mean
+    mean(plane, halved)
+    return halved
 
 
 @compiled
