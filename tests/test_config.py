@@ -78,6 +78,25 @@ def test_every_key_of_config_yaml_is_commented(root):
         ({"crappify": {"scale": "four"}}, r'crappify\.scale: found "four"\. Accepted: integer'),
         ({"crappify": {"scale": 0}}, r"crappify\.scale: found 0\. Accepted: at least 1"),
         ({"crappify": {"downsample": "sinc"}}, r"downsample: found \"sinc\".*bilinear, area"),
+        ({"crappify": {"fit": "gone.json"}}, r"crappify: gone\.json: cannot be read"),
+        (
+            {"crappify": {"preset": "em_AG_D", "fit": "calibration"}},
+            r"crappify: both preset and fit are given",
+        ),
+        (
+            {"crappify": {"noise": [{"name": "readout", "gain": -1}]}},
+            r"crappify\.noise\[0\]\.gain: found -1\. Accepted: at least 1e-06",
+        ),
+        (
+            {"crappify": {"noise": [{"name": "jpeg"}]}},
+            r'noise\[0\]\.name: found "jpeg"\. Accepted: gaussian, poisson',
+        ),
+        (
+            {"crappify": {"noise": [{"name": "lag", "pixel": 3}]}},
+            r"noise\[0\]\.pixel: unknown key.*did you mean 'pixels'",
+        ),
+        ({"crappify": {"scan": {"jitter": -1}}}, r"scan\.jitter: found -1\. Accepted: at least 0"),
+        ({"crappify": {"width": -1}}, r"crappify\.width: found -1\. Accepted: at least 0"),
         (
             {"crappify": {"noise": [{"name": "poisson", "intensity": -1}]}},
             r"crappify\.noise\[0\]\.intensity: found -1\. Accepted: at least 0",

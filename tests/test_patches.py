@@ -7,9 +7,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pssrflow.blocks import Region
-from pssrflow.crappifier import Crappifier, Downsampling, Poisson
+from pssrflow.crappifier import (
+    Counts,
+    Crappifier,
+    Downsampling,
+    Lag,
+    Poisson,
+    Readout,
+    crappify_patch,
+)
 from pssrflow.errors import InputError
 from pssrflow.patches import Patches, open_field, orient, patch_size, prefetch, split_field
+from pssrflow.store import open_level
 
 POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 
@@ -131,3 +140,35 @@ def test_prefetching_ends_with_its_consumer():
     assert next(numbers) == 0
     numbers.close()
     assert len(made) <= 4
+
+
+def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue, monkeypatch):
+    hr = make_store(tissue((1, 1, 2, 402, 355)))
+    crappifier = Crappifier(Downsampling(4), (Counts(1, 90), Lag(0.6), Readout(1, 3, 2)))
+    field = open_field("s", hr, hr, False, 4)
+    patches = Patches([field], [whole((1, 1, 2, 100, 88))], crappifier, 32, 3, "train")
+    calls = []
+
+    def noted(read, shape, *rest):
+        calls.append((shape, *rest))
+        return crappify_patch(read, shape, *rest)
+
+    monkeypatch.setattr("pssrflow.patches.crappify_patch", noted)
+    for number in range(24):
+        found, truth = patches.draw(number)
+        shape, chain, key, *levels, rows, cols = calls[-1]
+        assert (key.seed, key.sample, key.realisation) == (3, "s", f"train {number}")
+        low, high = field.lr_intensity.windows[0]
+        plane = open_level(hr)[0, 0, key.z, :400, :352]
+        same = []
+        for turn in range(8):
+            seen = orient(plane, turn)
+            box = tuple(slice(4 * r.start, 4 * r.stop) for r in (rows, cols))
+            if seen.shape == shape and np.allclose((seen[box] - low) / (high - low), truth):
+                alone = crappify_patch(
+                    lambda r, c, seen=seen: seen[r, c], shape, chain, key, *levels, rows, cols
+                )
+                same.append(
+                    np.array_equal((alone - np.float32(low)) / np.float32(high - low), found)
+                )
+        assert same == [True]

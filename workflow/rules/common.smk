@@ -122,6 +122,11 @@ def calibration_rows():
                 f"Accepted: {', '.join(SAMPLES.index)}"
             )
     names = chosen or pairs or [s for s in PREDICTED if s not in HR_SAMPLES]
+    if not names and config["crappify"]["fit"] == "calibration":
+        raise WorkflowError(
+            f"crappify.fit: calibration, but {config['samples']} has no row to fit on. "
+            "Accepted: an lr_path in a train row, a predict row, or another crappify.fit"
+        )
     return [
         {
             "sample": s,

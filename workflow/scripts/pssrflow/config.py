@@ -79,7 +79,7 @@ def _impossible(config):
         yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
     if config["calibrate"]["kind"] == "search":
         yield from _impossible_search(config["calibrate"], crappify)
-    yield from _refused_by_a_trial(crappify)
+    yield from _refused_by_a_trial(crappify, config["calibrate"]["require_fit"])
 
 
 def _impossible_search(calibrate, crappify):
@@ -103,18 +103,17 @@ def _impossible_search(calibrate, crappify):
             yield str(error)
 
 
-def _refused_by_a_trial(crappify):
-    """What is wrong with a user's own steps, seen on a small image before anything is computed."""
-    own = [
-        s for s in (*crappify["before"], *crappify["noise"]) if s["name"] in ("custom", "network")
-    ]
-    if not own or crappify["preset"] or crappify["fit"]:
+def _refused_by_a_trial(crappify, require_fit):
+    """What is wrong with a user's own steps or fit, seen on a small image before any work."""
+    steps = (*crappify["before"], *crappify["noise"])
+    own = not crappify["preset"] and any(s["name"] in ("custom", "network") for s in steps)
+    if crappify["fit"] == "calibration" or not (own or crappify["fit"]):
         return
     # Only now: compilers and networks take seconds to load.
     from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane, settings_of
 
     try:
-        crappifier = Crappifier.from_config(**settings_of(crappify))
+        crappifier = Crappifier.from_config(**settings_of(crappify, None, require_fit))
         grey = np.tile(np.linspace(0, 255, 64 * crappify["scale"], dtype=np.float32), (99, 1))
         crappify_plane(grey, crappifier, NoiseKey(0, "trial", 0, 0, 0, 0), 0, 255)
     except InputError as error:

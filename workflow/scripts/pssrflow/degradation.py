@@ -9,7 +9,8 @@ import numpy as np
 
 from pssrflow.calibration.pairs import Grey, move
 from pssrflow.calibration.plots import draw_twins
-from pssrflow.calibration.twin import compare
+from pssrflow.calibration.result import accepted_in_words
+from pssrflow.calibration.twin import SAME_NOISE, compare
 from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappifier.steps import GREY
 from pssrflow.jobs import read_json
@@ -100,7 +101,9 @@ def _sentence(found):
         f"distributions differ by {found.distance:.3f} (Kolmogorov-Smirnov). "
     )
     if all(check["passed"] for check in found.checks()):
-        return text + "The twin cannot be told from the real scan by its noise."
+        return (
+            text + f"Up to {SAME_NOISE} is accepted: by its noise the twin passes for a real scan."
+        )
     return text + (
         "A network trained on such twins learns another noise than that of your scans: calibrate "
         "(crappify.fit), or train on the acquired pairs."
@@ -153,7 +156,7 @@ def calibration_summary(path):
             for name, p in content["parameters"].items()
         ],
         "checks": [
-            (c["name"], _value(c["value"]), _accepted(c["accepted"]), c["passed"])
+            (c["name"], _value(c["value"]), accepted_in_words(c["accepted"]), c["passed"])
             for c in content["checks"]
         ],
         "plots": [
@@ -172,12 +175,3 @@ def _interval(parameter):
     if parameter.get("low") is None:
         return ""
     return f"{parameter['low']:.4g} to {parameter['high']:.4g}"
-
-
-def _accepted(accepted):
-    if isinstance(accepted, str):
-        return accepted
-    low, high = accepted
-    if low is None:
-        return f"at most {high:.3g}"
-    return f"at least {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"

@@ -108,3 +108,13 @@ def _plain(value):
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     return value
+
+
+def accepted_in_words(accepted):
+    """What a check accepts, as text: of (low, high), either of which may be None, or of a text."""
+    if isinstance(accepted, str):
+        return accepted
+    low, high = accepted
+    if low is None:
+        return f"at most {high:.3g}"
+    return f"at least {low:.3g}" if high is None else f"{low:.3g} to {high:.3g}"

@@ -8,7 +8,7 @@ from pssrflow.calibration import fit_pairs, fit_single
 from pssrflow.calibration.learned import learn
 from pssrflow.calibration.pairs import Grey, Matched, move
 from pssrflow.calibration.plots import plot_calibration, plot_twins
-from pssrflow.calibration.result import Pair
+from pssrflow.calibration.result import Pair, accepted_in_words
 from pssrflow.calibration.search import search
 from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappifier.steps import GREY
@@ -38,6 +38,12 @@ def calibrate(rows, crappify, settings, seed, folder):
     InputError
         Images that do not agree with the scale, or a search or learning without pairs.
     """
+    if not rows:
+        raise InputError(
+            "calibrate.samples",
+            "no row to fit on: no train row has an lr_path, and there is no predict row",
+            "an lr_path in a train row, or names of rows",
+        )
     folder, scale = Path(folder), crappify["scale"]
     folder.mkdir(parents=True, exist_ok=True)
     notes = []
@@ -57,7 +63,11 @@ def calibrate(rows, crappify, settings, seed, folder):
         result |= extra
     plot_calibration(folder, result)
     write_json(folder / "calibration.json", result)
-    reasons = [f"{c['name']} {c['value']}" for c in checks if not c["passed"]]
+    reasons = [
+        f"{c['name']} is {c['value']:.3g}, accepted {accepted_in_words(c['accepted'])}"
+        for c in checks
+        if not c["passed"]
+    ]
     log.info("verdict: %s%s", verdict, "".join(f"; {reason}" for reason in reasons))
     write_json(
         folder / "crappifier.json",
