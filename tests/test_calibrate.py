@@ -84,6 +84,23 @@ def test_the_fitted_crappifier_makes_twins_of_the_real_scan(frames, fitted):
         assert path.with_name(f"{name}.png").stat().st_size > 5000
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (1.4, -1.1), (-5.75, 6.25)])
+def test_a_pair_is_moved_onto_one_grid_to_a_fraction_of_a_pixel(shift):
+    def scene(y, x):
+        return 100 + 50 * np.sin(0.31 * y + 0.17 * x)
+
+    y, x = np.mgrid[:120, :140].astype(np.float32)
+    # The HR frame shows at (y, x) what the LR frame's grid has at (y, x) less the shift.
+    hr = scene(y - shift[0], x - shift[1]).astype(np.float32)
+    lr = np.arange(30 * 35, dtype=np.float32).reshape(30, 35)
+    moved, kept = move(hr, lr, shift, 4)
+    assert moved.shape == tuple(4 * n for n in kept.shape)
+    top, left = divmod(int(kept[0, 0]), 35)
+    expected = scene(y + 4 * top, x + 4 * left)[: moved.shape[0], : moved.shape[1]]
+    inner = slice(6, -6), slice(6, -6)
+    np.testing.assert_allclose(moved[inner], expected[inner], atol=0.2)
+
+
 def test_another_field_does_not_fit_and_is_refused_later(frames, fitted):
     found, path = fitted(frames[0], frames[2])
     assert found["verdict"] == "does not fit"
