@@ -111,6 +111,13 @@ def test_another_field_does_not_fit_and_is_refused_later(frames, fitted):
     assert [step["name"] for step in kept["noise"]] == ["poisson"]
 
 
+def test_frames_that_differ_by_some_pixels_at_the_edge_are_compared_where_both_go(frames, fitted):
+    found, _ = fitted(frames[0][:740, :], frames[1][:, :188])
+    assert found["verdict"] == "fits", found["reasons"]
+    with pytest.raises(InputError, match=r"HR has .* differ by the scale, 4"):
+        fitted(frames[0][:400], frames[1])
+
+
 def test_a_single_image_gives_its_noise_and_says_what_it_cannot_tell(frames, fitted):
     found, path = fitted(frames[0], None)
     assert found["verdict"] == "cannot be checked"

@@ -55,8 +55,10 @@ def twins_of(results, row, settings, seed):
     twin = crappify_plane(hr, Crappifier.from_config(**settings), key, 0.0, GREY)
     quiet = {**settings, "before": [], "noise": []}
     clean = crappify_plane(hr, Crappifier.from_config(**quiet), key, 0.0, GREY)
-    hr = hr[EDGE * scale : -EDGE * scale, EDGE * scale : -EDGE * scale]
-    real, twin, clean = (i[EDGE:-EDGE, EDGE:-EDGE] for i in (real, twin, clean))
+    edge = min(EDGE, min(real.shape) // 4)
+    inner = tuple(slice(edge, n - edge) for n in real.shape)
+    hr = hr[tuple(slice(i.start * scale, i.stop * scale) for i in inner)]
+    real, twin, clean = (image[inner] for image in (real, twin, clean))
     fit = AffineFit()
     fit.add(real, clean)
     gain, offset = fit.solve()

@@ -11,7 +11,10 @@ from pssrflow.devices import best_device, best_precision
 from pssrflow.jobs import read_json, write_json
 from pssrflow.rerun import code_hash
 
-PACKAGES = ("snakemake", "torch", "zarr", "zarrs", "dask", "numpy", "scipy", "tifffile", "pandas")
+PACKAGES = (
+    *("snakemake", "torch", "zarr", "zarrs", "tensorstore", "dask"),
+    *("numpy", "scipy", "numba", "tifffile", "pandas"),
+)
 
 
 def write_provenance(path, results, rows, models, config):

@@ -14,6 +14,7 @@ from pssrflow.crappifier import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappifier.steps import GREY
 from pssrflow.errors import InputError
 from pssrflow.jobs import write_json
+from pssrflow.patches import check_pair
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ def calibrate(rows, crappify, settings, seed, folder):
     folder, scale = Path(folder), crappify["scale"]
     folder.mkdir(parents=True, exist_ok=True)
     notes = []
-    pairs = [p for row in rows if row["hr"] and row["lr"] for p in read_pairs(row, settings, notes)]
+    paired = [row for row in rows if row["hr"] and row["lr"]]
+    pairs = [pair for row in paired for pair in read_pairs(row, scale, settings["planes"], notes)]
     if pairs:
         found = fit_pairs(pairs, scale, settings["dark"], seed)
     else:
@@ -87,23 +89,18 @@ def calibrate(rows, crappify, settings, seed, folder):
 # -- pixels ---------------------------------------------------------------------------------------
 
 
-def read_pairs(row, settings, notes):
-    """Some planes of a row, on the grey scale of their detectors."""
-    hr, lr = (Grey(row[k], settings["planes"]) for k in ("hr", "lr"))
-    if hr.planes != lr.planes:
-        raise InputError(
-            f"sample {row['sample']!r}",
-            f"HR has t,c,z,y,x = {hr.array.shape} and LR {lr.array.shape}",
-            "the same t, c and z",
-        )
+def read_pairs(row, scale, planes, notes):
+    """Some planes of a row, on the grey scale of their detectors, as far as both images go."""
+    hr, lr = (Grey(row[name], planes) for name in ("hr", "lr"))
+    check_pair(row["sample"], hr.array.shape, lr.array.shape, scale)
     if hr.array.shape[1] > 1:
         notes.append(f"{row['sample']}: only the first channel was used; detectors differ.")
+    shape = [min(n, h // scale) for n, h in zip(lr.array.shape[3:], hr.array.shape[3:])]
     for plane in hr.planes:
-        name = f"{row['sample']} t={plane[0]} z={plane[2]}"
-        scale = hr.array.shape[3] / lr.array.shape[3]
-        yield Pair(
-            name, hr.read(plane, round(scale) * WINDOW), lr.read(plane, WINDOW), hr.step, lr.step
-        )
+        coarse = lr.read(plane, WINDOW)[: shape[0], : shape[1]]
+        fine = hr.read(plane, scale * WINDOW)
+        fine = fine[: scale * coarse.shape[0], : scale * coarse.shape[1]]
+        yield Pair(f"{row['sample']} t={plane[0]} z={plane[2]}", fine, coarse, hr.step, lr.step)
 
 
 def _single(rows, settings, seed, notes):
