@@ -1,4 +1,4 @@
-"""Which codec pipeline writes and reads shards fastest? Decides the one line in store.py.
+"""Which codec pipeline writes and reads shards fastest? Decides what store.py writes and reads by.
 
 Texture of electron microscopy from the simulated microscope; shards of 2048² in one file each, as
 `store.create` makes them. Pipelines take turns within every round; medians over the rounds.
@@ -34,16 +34,16 @@ def texture(size):
 def create(path, size, chunk):
     return zarr.create_array(
         path,
-        shape=(size, size),
+        shape=(1, 1, 1, size, size),
         dtype="uint8",
-        chunks=(chunk, chunk),
-        shards=(SHARD, SHARD),
+        chunks=(1, 1, 1, chunk, chunk),
+        shards=(1, 1, 1, SHARD, SHARD),
         compressors=[zarr.codecs.ZstdCodec(level=1)],
     )
 
 
 def run(pipeline, path, data, chunk):
-    """Seconds to write and to read every shard."""
+    """Seconds to write and to read every shard, and to read rectangles that lie across four."""
     regions = [region.slices for region in cut(data.shape, (SHARD, SHARD))]
     array = create(path, len(data), chunk)
     if pipeline == "tensorstore":
@@ -51,11 +51,16 @@ def run(pipeline, path, data, chunk):
         array = tensorstore.open(spec, open=True).result()
     start = time.perf_counter()
     for region in regions:
-        array[region] = data[region]
+        array[0, 0, 0, *region] = data[region]
     written = time.perf_counter()
     for region in regions:
-        np.asarray(array[region])
-    return written - start, time.perf_counter() - written
+        np.asarray(array[0, 0, 0, *region])
+    read = time.perf_counter()
+    half = SHARD // 2
+    for top in range(half, len(data) - SHARD, SHARD):
+        for left in range(half, len(data) - SHARD, SHARD):
+            np.asarray(array[0, 0, 0, top : top + SHARD, left : left + SHARD])
+    return written - start, read - written, time.perf_counter() - read
 
 
 if __name__ == "__main__":
@@ -72,7 +77,10 @@ if __name__ == "__main__":
                     path = Path(folder, f"{name}-{chunk}-{number}.zarr")
                     seconds.setdefault((name, chunk), []).append(run(name, path, data, chunk))
     print(heading())
-    print("| pipeline | chunk | write MB/s | read MB/s |\n|---|---|---|---|")
+    print("| pipeline | chunk | write MB/s | read MB/s | read across shards MB/s |")
+    print("|---|---|---|---|---|")
+    across = (options.size // SHARD - 1) ** 2 * SHARD**2
     for (name, chunk), found in seconds.items():
-        write, read = (data.nbytes / 1e6 / statistics.median(s) for s in zip(*found))
-        print(f"| {name} | {chunk}² | {write:.0f} | {read:.0f} |")
+        middle = [statistics.median(times) for times in zip(*found)]
+        speeds = [f"{n / 1e6 / s:.0f}" for n, s in zip((data.nbytes, data.nbytes, across), middle)]
+        print(f"| {name} | {chunk}² | {' | '.join(speeds)} |")

@@ -145,9 +145,8 @@ def read_volume(path) -> Volume:
 def read_plane(array, plane, rows, cols):
     """Read a rectangle of one plane.
 
-    By tensorstore where the store is a folder: rectangles of several shards are read up to ten
-    times as fast as by zarr and zarrs, and threads do not wait for each other
-    (benchmarks/codec_pipeline.py).
+    By tensorstore where the store is a folder: rectangles of several shards are read four to ten
+    times as fast as by zarr and zarrs (benchmarks/codec_pipeline.py).
 
     Parameters
     ----------
