@@ -1,7 +1,8 @@
 """HR megapixels a second that the crappifier makes, with reading and writing of the stores.
 
 The stage `crappify` runs as its rule does, on a simulated field that is repeated to fill the
-store: on one core, on two, and in memory without any store; where `--pssr2` names the Python of an
+store: on one core, on two, as two processes of one core each (what cores and memory give when
+nothing is shared), and in memory without any store; where `--pssr2` names the Python of an
 environment that has PSSR2 (see pssr2_reference.py), PSSR2 runs the same chain in memory, in turns.
 """
 
@@ -46,26 +47,39 @@ def make_field(folder, size):
     finish(folder / "hr.ome.zarr", folder / "hr.json", digests, 2)
 
 
-def stage(folder, cores):
-    """Megapixels a second of the stage in a process that may use so many cores."""
-    arguments = [sys.executable, __file__, "--folder", str(folder), "--cores", str(cores)]
+def stage(folder, *processes):
+    """Megapixels a second of the stage in processes at once, each on the cores that are named."""
     # BLAS and the codecs would else take threads of their own.
     one = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
-    one["RAYON_NUM_THREADS"] = str(cores)
-    done = subprocess.run(arguments, check=True, capture_output=True, env=os.environ | one)
-    return float(done.stdout)
+    running = [
+        subprocess.Popen(
+            [sys.executable, __file__, "--folder", str(folder), "--cores", *map(str, cores)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=os.environ | one | {"RAYON_NUM_THREADS": str(len(cores))},
+        )
+        for cores in processes
+    ]
+    speeds = []
+    for process in running:
+        output, errors = process.communicate()
+        if process.returncode:
+            sys.exit(errors.decode())
+        speeds.append(float(output))
+    return sum(speeds)
 
 
 def run_stage(folder, cores):
-    """Run the stage on the first cores of this machine and print its speed."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+    """Run the stage on these cores and print its speed."""
+    os.sched_setaffinity(0, cores)
     # Compilers and codecs are loaded once in a job, whatever its size.
     crappify_plane(np.zeros((64, 64), np.uint8), CHAIN, NoiseKey(0, "", 0, 0, 0, 0), 0, 255)
     pixels = open_level(folder / "hr.ome.zarr").size
-    names = (folder / name for name in ("hr.ome.zarr", "lr.ome.zarr", "lr.json"))
-    with job(folder / "log.txt", cores, folder / "lr"):
+    own = "-".join(map(str, cores))
+    names = (folder / name for name in ("hr.ome.zarr", f"lr{own}.ome.zarr", f"lr{own}.json"))
+    with job(folder / f"log{own}.txt", len(cores), folder / f"lr{own}"):
         start = time.perf_counter()
-        crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), cores, 8000)
+        crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), len(cores), 8000)
         print(pixels / 1e6 / (time.perf_counter() - start))
 
 
@@ -87,9 +101,11 @@ def measure(folder, rounds, python):
     """Speeds of every way, in turns, so that a slow moment of the machine meets all of them."""
     plane = np.tile(scan(0, Microscope(), 0, slice(0, 2048), slice(0, 2048)), (2, 2))
     in_memory(plane)
+    first, second = sorted(os.sched_getaffinity(0))[:2]
     ways = {
-        "crappify with stores, 1 core": lambda: stage(folder, 1),
-        "crappify with stores, 2 cores": lambda: stage(folder, 2),
+        "crappify with stores, 1 core": lambda: stage(folder, [first]),
+        "crappify with stores, 2 cores": lambda: stage(folder, [first, second]),
+        "two processes with stores, 1 core each": lambda: stage(folder, [first], [second]),
         "in memory, 1 core": lambda: in_memory(plane),
     }
     if python:
@@ -107,18 +123,19 @@ def print_table(found):
     for name, speeds in found.items():
         middle = statistics.median(speeds)
         print(f"| {name} | {middle:.0f} | {min(speeds):.0f} to {max(speeds):.0f} |")
-    one, two = (found[f"crappify with stores, {n}"] for n in ("1 core", "2 cores"))
-    ratio = statistics.median(b / a for a, b in zip(one, two))
-    print(f"\nOne core to two: {ratio:.2f} times (median of the rounds)")
+    one, two, apart = list(found.values())[:3]
+    for name, more in (("One core to two", two), ("One process to two", apart)):
+        ratio = statistics.median(b / a for a, b in zip(one, more))
+        print(f"\n{name}: {ratio:.2f} times (median of the rounds)")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=16384, help="HR pixels along y and x")
+    parser.add_argument("--size", type=int, default=32768, help="HR pixels along y and x")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.cores:
         run_stage(options.folder, options.cores)

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 
 def generator(*key):
@@ -11,4 +12,17 @@ def generator(*key):
     Source: Salmon et al. 2011, doi:10.1145/2063384.2063405.
     """
     digest = hashlib.blake2b(repr(key).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.Philox(_Key(digest)))
+
+
+class _Key(ISeedSequence):
+    """The key itself, where NumPy else asks the system for entropy that `Philox(key=)` ignores.
+
+    That costs ten times as much as the key, under Python's lock, for every square of noise.
+    """
+
+    def __init__(self, digest):
+        self.words = np.frombuffer(digest, "<u8").astype(np.uint64)
+
+    def generate_state(self, n_words, dtype=np.uint64):
+        return self.words
