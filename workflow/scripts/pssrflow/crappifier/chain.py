@@ -6,7 +6,7 @@ depends on the pixels and on a `NoiseKey`, never on how the plane was cut.
 
 import functools
 import math
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class NoiseKey:
 
     def generator(self, *place):
         """Counter-based generator for one step and one square of this plane."""
-        return generator(*astuple(self), *place)
+        return generator(self.seed, self.sample, self.realisation, self.t, self.c, self.z, *place)
 
 
 @dataclass(frozen=True)
