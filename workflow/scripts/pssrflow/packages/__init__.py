@@ -1,0 +1,1 @@
+"""Model packages of bioimage.io: a network with all that others need to use it, as one file."""
