@@ -15,6 +15,7 @@ include: "workflow/rules/ingest.smk"
 include: "workflow/rules/calibrate.smk"
 include: "workflow/rules/crappify.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/report.smk"
@@ -28,6 +29,7 @@ localrules:
     train,
     predict,
     evaluate,
+    export,
 
 
 onstart:
@@ -70,3 +72,8 @@ rule predict:
 rule evaluate:
     input:
         expand(METRICS, sample=TESTED, model=MODELS),
+
+
+rule export:
+    input:
+        expand(PACKAGE, model=MODELS),

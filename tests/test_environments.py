@@ -31,6 +31,7 @@ def test_every_import_of_the_core_is_a_listed_dependency(root):
         "PIL": "pillow",
         "skimage": "scikit-image",
         "lightning_fabric": "lightning-fabric",
+        "bioimageio": "bioimageio.core",
     }
     listed = re.findall(r"^([\w.-]+)==", (root / "envs/requirements.in").read_text(), re.MULTILINE)
     known = {name.lower().replace("_", "-") for name in listed}

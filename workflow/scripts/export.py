@@ -1,0 +1,16 @@
+"""Rule export_model: write a trained network as a model package of bioimage.io."""
+
+from pssrflow.jobs import job
+from pssrflow.packages.export import export_package
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads, snakemake.output.package):
+        export_package(
+            weights=snakemake.params.weights,
+            done=snakemake.input.train,
+            lr=snakemake.params.lr,
+            package=snakemake.output.package,
+            percentiles=snakemake.params.percentiles,
+            about=snakemake.params.about,
+            threads=snakemake.threads,
+        )
