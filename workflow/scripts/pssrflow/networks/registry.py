@@ -1,12 +1,30 @@
 """Networks by name: the one place where an architecture is added."""
 
+from pssrflow.errors import InputError
 from pssrflow.networks.interpolation import Bicubic
+from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR, rdresunet_a, resunet_a
 from pssrflow.networks.unet import UNet
 
 # Adding an architecture: one module, one line here, its options in the schema.
-ARCHITECTURES = {"unet": UNet, "bicubic": Bicubic}
+ARCHITECTURES = {
+    "unet": UNet,
+    "bicubic": Bicubic,
+    "resunet": ResUNet,
+    "resunet_a": resunet_a,
+    "rdresunet": RDResUNet,
+    "rdresunet_a": rdresunet_a,
+    "swinir": SwinIR,
+}
 
 
 def build(arch, scale, **options):
-    """Make a network with fresh weights."""
+    """Make a network with fresh weights.
+
+    Raises
+    ------
+    InputError
+        No such architecture, or options that do not go together.
+    """
+    if arch not in ARCHITECTURES:
+        raise InputError("arch", f"found {arch!r}", ", ".join(ARCHITECTURES))
     return ARCHITECTURES[arch](scale, **options)
