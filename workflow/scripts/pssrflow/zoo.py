@@ -20,7 +20,10 @@ RDNET = {
     "compression": 0.5,
 }
 SWIN = {
+    "image_size": 128,
     "embed_dim": 96,
+    "window_size": 8,
+    "patch_size": 1,
     "depths": [4, 4, 4, 4],
     "num_heads": [6, 6, 6, 6],
     "upsampler": "pixelshuffle",
@@ -142,6 +145,7 @@ def _swinir(scale, options):
         _refuse("depths", found, "as many of both")
     for number in heads:
         _divides("embed_dim", options["embed_dim"], number, "each head takes an equal share")
+    _whole_windows(options)
     if options["resi_connection"] == "3conv" and options["embed_dim"] < 4:
         _refuse("embed_dim", f"{options['embed_dim']} with 3conv", "at least 4")
     if upsampler == "pixelshuffle" and scale != 3 and scale & (scale - 1):
@@ -152,6 +156,14 @@ def _swinir(scale, options):
         _refuse("upsampler", f"nearest+conv at scale {scale}", "scale 2 or 4")
     if upsampler is None:
         _no_upsampler(scale, *in_and_out(options.get("channels", 1)))
+
+
+def _whole_windows(options):
+    window, size = options["window_size"], options["image_size"] // options["patch_size"]
+    if size < 1 or (size > window and size % window):
+        found = f"{options['image_size']} with patch_size {options['patch_size']}"
+        accepted = f"a multiple of window_size * patch_size, {window * options['patch_size']}"
+        _refuse("image_size", found, accepted)
 
 
 def _no_upsampler(scale, inputs, outputs):

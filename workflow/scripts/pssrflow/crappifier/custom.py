@@ -96,7 +96,7 @@ def source_file(path):
     module, colon, name = path.rpartition(":")
     accepted = "package.module:Class or file.py:Class"
     if not (colon and module and name):
-        raise InputError("crappify custom path", f"{path!r}", accepted)
+        raise InputError("path of a custom class", f"{path!r}", accepted)
     if module.endswith(".py"):
         if not Path(module).is_file():
             raise InputError(path, f"no file {module}", accepted)
@@ -116,12 +116,18 @@ def _seen_from_here():
         sys.path.append(os.getcwd())
 
 
-@functools.lru_cache(maxsize=16)
-def _instance(path, options, _folder):
+def load_class(path):
+    """A user's class, of ``package.module:Class`` or ``file.py:Class``.
+
+    Raises
+    ------
+    InputError
+        There is no such file, module or class, or it cannot be imported.
+    """
     file, name = source_file(path), path.rpartition(":")[2]
     try:
         if path.rpartition(":")[0].endswith(".py"):
-            spec = importlib.util.spec_from_file_location(f"_crappifier_{file.stem}", file)
+            spec = importlib.util.spec_from_file_location(f"_own_{file.stem}", file)
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
         else:
@@ -131,6 +137,12 @@ def _instance(path, options, _folder):
     made = getattr(module, name, None)
     if not inspect.isclass(made):
         raise InputError(path, f"no class {name} in {file}", "a class of that module")
+    return made
+
+
+@functools.lru_cache(maxsize=16)
+def _instance(path, options, _folder):
+    made = load_class(path)
     try:
         made = made(**json.loads(options))
     except Exception as error:

@@ -1,6 +1,7 @@
 """Networks by name: the one place where an architecture is added."""
 
 from pssrflow.errors import InputError
+from pssrflow.networks.custom import own_network
 from pssrflow.networks.interpolation import Bicubic
 from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR, rdresunet_a, resunet_a
 from pssrflow.networks.unet import UNet
@@ -14,6 +15,7 @@ ARCHITECTURES = {
     "rdresunet": RDResUNet,
     "rdresunet_a": rdresunet_a,
     "swinir": SwinIR,
+    "custom": own_network,
 }
 
 

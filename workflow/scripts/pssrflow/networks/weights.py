@@ -1,6 +1,7 @@
 """Weights that carry what is needed to use them; reading them executes nothing."""
 
 import json
+import math
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,8 +18,107 @@ def save_weights(path, network, facts):
     save_file(tensors or {"none": torch.zeros(1)}, path, metadata={"pssrflow": json.dumps(facts)})
 
 
+def read_tensors(path):
+    """Tensors of a file of weights, and the facts that PSSRflow saved with them, or None.
+
+    Reads safetensors, and what torch saved (`.pth`, as PSSR2 does) without running code in it.
+
+    Raises
+    ------
+    InputError
+        Neither of them, or not only tensors.
+    """
+    accepted = "weights: .safetensors, or a state dict that torch saved (.pth), without code"
+    try:
+        with safe_open(path, "pt") as stream:
+            facts = json.loads((stream.metadata() or {}).get("pssrflow", "null"))
+            return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise InputError(path, "no such file", accepted) from error
+    except (SafetensorError, OSError, json.JSONDecodeError):
+        pass
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # damaged files raise whatever their bytes happen to mean
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(path, f"cannot be read as weights ({said})", accepted) from error
+    if not isinstance(found, dict) or not found:
+        raise InputError(path, f"a {type(found).__name__}, no state dict", accepted)
+    other = [k for k, v in found.items() if not isinstance(v, torch.Tensor)]
+    if other:
+        raise InputError(path, f"{other[0]!r} is no tensor", accepted)
+    # What torch's DataParallel puts before every name.
+    return {str(k).removeprefix("module."): v for k, v in found.items()}, None
+
+
+def facts_of(path):
+    """Facts that PSSRflow saved with weights; None for weights of others."""
+    return read_tensors(path)[1]
+
+
+def adopt(network, tensors, where):
+    """Load weights into a network of the same architecture.
+
+    Raises
+    ------
+    InputError
+        Says which tensors are missing, unknown or of another shape, and what option that points to.
+    """
+    own = network.state_dict()
+    missing = [name for name in own if name not in tensors]
+    extra = [name for name in tensors if name not in own]
+    if missing or extra:
+        raise InputError(
+            where,
+            f"weights of another architecture or depth; {_few(missing)} missing, "
+            f"{_few(extra)} unknown",
+            "weights of the architecture and options that the model has in the configuration",
+        )
+    for name, tensor in own.items():
+        if tensor.shape != tensors[name].shape:
+            found = f"{name} is {_by(tensors[name])} where the model in the configuration has "
+            hint = _pointed_to(network, name, tensors[name].shape, tensor.shape)
+            raise InputError(where, f"{found}{_by(tensor)}{hint}", "the options of its training")
+    network.load_state_dict(tensors)
+
+
+def _few(names):
+    return f"{len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
+
+
+def _by(tensor):
+    return " x ".join(map(str, tensor.shape)) or "a number"
+
+
+def _pointed_to(network, name, found, expected):
+    """The option that a wrong shape most likely comes from, as text; empty if it cannot be told.
+
+    Tensors are compared in the network's order, so that a wrong number of channels shows at the
+    first layer, and a wrong scale only where the channels fit.
+    """
+    names = [key for key, tensor in network.state_dict().items() if tensor.dim() == 4]
+    if name in ("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var"):
+        return f": channels {found[0]}"
+    if name.endswith("attn_mask"):
+        return ": another image_size or window_size"
+    if len(found) != len(expected) or not names:
+        return ""
+    if name == names[0] and found[1:2] != expected[1:2]:
+        return f": channels {found[1]} in"
+    return _at_the_end(network, name, names, found, expected)
+
+
+def _at_the_end(network, name, names, found, expected):
+    outputs = found[0] != expected[0] and found[1:] == expected[1:]
+    if outputs and name in ("reconstruction.pre.weight", "tail.weight"):
+        ratio = found[0] * network.scale**2 / expected[0]
+        scale = math.isqrt(round(ratio))
+        return f": scale {scale}" if scale**2 == ratio else ""
+    return f": channels {found[0]} out" if outputs and name == names[-1] else ""
+
+
 def load_weights(path):
-    """Read a network and its facts; safetensors hold no code, so nothing is executed.
+    """Read a network and its facts; nothing in the file is executed.
 
     Raises
     ------
@@ -27,14 +127,12 @@ def load_weights(path):
     """
     accepted = "weights that PSSRflow saved (.safetensors)"
     try:
-        with safe_open(path, "pt") as stream:
-            facts = json.loads((stream.metadata() or {}).get("pssrflow", "null"))
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise InputError(path, f"cannot be read as weights ({error})", accepted) from error
+        tensors, facts = read_tensors(path)
+    except InputError as error:
+        raise InputError(path, error.found, accepted) from error
     if facts is None:
         raise InputError(path, "no PSSRflow facts in the file", accepted)
     network = build(facts["arch"], facts["scale"], **facts["options"])
     if network.state_dict():
-        network.load_state_dict(tensors)
+        adopt(network, tensors, path)
     return network.eval(), facts

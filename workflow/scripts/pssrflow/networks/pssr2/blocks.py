@@ -1,7 +1,7 @@
 """What PSSR2's networks are made of.
 
 Names of submodules and their order are those of PSSR2, because its weights are named after them.
-Maximum pooling and normalisation are modules, never function calls: `receptive_halo` swaps them.
+`receptive_halo` recognises what may hide a path: maxima, rectifiers, normalisation, attention.
 """
 
 import math

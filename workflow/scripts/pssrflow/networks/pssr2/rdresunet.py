@@ -156,7 +156,7 @@ class RDResUNet(GreyNetwork):
             x = self.reconstruction_pool(x)
         return self.reconstruction(torch.cat([x, image], 1)).float() * 128 + 128
 
-    def narrow(self):
+    def thin(self):
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
         share = 8 * len(self.options["pool_sizes"] or [1])
         patch = self.options["patch_size"] ** 2

@@ -1,0 +1,262 @@
+"""PSSR2's networks: its weights load and give its outputs; what does not fit is refused."""
+
+import importlib.util
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from pssrflow.errors import InputError
+from pssrflow.networks import build, receptive_halo, save_weights
+from pssrflow.networks.weights import adopt, facts_of, read_tensors
+from pssrflow.zoo import check_options
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT / "tests" / "data" / "pssr2_models"
+
+
+def _benchmark():
+    spec = importlib.util.spec_from_file_location(
+        "pssr2_models", ROOT / "benchmarks" / "pssr2_models.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MODELS = _benchmark()
+RDNET = MODELS.RDNET | {"hidden": [8, 8, 8]}
+SWIN = MODELS.SWIN
+SMALL = {
+    "resunet": {"hidden": [4, 8], "depth": 1},
+    "resunet_a": {"hidden": [4, 8], "depth": 0, "dilations": [[1, 3], [1]], "pool_sizes": [1, 2]},
+    "rdresunet": RDNET | {"ese_blocks": [False] * 3},
+    "rdresunet_a": RDNET | {"dilations": [[1], [1], [1, 2]], "pool_sizes": [1, 2]},
+    "swinir": SWIN,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def made(arch, scale=2, **options):
+    """A small network of fixed random weights, in eval."""
+    network = build(arch, scale, **SMALL[arch] | options).eval()
+    for name, tensor in network.state_dict().items():
+        if not name.endswith(MODELS.COMPUTED):
+            tensor.copy_(torch.from_numpy(MODELS.drawn(arch, name, tensor.shape)))
+    return network
+
+
+@pytest.mark.parametrize("case", MODELS.TINY)
+def test_weights_of_pssr2_load_and_give_its_output(case):
+    setting, image, wanted, state = MODELS.stored(REFERENCE, case)
+    network = build(setting["arch"], setting["scale"], **setting["options"]).eval()
+    own = network.state_dict()
+    assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in state.items()}
+    for name in filter(lambda n: n.endswith(("attn_mask", "relative_position_index")), own):
+        assert torch.equal(own[name].double(), state[name].double())
+    adopt(network, state, case)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(image), wanted, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("arch", SMALL)
+@pytest.mark.parametrize("size", [(1, 1), (7, 30)])
+def test_any_size_comes_out_scaled_and_in_float32(arch, size):
+    image = torch.rand(1, 1, *size).to(memory_format=torch.channels_last)
+    network = made(arch).to(memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        found = network(image)
+    assert found.shape == (1, 1, 2 * size[0], 2 * size[1])
+    assert found.dtype == torch.float32 and found.isfinite().all()
+
+
+@pytest.mark.parametrize("arch", [a for a in SMALL if a != "rdresunet_a"])
+def test_a_pixel_beyond_the_halo_changes_nothing_and_one_inside_does(arch):
+    network = made(arch)
+    halo, stride = receptive_halo(network), network.stride
+    assert halo % stride == 0
+    size = 2 * halo + 3 * stride
+    # Whole strides, and wider than the window: one strip is enough along one axis.
+    image = torch.rand(1, 1, 4 * stride, -(-size // stride) * stride)
+    first = halo + stride
+
+    def cell(values):
+        return network(values)[..., 2 * first : 2 * (first + stride)]
+
+    with torch.inference_mode():
+        before, beyond, inside = cell(image), image.clone(), image.clone()
+        beyond[..., : first - halo] = 0
+        inside[..., first - halo : first - halo + stride] += 0.5
+        assert torch.equal(cell(beyond), before)
+        assert not torch.equal(cell(inside), before)
+
+
+def test_a_network_that_sees_means_of_the_whole_image_says_so():
+    assert made("rdresunet_a").global_pooling and not made("rdresunet").global_pooling
+    # Channels are weighted by that mean; the halo is of everything else.
+    assert receptive_halo(made("rdresunet", ese_blocks=[True] * 3)) == receptive_halo(
+        made("rdresunet")
+    )
+
+
+def test_stochastic_depth_changes_training_alone():
+    network = made("rdresunet", drop_rate=0.9)
+    image = torch.rand(4, 1, 8, 8)
+    assert torch.equal(network(image), network(image))
+    network.train()
+    assert not torch.equal(network(image), network(image))
+
+
+IMPOSSIBLE = [
+    ("resunet", 4, {"hidden": [4, 8], "dilations": [[1]]}, "dilations.*1 lists for 2"),
+    ("resunet", 4, {"encoder_pool": True}, "encoder_pool.*true without pool_sizes"),
+    ("resunet", 4, {"hidden": [5, 8], "pool_sizes": [1, 2]}, "pool_sizes.*hidden.0. of 5"),
+    ("resunet", 4, {"hidden": [4, 6]}, "hidden.*found 6.*multiple of 4"),
+    ("rdresunet", 4, {"hidden": [8, 8]}, "ds_blocks.*3 are true for 2 of hidden"),
+    ("rdresunet", 4, {"n_blocks": [1, 2]}, "n_blocks.*2 values for 7"),
+    ("swinir", 4, {"embed_dim": 10}, "embed_dim.*found 10.*multiple of 6"),
+    ("swinir", 4, {"num_heads": [6]}, "depths.*4 values for 1"),
+    ("swinir", 5, {}, "upsampler.*pixelshuffle at scale 5"),
+    ("swinir", 3, {"upsampler": "nearest+conv"}, "upsampler.*at scale 3"),
+    ("swinir", 2, {"upsampler": None}, "upsampler.*null at scale 2"),
+    ("swinir", 4, {"image_size": 100}, "image_size.*found 100.*multiple"),
+]
+
+
+@pytest.mark.parametrize(("arch", "scale", "options", "words"), IMPOSSIBLE)
+def test_options_that_do_not_go_together_are_refused(arch, scale, options, words):
+    with pytest.raises(InputError, match=words):
+        check_options(arch, scale, options)
+    with pytest.raises(InputError, match=words):
+        build(arch, scale, **options)
+
+
+def test_checking_options_loads_no_torch():
+    code = "import sys; from pssrflow.zoo import check_options; sys.exit('torch' in sys.modules)"
+    folder = ROOT / "workflow" / "scripts"
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+
+
+def test_a_checkpoint_of_pssr2_loads_also_from_several_gpus(tmp_path):
+    network = made("resunet")
+    parallel = {f"module.{name}": t for name, t in network.state_dict().items()}
+    torch.save(parallel, tmp_path / "w.pth")
+    tensors, facts = read_tensors(tmp_path / "w.pth")
+    assert facts is None
+    fresh = build("resunet", 2, **SMALL["resunet"]).eval()
+    adopt(fresh, tensors, "w.pth")
+    image = torch.rand(1, 1, 8, 8)
+    assert torch.equal(fresh(image), network(image))
+
+
+def test_facts_travel_with_weights(tmp_path):
+    facts = {"arch": "swinir", "scale": 2, "options": SMALL["swinir"]}
+    save_weights(tmp_path / "w.safetensors", made("swinir"), facts)
+    assert facts_of(tmp_path / "w.safetensors") == facts
+
+
+class Trap:
+    def __reduce__(self):
+        return (print, ("code in a pickle ran",))
+
+
+def _files(folder):
+    (folder / "text.pth").write_text("no weights")
+    (folder / "empty.pth").write_bytes(b"")
+    (folder / "code.pth").write_bytes(pickle.dumps(Trap()))
+    torch.save(Trap(), folder / "zipped.pth")
+    torch.save({"epoch": 3, "x": torch.zeros(1)}, folder / "other.pth")
+    torch.save([torch.zeros(1)], folder / "list.pth")
+
+
+@pytest.mark.parametrize("name", ["text", "empty", "code", "zipped", "other", "list", "absent"])
+def test_what_is_no_weights_is_refused_and_runs_nothing(name, tmp_path, capsys):
+    _files(tmp_path)
+    with pytest.raises(InputError, match=rf"{name}\.pth.*Accepted: weights"):
+        read_tensors(tmp_path / f"{name}.pth")
+    assert "ran" not in capsys.readouterr().out
+
+
+MISMATCHES = [
+    ("resunet", {}, "swinir", {}, 2, "another architecture.*missing.*unknown"),
+    ("resunet", {}, "resunet", {}, 4, "reconstruction.pre.weight.*scale 4"),
+    ("resunet", {}, "resunet", {"channels": [3, 1]}, 2, "norm.*channels 3"),
+    ("resunet", {}, "resunet", {"channels": [1, 3]}, 2, "reconstruction.conv.weight.*3 out"),
+    ("swinir", {}, "swinir", {"channels": [3, 1]}, 2, "conv_first.weight.*channels 3 in"),
+    ("swinir", {}, "swinir", {"image_size": 32}, 2, "attn_mask.*image_size"),
+]
+
+
+@pytest.mark.parametrize(("arch", "options", "other", "given", "scale", "words"), MISMATCHES)
+def test_weights_of_another_network_are_refused_in_words(arch, options, other, given, scale, words):
+    weights = made(other, scale, **given).state_dict()
+    with pytest.raises(InputError, match=rf"w\.pth.*{words}"):
+        adopt(made(arch, 2, **options), weights, "w.pth")
+
+
+OWN = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Net(nn.Module):
+    stride = 4
+    def __init__(self, scale, width=1):
+        super().__init__()
+        self.conv = nn.Conv2d(1, scale**2, 2 * width + 1, padding=width)
+        self.factor = scale
+    def forward(self, x):
+        if x.shape[-1] % 4 or x.shape[-2] % 4:
+            raise ValueError("size")
+        return F.pixel_shuffle(self.conv(x), self.factor)
+
+class Small(Net):
+    def forward(self, x):
+        return x
+
+class Integer(Net):
+    def forward(self, x):
+        return super().forward(x).int()
+
+class Plain:
+    pass
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_network_of_ones_own_takes_any_size_and_has_a_halo():
+    network = build("custom", 3, path="mine.py:Net", options={"width": 2})
+    assert network(torch.rand(1, 1, 5, 9)).shape == (1, 1, 15, 27)
+    assert receptive_halo(network) == 4
+
+
+@pytest.mark.usefixtures("own")
+@pytest.mark.parametrize(
+    ("path", "options", "words"),
+    [
+        ("gone.py:Net", {}, "no file gone.py"),
+        ("mine.py:Absent", {}, "no class Absent"),
+        ("mine.py:Plain", {}, "no torch.nn.Module"),
+        ("mine.py:Net", {"depth": 1}, "options.*refused"),
+        ("mine.py:Small", {}, "returned shape"),
+        ("mine.py:Integer", {}, "returned dtype torch.int32"),
+    ],
+)
+def test_a_class_that_is_no_network_is_refused(path, options, words):
+    with pytest.raises(InputError, match=rf"{words}.*Accepted"):
+        build("custom", 2, path=path, options=options)

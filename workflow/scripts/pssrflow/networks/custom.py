@@ -1,0 +1,98 @@
+"""A user's own network: a class that is named in the configuration."""
+
+import torch
+from torch import nn
+
+from pssrflow.errors import InputError
+from pssrflow.networks.pssr2.blocks import pad
+
+CONTRACT = (
+    "a torch.nn.Module, made as Class(scale=..., **options), that maps float32 images (n, 1, y, x) "
+    "from 0 to 1 to finite ones (n, 1, scale * y, scale * x)"
+)
+
+
+def own_network(scale, path, options=None):
+    """Make a user's own network, and try it on a small image.
+
+    Images reach it with a height and width that are multiples of its attribute `stride`
+    (1 unless it has one), whatever their size was.
+
+    Parameters
+    ----------
+    scale : int
+    path : str
+        ``package.module:Class``, importable or below the working directory, or ``file.py:Class``.
+    options : dict, optional
+        Keyword arguments of the class, besides `scale`.
+
+    Raises
+    ------
+    InputError
+        The class cannot be found or made, or does not keep `CONTRACT`.
+    """
+    # Only now: the crappifier's compiler takes a second to load.
+    from pssrflow.crappifier.custom import load_class
+
+    given = options or {}
+    found = load_class(path)
+    if not issubclass(found, nn.Module):
+        raise InputError(path, "no torch.nn.Module", CONTRACT)
+    try:
+        network = type(found.__name__, (_AnySize, found), {})(scale=scale, **given)
+    except Exception as error:
+        raise InputError(path, f"scale {scale}, options {given} refused ({error})", CONTRACT) from (
+            error
+        )
+    _place(network, scale, path)
+    _try(network, path)
+    return network
+
+
+class _AnySize:
+    """Comes before the user's class: pads what it takes, crops what it gives."""
+
+    def forward(self, images):
+        height, width = images.shape[-2:]
+        images = pad(images, -height % self.stride, -width % self.stride)
+        made = super().forward(images)
+        whole = tuple(self.scale * size for size in images.shape[-2:])
+        if not isinstance(made, torch.Tensor) or tuple(made.shape[-2:]) != whole:
+            # Cropping would hide what is wrong with it.
+            return made
+        return made[..., : height * self.scale, : width * self.scale]
+
+
+def _place(network, scale, path):
+    """See to the attributes that every network of this pipeline has."""
+    stride = getattr(network, "stride", 1)
+    if isinstance(stride, bool) or not isinstance(stride, int) or not 1 <= stride <= 1024:
+        raise InputError(path, f"stride is {stride!r}", "a whole number from 1 to 1024")
+    network.scale, network.stride = scale, stride
+
+
+def _try(network, path):
+    # Odd sizes, and larger than most kernels.
+    size = [max(32, 2 * network.stride) + odd for odd in (1, 3)]
+    image = torch.linspace(0, 1, size[0] * size[1]).view(1, 1, *size)
+    training = network.training
+    try:
+        with torch.no_grad():
+            found = network.eval()(image)
+    except Exception as error:
+        raise InputError(
+            path, f"raised {type(error).__name__} on an image of {size}: {error}", CONTRACT
+        ) from error
+    network.train(training)
+    _check(found, (1, 1, *(n * network.scale for n in size)), path)
+
+
+def _check(found, shape, path):
+    if not isinstance(found, torch.Tensor):
+        raise InputError(path, f"returned {type(found).__name__}, no tensor", CONTRACT)
+    if tuple(found.shape) != shape:
+        raise InputError(path, f"returned shape {tuple(found.shape)}, not {shape}", CONTRACT)
+    if found.dtype != torch.float32:
+        raise InputError(path, f"returned dtype {found.dtype}", CONTRACT)
+    if not torch.isfinite(found).all():
+        raise InputError(path, "returned NaN or infinity", CONTRACT)
