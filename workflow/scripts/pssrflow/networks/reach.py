@@ -8,8 +8,10 @@ from torch.overrides import TorchFunctionMode
 
 # LR pixels; a network that looks further looks at the whole image, as far as tiles go.
 FURTHEST = 1024
-# LR pixels across the strip that is probed: more than kernels pad.
+# LR pixels across the strip that is probed: more than kernels mirror at an edge.
 ACROSS = 64
+# Of networks that offer a thin copy: they mirror nothing at whole strides.
+ACROSS_THIN = 8
 # Functions that never let a pixel reach further, but may hide that one does: rectifiers, what
 # subtracts a mean, and rounding to 32 bit.
 TRANSPARENT = {
@@ -54,7 +56,9 @@ def receptive_halo(network):
     probe = _positive_copy(network)
     margin = -(-64 // stride) * stride
     while True:
-        reach = max(_gradient_reach(probe, margin, stride, axis) for axis in (2, 3))
+        # Networks that offer a thin copy treat both axes alike.
+        axes = (3,) if hasattr(network, "thin") else (2, 3)
+        reach = max(_gradient_reach(probe, margin, stride, axis) for axis in axes)
         if reach < margin or margin >= FURTHEST:
             return min(-(-reach // stride) * stride, margin)
         margin *= 2
@@ -77,7 +81,8 @@ def _positive_copy(network):
 
 def _gradient_reach(probe, margin, stride, axis):
     """LR pixels before or after a square of `stride` pixels that change it, along one axis."""
-    size = [0, 0, *[-(-ACROSS // stride) * stride] * 2]
+    across = ACROSS_THIN if hasattr(probe, "thin") else ACROSS
+    size = [0, 0, *[-(-across // stride) * stride] * 2]
     size[axis] = 2 * margin + stride
     generator = torch.Generator().manual_seed(1)
     image = torch.rand(1, _channels(probe), *size[2:], generator=generator, dtype=torch.float64)

@@ -158,17 +158,13 @@ class RDResUNet(GreyNetwork):
 
     def thin(self):
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
-        share = 8 * len(self.options["pool_sizes"] or [1])
-        patch = self.options["patch_size"] ** 2
-        levels, stages = len(self.options["hidden"]), len(self.options["growth_rates"])
-        few = {
-            "hidden": [*[4] * (levels - 1), patch * share],
-            "rdnet_init": 2 * share,
-            "growth_rates": [share] * stages,
-            "bottleneck": 1,
-            # Transitions to `share` channels each, whatever their input.
-            "compression": 0.5,
-        }
+        pools, levels = len(self.options["pool_sizes"] or [1]), len(self.options["hidden"])
+        few = {"hidden": [4] * (levels - 1) + [self.options["patch_size"] ** 2 * pools]}
+        # The encoder's channels are multiples of eight, which its own pooling has to divide.
+        if not (self.options["encoder_pool"] and 8 % pools):
+            stages = len(self.options["growth_rates"])
+            few |= {"rdnet_init": 16, "growth_rates": [8] * stages, "bottleneck": 1}
+            few |= {"compression": 0.5}
         return RDResUNet(self.scale, **self.options | few)
 
     def _smallest(self):

@@ -102,7 +102,7 @@ class ResUNet(GreyNetwork):
 
     def thin(self):
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
-        width = 4 * len(self.options["pool_sizes"] or [1])
+        width = math.lcm(4, len(self.options["pool_sizes"] or [1]))
         hidden = [width] * len(self.options["hidden"])
         return ResUNet(self.scale, **self.options | {"hidden": hidden})
 
