@@ -40,6 +40,8 @@ def in_and_out(channels):
 def check_options(arch, scale, options):
     """Refuse options that no network can have together; each on its own is the schema's affair.
 
+    A network of the user's own is made, and tried on a small image.
+
     Parameters
     ----------
     arch : str
@@ -56,6 +58,11 @@ def check_options(arch, scale, options):
         _residual(arch, options)
     elif arch == "swinir":
         _swinir(scale, SWIN | options)
+    elif arch == "custom":
+        # Only now: torch takes seconds to load.
+        from pssrflow.networks.custom import own_network
+
+        own_network(scale, options["path"], options.get("options"))
 
 
 def encoder_features(init, growth_rates, ds_blocks, n_blocks, compression):

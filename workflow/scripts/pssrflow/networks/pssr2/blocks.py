@@ -158,6 +158,11 @@ class LayerNorm2d(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+def rising(rate, number):
+    """Shares from 0 to `rate` in equal steps, for blocks one after another."""
+    return [rate * index / max(number - 1, 1) for index in range(number)]
+
+
 class DropPath(nn.Module):
     """Leaves a branch out for a random share of the images while training.
 

@@ -5,7 +5,7 @@ import itertools
 import torch
 from torch import nn
 
-from pssrflow.networks.pssr2.blocks import DropPath, EffectiveSE, LayerNorm2d
+from pssrflow.networks.pssr2.blocks import DropPath, EffectiveSE, LayerNorm2d, rising
 from pssrflow.zoo import compressed
 
 # Layers start as good as absent (Touvron et al. 2021, doi:10.1109/ICCV48922.2021.00010).
@@ -34,7 +34,7 @@ class RDNet(nn.Module):
         super().__init__()
         self.stem = Stem(inputs, init, patch_size)
         self.down = tuple(ds_blocks)
-        rates = iter(torch.linspace(0, drop_rate, sum(n_blocks)).tolist())
+        rates = iter(rising(drop_rate, sum(n_blocks)))
         stages, features = [], init
         for index, (growth, down, ese, blocks) in enumerate(
             zip(growth_rates, ds_blocks, ese_blocks, n_blocks)

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from pssrflow.networks.pssr2.blocks import DropPath, GreyNetwork
+from pssrflow.networks.pssr2.blocks import DropPath, GreyNetwork, rising
 from pssrflow.zoo import SWIN, check_options, in_and_out
 
 NORMS = {"LayerNorm": nn.LayerNorm, "RMSNorm": nn.RMSNorm, "Identity": nn.Identity}
@@ -127,7 +127,7 @@ class SwinIR(GreyNetwork):
             self.absolute_pos_embed = nn.Parameter(torch.zeros(1, grid**2, embed_dim))
             nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
         self.pos_drop = nn.Dropout(drop_rate)
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = iter(rising(drop_path_rate, sum(depths)))
         self.layers = nn.ModuleList(
             Layer(
                 [
