@@ -7,6 +7,7 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.schemas import explain, with_defaults
+from pssrflow.zoo import check_options
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -79,7 +80,22 @@ def _impossible(config):
         yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
     if config["calibrate"]["kind"] == "search":
         yield from _impossible_search(config["calibrate"], crappify)
+    yield from _impossible_models(config["models"], crappify["scale"])
     yield from _refused_by_a_trial(crappify, config["calibrate"]["require_fit"])
+
+
+def _impossible_models(models, scale):
+    for name, model in models.items():
+        options = {k: v for k, v in model.items() if k != "arch"}
+        if options.get("channels", 1) not in (1, [1], [1, 1]):
+            yield (
+                f"models.{name}.channels: found {options['channels']}. Accepted: 1 (channels of an "
+                "acquisition are super-resolved one by one)"
+            )
+        try:
+            check_options(model["arch"], scale, options)
+        except InputError as error:
+            yield f"models.{name}: {error}"
 
 
 def _impossible_search(calibrate, crappify):
