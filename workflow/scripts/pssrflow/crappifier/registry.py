@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
-from pssrflow.crappifier.custom import Custom, Network, source_file
+from pssrflow.crappifier.custom import Custom, Network
 from pssrflow.crappifier.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
 from pssrflow.crappifier.presets import PRESETS
 from pssrflow.crappifier.scanner import Counts, Lag, Readout
 from pssrflow.errors import InputError
+from pssrflow.own_class import source_file
 from pssrflow.schemas import listed
 
 STEPS = {

@@ -5,6 +5,7 @@ from torch import nn
 
 from pssrflow.errors import InputError
 from pssrflow.networks.pssr2.blocks import pad
+from pssrflow.own_class import load_class
 
 CONTRACT = (
     "a torch.nn.Module, made as Class(scale=..., **options), that maps float32 images (n, 1, y, x) "
@@ -31,9 +32,6 @@ def own_network(scale, path, options=None):
     InputError
         The class cannot be found or made, or does not keep `CONTRACT`.
     """
-    # Only now: the crappifier's compiler takes a second to load.
-    from pssrflow.crappifier.custom import load_class
-
     given = options or {}
     found = load_class(path)
     if not issubclass(found, nn.Module):
