@@ -52,6 +52,9 @@ def receptive_halo(network):
     int
         A multiple of the network's stride.
     """
+    # Weights of a script cannot be changed; its package says how far it reaches.
+    if hasattr(network, "halo"):
+        return network.halo
     stride = network.stride
     probe = _positive_copy(network)
     margin = -(-64 // stride) * stride

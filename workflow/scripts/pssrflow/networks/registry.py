@@ -4,6 +4,7 @@ from pssrflow.errors import InputError
 from pssrflow.networks.custom import own_network
 from pssrflow.networks.interpolation import Bicubic
 from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR, rdresunet_a, resunet_a
+from pssrflow.networks.scripted import Scripted
 from pssrflow.networks.unet import UNet
 
 # Adding an architecture: one module, one line here, its options in the schema.
@@ -16,6 +17,8 @@ ARCHITECTURES = {
     "rdresunet_a": rdresunet_a,
     "swinir": SwinIR,
     "custom": own_network,
+    # Of a model package; its sizes come from there, not from the configuration.
+    "torchscript": Scripted,
 }
 
 

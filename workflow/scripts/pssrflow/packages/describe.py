@@ -60,7 +60,6 @@ def describe(about, shape, halo, percentiles, facts, hashes):
 
 def _input(shape, percentiles, test):
     low, high = percentiles
-    size = {"min": shape["minimum"], "step": shape["stride"]}
     scaling = {"axes": ["channel", "y", "x"], "min_percentile": low, "max_percentile": high}
     return {
         "id": INPUT,
@@ -68,12 +67,17 @@ def _input(shape, percentiles, test):
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": ["intensity"]},
-            *({"type": "space", "id": axis, "size": size, "scale": 1.0} for axis in "yx"),
+            *(_input_axis(axis, shape) for axis in "yx"),
         ],
         "data": {"type": "float32"},
         "preprocessing": [{"id": "scale_range", "kwargs": scaling}],
         "test_tensor": test,
     }
+
+
+def _input_axis(axis, shape):
+    size = {"min": shape["minimum"], "step": shape["stride"]}
+    return {"type": "space", "id": axis, "size": size, "scale": 1.0}
 
 
 def _output(shape, halo, test):
