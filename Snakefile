@@ -76,4 +76,4 @@ rule evaluate:
 
 rule export:
     input:
-        expand(PACKAGE, model=MODELS),
+        expand(PACKAGE, model=[m for m in MODELS if m not in PACKAGED]),

@@ -14,6 +14,9 @@ from pssrflow.errors import InputError
 from pssrflow.networks import build, load_weights, receptive_halo, save_weights
 from pssrflow.packages.adopt import adopt_package
 from pssrflow.packages.export import export_package, traced
+from pssrflow.store import open_level
+
+from workflow import TINY, planned, prepare, run
 
 torch.set_num_threads(1)
 OPTIONS = {"widths": [8, 8], "blocks": 1}
@@ -218,7 +221,7 @@ def test_a_network_whose_code_depends_on_the_size_is_not_packed():
         def forward(self, images):
             return images + torch.arange(float(images.numpy().shape[-1]))
 
-    with pytest.raises((InputError, RuntimeError), match="TorchScript is wrong|size of tensor"):
+    with pytest.raises((InputError, RuntimeError), match=r"TorchScript is wrong|size of tensor"):
         traced(Fixed(), "fixed")
 
 
@@ -228,3 +231,20 @@ def test_an_example_too_small_for_the_halo_is_refused(trained, make_store):
     with pytest.raises(InputError, match=r"10 x 10 pixels are too few for an example"):
         export_package(*files, lr, trained / "p.zip", (1, 99), ABOUT, 1)
     assert not (trained / "p.zip").exists()
+
+
+@pytest.mark.slow
+def test_the_workflow_predicts_with_a_package_as_with_the_network_in_it(tmp_path):
+    prepare(tmp_path)
+    run(tmp_path, "export", "predict")
+    made = tmp_path / "results/models/tiny/tiny.bioimageio.zip"
+    made.rename(tmp_path / "theirs.zip")
+    models = TINY["models"] | {"theirs": {"arch": "package", "package": "theirs.zip"}}
+    prepare(tmp_path, TINY | {"models": models})
+    run(tmp_path, "predict")
+    ours, theirs = (
+        open_level(tmp_path / f"results/test/{name}/sr.ome.zarr")[:].astype(int)
+        for name in ("tiny", "theirs")
+    )
+    assert abs(ours - theirs).max() <= 1
+    assert not planned(tmp_path, "predict")

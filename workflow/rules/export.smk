@@ -1,6 +1,16 @@
 PACKAGE = f"{RESULTS}/models/{{model}}/{{model}}.bioimageio.zip"
 # Whose LR image the example of a package is cut from.
 EXAMPLE = (TESTED or TRAINED or PREDICTED)[0]
+PACKAGED = [name for name, model in config["models"].items() if model["arch"] == "package"]
+
+
+# A network that comes as a package is not trained.
+ruleorder: adopt_package > train_model
+
+
+def package_fingerprint(wildcards):
+    """A hash of the package, which is no Snakemake input: its time stamp means nothing."""
+    return fingerprint((config["models"][wildcards.model]["package"],))
 
 
 rule export_model:
@@ -27,6 +37,32 @@ rule export_model:
         code=code("export"),
     script:
         "../scripts/export.py"
+
+
+rule adopt_package:
+    """Verify a model package and take its network in, as if it had been trained here."""
+    output:
+        done=TRAIN_DONE,
+    log:
+        f"{LOGS}/train/{{model}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{model}}.tsv"
+    wildcard_constraints:
+        model=one_of(PACKAGED),
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        folder=MODEL_FOLDER,
+        package=lambda wildcards: config["models"][wildcards.model]["package"],
+        content=package_fingerprint,
+        scale=config["crappify"]["scale"],
+        percentiles=config["ingest"]["percentiles"],
+        code=code("adopt"),
+    script:
+        "../scripts/adopt.py"
 
 
 def about(export, model):

@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 
@@ -86,6 +87,9 @@ def _impossible(config):
 
 def _impossible_models(models, scale):
     for name, model in models.items():
+        if model["arch"] == "package":
+            yield from _impossible_package(f"models.{name}", model.get("package"))
+            continue
         options = {k: v for k, v in model.items() if k != "arch"}
         if options.get("channels", 1) not in (1, [1], [1, 1]):
             yield (
@@ -96,6 +100,11 @@ def _impossible_models(models, scale):
             check_options(model["arch"], scale, options)
         except InputError as error:
             yield f"models.{name}: {error}"
+
+
+def _impossible_package(key, path):
+    if not Path(path).is_file():
+        yield f"{key}.package: found {path}, which is no file. Accepted: a package of bioimage.io"
 
 
 def _impossible_search(calibrate, crappify):

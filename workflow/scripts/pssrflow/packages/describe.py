@@ -157,6 +157,8 @@ def provenance(facts, done):
         "crappify": {k: v for k, v in crappify.items() if isinstance(v, int | float | str | list)},
         "trained_on": {
             "/".join(Path(path).parts[-2:]): content.get("content", "")
+            if isinstance(content, dict)
+            else content
             for path, content in trained.items()
         },
         "step": done.get("step"),

@@ -54,6 +54,12 @@ def export_package(weights, done, lr, package, percentiles, about, threads):
     """
     torch.set_num_threads(threads)
     network, facts = load_weights(weights)
+    if facts.get("intensity", "window") != "window":
+        raise InputError(
+            weights,
+            f"a network that sees the {facts['intensity']} of a detector as 0 to 1",
+            "one with intensity: window; packages scale between percentiles",
+        )
     known = d.provenance(facts, read_json(done))
     halo = measure_halo(network, lr)
     image = example(lr, network.stride, halo)

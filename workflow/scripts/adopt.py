@@ -1,0 +1,14 @@
+"""Rule adopt_package: take in a model package of bioimage.io instead of training."""
+
+from pssrflow.jobs import job
+from pssrflow.packages.adopt import adopt_package
+
+if __name__ == "__main__":
+    with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
+        adopt_package(
+            package=snakemake.params.package,
+            scale=snakemake.params.scale,
+            percentiles=snakemake.params.percentiles,
+            folder=snakemake.params.folder,
+            done=snakemake.output.done,
+        )
