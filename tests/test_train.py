@@ -12,10 +12,11 @@ import pandas as pd
 import pytest
 import torch
 from pssrflow.crappifier import Crappifier, Downsampling, Poisson
+from pssrflow.devices import best_precision
 from pssrflow.errors import InputError
 from pssrflow.networks import load_weights
 from pssrflow.patches import open_field
-from pssrflow.train import LOSSES, Recipe, best_precision, train
+from pssrflow.train import LOSSES, OPTIMISERS, SCHEDULES, Recipe, train
 
 POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 MODEL = {"arch": "unet", "widths": [8, 16], "blocks": 1}
@@ -69,37 +70,111 @@ CHILD = """
     import os, signal, sys
     from pathlib import Path
     from pssrflow.patches import open_field
-    import pssrflow.train as module
+    from pssrflow.train import Trainer
     sys.path.insert(0, {tests!r})
     from test_train import run
 
     # Die in the middle of a step, as a machine would.
-    original = module.Trainer._step
+    original = Trainer._step
     def step(self, *pair):
         if self.progress.step == {step}:
             os.kill(os.getpid(), {signal})
         return original(self, *pair)
-    module.Trainer._step = step
-    run(open_field("s", {hr!r}, {hr!r}.replace("hr.ome", "lr.ome"), False, 4), Path({folder!r}))
+    Trainer._step = step
+    field = open_field("s", {hr!r}, {hr!r}.replace("hr.ome", "lr.ome"), False, 4)
+    run(field, Path({folder!r}), **{changes!r})
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("step", [0, 11, 23])
-def test_a_killed_training_goes_on_to_the_same_bits(number, step, field, tmp_path, root):
-    undisturbed = run(field, tmp_path / "calm")
-    hr, folder = str(field.hr.store.root).removesuffix("/0"), tmp_path / "killed"
-    code = CHILD.format(
-        tests=str(root / "tests"), step=step, signal=int(number), hr=hr, folder=str(folder)
-    )
+# Every part of the state that a step changes: a slow schedule, several batches, fewer checkpoints.
+OTHER = {"schedule": "plateau", "patience": 0, "accumulate": 2, "optimizer": "sgd", "momentum": 0.5}
+
+
+def die_and_go_on(number, steps, field, folder, root, changes):
+    """Kill the training at every one of `steps`, then let it end; the done file."""
+    hr = str(field.hr.store.root).removesuffix("/0")
     environment = os.environ | {"PYTHONPATH": str(root / "workflow" / "scripts")}
-    child = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False
-    )
-    assert child.returncode == (143 if number == signal.SIGTERM else -signal.SIGKILL)
-    assert run(field, folder) == undisturbed
-    steps = pd.read_csv(folder / "history.csv")["step"].tolist()
+    for step in steps:
+        code = CHILD.format(
+            tests=str(root / "tests"),
+            step=step,
+            signal=int(number),
+            hr=hr,
+            folder=str(folder),
+            changes=changes,
+        )
+        child = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(code)], env=environment, check=False
+        )
+        assert child.returncode == (143 if number == signal.SIGTERM else -signal.SIGKILL)
+    return run(field, folder, **changes)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("changes", [{}, OTHER], ids=["default", "other"])
+def test_a_killed_training_goes_on_to_the_same_bits(number, changes, field, tmp_path, root):
+    undisturbed = run(field, tmp_path / "calm", **changes)
+    again = die_and_go_on(number, [11, 23], field, tmp_path / "killed", root, changes)
+    assert again == undisturbed
+    steps = pd.read_csv(tmp_path / "killed" / "history.csv")["step"].tolist()
     assert steps == [8, 16, 24]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_ten_kills_at_random_steps_change_no_bit(number, field, tmp_path, root):
+    changes = {"max_steps": 60, "checkpoint_every": 1e-6}
+    undisturbed = run(field, tmp_path / "calm", **changes)
+    steps = sorted(np.random.default_rng(5).choice(60, 10, replace=False).tolist())
+    assert die_and_go_on(number, steps, field, tmp_path / "killed", root, changes) == undisturbed
+
+
+def test_two_processes_learn_what_one_learns_from_twice_the_batch(field, tmp_path):
+    run(field, tmp_path / "one", batch=4)
+    run(field, tmp_path / "two", batch=2, devices=2, accelerator="cpu")
+    one, two = (pd.read_csv(tmp_path / n / "history.csv") for n in ("one", "two"))
+    np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
+    np.testing.assert_allclose(one["psnr"], two["psnr"], rtol=1e-4)
+
+
+def test_accumulated_batches_are_one_larger_batch(field, tmp_path):
+    run(field, tmp_path / "one", batch=4)
+    run(field, tmp_path / "two", batch=2, accumulate=2)
+    one, two = (pd.read_csv(tmp_path / n / "history.csv") for n in ("one", "two"))
+    np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-4)
+
+
+def test_training_ends_when_nothing_improves(field, tmp_path):
+    done = run(field, tmp_path, learning_rate=1e-12, ema=None, stop_after=2, max_steps=800)
+    # Weights that hardly change do not improve by much, but may by the last digit.
+    assert done["step"] < 800
+
+
+def test_weights_that_were_trained_are_the_start_of_another_training(field, tmp_path):
+    run(field, tmp_path / "a", max_steps=80, learning_rate=5e-3)
+    begun = MODEL | {"weights": str(tmp_path / "a" / "best.safetensors")}
+    run(field, tmp_path / "b", model=begun, max_steps=8, learning_rate=1e-9)
+    first, second = (pd.read_csv(tmp_path / n / "history.csv")["psnr"].iloc[-1] for n in "ab")
+    assert second == pytest.approx(first, abs=0.01)
+
+
+def test_weights_may_be_used_as_they_are(field, tmp_path):
+    run(field, tmp_path / "a")
+    weights = str(tmp_path / "a" / "best.safetensors")
+    used = MODEL | {"weights": weights, "train": False, "intensity": "range"}
+    assert run(field, tmp_path / "b", model=used)["step"] == 0
+    before, after = (load_weights(tmp_path / n / "best.safetensors") for n in "ab")
+    assert after[1]["intensity"] == "range"
+    for name, tensor in before[0].state_dict().items():
+        assert torch.equal(tensor, after[0].state_dict()[name])
+
+
+def test_weights_of_another_size_are_refused_with_the_tensor(field, tmp_path):
+    run(field, tmp_path / "a", max_steps=1)
+    other = {"arch": "unet", "widths": [8, 24], "blocks": 1}
+    other |= {"weights": str(tmp_path / "a" / "best.safetensors")}
+    with pytest.raises(InputError, match=r"best\.safetensors.*is 16 x .* has 24 x"):
+        run(field, tmp_path / "b", model=other)
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(field, tmp_path):
@@ -120,11 +195,12 @@ def test_max_time_ends_training_with_a_checkpoint(field, tmp_path):
     assert (tmp_path / "last.pt").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_state(
+def test_a_loss_that_is_not_finite_stops_with_its_patches_and_the_last_good_state(
     field, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(LOSSES, "mse", lambda a, b: (a - b).mean() * torch.nan)
-    with pytest.raises(InputError, match=r"training step 0: the loss is nan; .*last\.pt"):
+    monkeypatch.setitem(LOSSES, "mse", lambda a, b, w=None: (a - b).mean() * torch.nan)
+    expected = r"training step 0: the loss is nan; its patches are sample 's' at t,c,z.*last\.pt"
+    with pytest.raises(InputError, match=expected):
         run(field, tmp_path)
 
 
@@ -142,7 +218,13 @@ def test_a_finished_training_that_is_run_again_changes_nothing(field, tmp_path):
     assert run(field, tmp_path, max_steps=None, max_time=0.5) == first
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", OPTIMISERS)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_optimiser_and_schedule_trains(optimizer, schedule, field, tmp_path):
+    assert run(field, tmp_path, optimizer=optimizer, schedule=schedule, max_steps=8)["step"] == 8
+
+
+@pytest.mark.parametrize("loss", [*LOSSES, {"mse": 1, "fourier": 0.1}])
 def test_every_loss_trains(loss, field, tmp_path):
     assert run(field, tmp_path, loss=loss, max_steps=8)["step"] == 8
 

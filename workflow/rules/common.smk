@@ -34,7 +34,7 @@ def checked_input():
         table = read_samples(
             checked["samples"], load_schema(schemas / "samples.schema.yaml"), checked
         )
-        check_roles(table, checked["samples"])
+        check_roles(table, checked["samples"], checked["models"])
     except InputError as error:
         raise WorkflowError(str(error)) from None
     return checked, table
@@ -104,6 +104,17 @@ def crappifier_params():
 
         files += foreign_files(settings)
     return {**settings, "files": {f: fingerprint((f,)) for f in files if Path(f).exists()}}
+
+
+def model_params(wildcards):
+    """What makes a network, with a hash of every file of the user's own that goes into it."""
+    model = config["models"][wildcards.model]
+    files = [model["weights"]] if model["weights"] else []
+    if model["arch"] == "custom":
+        from pssrflow.own_class import source_file
+
+        files += filter(None, [source_file(model["path"])])
+    return {**model, "files": {str(f): fingerprint((str(f),)) for f in files}}
 
 
 def fit_input():

@@ -19,7 +19,7 @@ rule train_model:
     params:
         rows=training_rows(),
         folder=MODEL_FOLDER,
-        model=lambda wildcards: config["models"][wildcards.model],
+        model=model_params,
         crappify=crappifier_params(),
         accept={"require_fit": config["calibrate"]["require_fit"]},
         train=config["train"],

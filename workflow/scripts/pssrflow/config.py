@@ -8,7 +8,7 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.schemas import explain, with_defaults
-from pssrflow.zoo import check_options
+from pssrflow.zoo import NO_OPTIONS, check_options
 
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -38,7 +38,8 @@ def check_config(config, schema, where):
     problems = explain(schema, config) or list(_impossible(config))
     if problems:
         raise InputError(where, "\n  ".join(["configuration refused", *problems]))
-    config["train"]["max_time"] = seconds(config["train"]["max_time"])
+    for key in ("max_time", "checkpoint_every"):
+        config["train"][key] = seconds(config["train"][key])
     return config
 
 
@@ -90,7 +91,8 @@ def _impossible_models(models, scale):
         if model["arch"] == "package":
             yield from _impossible_package(f"models.{name}", model.get("package"))
             continue
-        options = {k: v for k, v in model.items() if k != "arch"}
+        options = {k: v for k, v in model.items() if k not in NO_OPTIONS}
+        yield from _impossible_weights(f"models.{name}", model)
         if options.get("channels", 1) not in (1, [1], [1, 1]):
             yield (
                 f"models.{name}.channels: found {options['channels']}. Accepted: 1 (channels of an "
@@ -100,6 +102,14 @@ def _impossible_models(models, scale):
             check_options(model["arch"], scale, options)
         except InputError as error:
             yield f"models.{name}: {error}"
+
+
+def _impossible_weights(key, model):
+    weights = model["weights"]
+    if weights and not Path(weights).is_file():
+        yield f"{key}.weights: found {weights}, which is no file. Accepted: a file of weights"
+    if not model["train"] and not weights and model["arch"] != "bicubic":
+        yield f"{key}.train: found false, but no weights. Accepted: weights to use, or true"
 
 
 def _impossible_package(key, path):

@@ -1,6 +1,6 @@
 """Grey levels of an acquisition: histograms, percentiles, detector range, scaling constants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -73,6 +73,19 @@ class Intensity:
             bits,
         )
         return cls(black, white, windows(histograms, percentiles))
+
+    def seen_by(self, kind):
+        """These constants as a network takes them.
+
+        Parameters
+        ----------
+        kind : str
+            "window": the display window becomes 0..1; "range": all that the detector records does,
+            as networks expect that were trained on grey levels from 0 to 255.
+        """
+        if kind == "window":
+            return self
+        return replace(self, windows=((self.black, self.white),) * len(self.windows))
 
     def to_json(self):
         return {"range": [self.black, self.white], "windows": [list(w) for w in self.windows]}

@@ -180,16 +180,24 @@ class Patches:
 
     def draw(self, number):
         """One pair (LR, HR) of 2-D float32 arrays."""
-        rng = generator(self.seed, self.purpose, number)
-        index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
-        field, region = self.fields[index], self.regions[index]
-        plane, rows, cols = self._place(rng, region)
-        turn = int(rng.integers(8))
+        field, plane, rows, cols, turn = self._choose(number)
         if field.lr is not None:
             lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
         else:
             lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
         return _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
+
+    def place_of(self, number):
+        """Where a patch comes from, in words."""
+        field, plane, rows, cols, _ = self._choose(number)
+        corner = (*plane, rows.start, cols.start)
+        return f"sample {field.sample!r} at t,c,z,y,x = {corner} (LR)"
+
+    def _choose(self, number):
+        rng = generator(self.seed, self.purpose, number)
+        index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
+        place = self._place(rng, self.regions[index])
+        return self.fields[index], *place, int(rng.integers(8))
 
     def _place(self, rng, region):
         plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))

@@ -50,7 +50,7 @@ def initialise(lr, weights, sr, plan, markers, done, tile, halo, parts, chunk, s
     """
     network, facts = load_weights(weights)
     if halo == "auto":
-        halo = measure_halo(network, lr)
+        halo = measure_halo(network, lr, facts.get("intensity", "window"))
     volume = sr_volume(read_volume(lr), facts["scale"], chunk, shard)
     Path(done).unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
@@ -78,11 +78,18 @@ def sr_volume(lr, scale, chunk, shard):
     )
 
 
-def measure_halo(network, lr):
+def measure_halo(network, lr, seen="window"):
     """Smallest halo whose tiles differ from an undivided pass by less than half a grey level.
 
     Measured on the volume itself, at places spread over it. A network's theoretical halo is
     larger: far pixels reach the result through many small weights.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    lr : path-like
+    seen : str
+        How the network takes grey levels; see `Intensity.seen_by`.
 
     Returns
     -------
@@ -90,9 +97,11 @@ def measure_halo(network, lr):
         LR pixels; a multiple of the network's stride, at most the theoretical halo.
     """
     theory = receptive_halo(network)
-    array, windows = open_level(lr), read_volume(lr).intensity.windows
+    array, intensity = open_level(lr), read_volume(lr).intensity
+    shown = intensity.seen_by(seen)
     errors = [
-        _halo_errors(network, lr, theory, place) for place in _busiest(array, windows, network)
+        _halo_errors(network, array, shown, theory, place)
+        for place in _busiest(array, intensity.windows, network)
     ]
     halos = np.arange(0, theory + 1, network.stride)
     # Errors need not fall steadily: every larger halo must pass too.
@@ -117,9 +126,8 @@ def _busiest(array, windows, network):
     return sorted(looked, key=looked.get)[-PROBES:]
 
 
-def _halo_errors(network, lr, theory, place):
+def _halo_errors(network, array, intensity, theory, place):
     """Largest error at one place for every halo, in 255ths of the window."""
-    array, intensity = open_level(lr), read_volume(lr).intensity
     (plane, *corner), size = place, CORE * network.stride
     stops = [min(c + size, n) for c, n in zip(corner, array.shape[3:])]
     scale, stride = network.scale, network.stride
@@ -154,7 +162,8 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision):
     network = network.to(device, memory_format=torch.channels_last)
     log.info("part %d on %s, precision %s", part, device, chosen)
     source, target = open_level(lr), open_level(sr, mode="r+")
-    intensity, shards, digests = read_volume(lr).intensity, volume.shards(), {}
+    intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
+    shards, digests = volume.shards(), {}
     size = planned["tile"], planned["halo"], network.stride
     for index in tqdm(planned["parts"][part], unit="shard", disable=None):
         region = shards[index]

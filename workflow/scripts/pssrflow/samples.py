@@ -60,7 +60,7 @@ def read_samples(path, schema, config):
     return table.set_index("sample", drop=False)
 
 
-def check_roles(table, where):
+def check_roles(table, where, models):
     """Refuse a sheet that leaves nothing to learn from.
 
     Parameters
@@ -68,8 +68,11 @@ def check_roles(table, where):
     table : pandas.DataFrame
         From `read_samples`.
     where : str
+    models : dict
+        Networks of the configuration; those with `train: false` need no row.
     """
-    if not (table["role"] == "train").any():
+    learn = any(model.get("train", True) for model in models.values())
+    if learn and not (table["role"] == "train").any():
         raise InputError(
             where, "no row has the role train", "at least one HR acquisition to learn from"
         )

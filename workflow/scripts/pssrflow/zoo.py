@@ -2,6 +2,8 @@
 
 from pssrflow.errors import InputError
 
+# Keys of a network in the configuration that are no options of its architecture.
+NO_OPTIONS = {"arch", "weights", "train", "intensity", "files"}
 RESIDUAL = ("resunet", "resunet_a", "rdresunet", "rdresunet_a")
 ZOO = (*RESIDUAL, "swinir")
 ATROUS_POOLS = [1, 2, 4, 8]
@@ -58,11 +60,19 @@ def check_options(arch, scale, options):
         _residual(arch, options)
     elif arch == "swinir":
         _swinir(scale, SWIN | options)
+    elif arch == "unet":
+        _unet(options.get("widths"), options.get("blocks"))
     elif arch == "custom":
         # Only now: torch takes seconds to load.
         from pssrflow.networks.custom import own_network
 
         own_network(scale, options["path"], options.get("options"))
+
+
+def _unet(widths, blocks):
+    levels = 3 if widths is None else len(widths)
+    if isinstance(blocks, list) and len(blocks) != levels:
+        _refuse("blocks", f"{len(blocks)} numbers", f"one, or one for each of {levels} levels")
 
 
 def encoder_features(init, growth_rates, ds_blocks, n_blocks, compression):

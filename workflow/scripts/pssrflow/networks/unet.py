@@ -5,11 +5,19 @@ import itertools
 from torch import nn
 from torch.nn import functional as F
 
+from pssrflow.errors import InputError
 from pssrflow.networks.interpolation import bicubic
+
+# Channels and residual blocks of each level; benchmarks/models.py measures them.
+SIZES = {
+    "small": ((24, 64, 128), (1, 2, 2)),
+    "base": ((32, 64, 128), (2, 2, 2)),
+    "large": ((48, 96, 192), (2, 2, 2)),
+}
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions around a GELU, added to their input."""
+    """Two 3x3 convolutions around a ReLU, added to their input."""
 
     def __init__(self, width):
         super().__init__()
@@ -17,7 +25,7 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x):
-        return x + self.second(F.gelu(self.first(x)))
+        return x + self.second(F.relu(self.first(x)))
 
 
 class UNet(nn.Module):
@@ -33,25 +41,33 @@ class UNet(nn.Module):
     Parameters
     ----------
     scale : int
-    widths : sequence of int
-        Channels per level; each level halves the resolution.
-    blocks : int
-        Residual blocks per level and direction.
+    size : str
+        A key of `SIZES`.
+    widths : sequence of int, optional
+        Channels per level, instead of those of the size; each level halves the resolution.
+    blocks : int or sequence of int, optional
+        Residual blocks per level, in either direction, instead of those of the size.
     """
 
-    def __init__(self, scale, widths=(48, 96, 192), blocks=2):
+    def __init__(self, scale, size="base", widths=None, blocks=None):
         super().__init__()
+        of_size = SIZES[size]
+        widths = of_size[0] if widths is None else widths
+        blocks = of_size[1] if blocks is None else blocks
+        blocks = [blocks] * len(widths) if isinstance(blocks, int) else blocks
+        if len(blocks) != len(widths):
+            raise InputError("blocks", f"found {blocks}", f"one number, or {len(widths)}")
         self.scale = scale
         self.stride = 2 ** (len(widths) - 1)
         steps = list(itertools.pairwise(widths))
         self.head = nn.Conv2d(1, widths[0], 3, padding=1)
-        self.encoder = nn.ModuleList(_level(width, blocks) for width in widths)
+        self.encoder = nn.ModuleList(_level(*level) for level in zip(widths, blocks))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
         self.up = nn.ModuleList(
             nn.Sequential(nn.Conv2d(coarse, 4 * fine, 1), nn.PixelShuffle(2))
             for fine, coarse in steps
         )
-        self.decoder = nn.ModuleList(_level(fine, blocks) for fine, _ in steps)
+        self.decoder = nn.ModuleList(_level(*level) for level in zip(widths[:-1], blocks))
         self.tail = nn.Conv2d(widths[0], scale**2, 3, padding=1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)

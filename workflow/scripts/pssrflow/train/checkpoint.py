@@ -1,0 +1,63 @@
+"""Checkpoints: written by rename, refused when damaged or of another training; SIGTERM asks."""
+
+import contextlib
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+
+import torch
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Scratch file that takes the place of `path` when it is complete and on the disk."""
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}")
+    yield scratch
+    with open(scratch, "rb") as stream:
+        os.fsync(stream.fileno())
+    scratch.replace(path)
+
+
+def save(path, identity, state):
+    """Write the state of a training; a kill in between leaves the previous one."""
+    with replacing(path) as scratch:
+        torch.save({"identity": identity} | state, scratch)
+
+
+def load(path, identity):
+    """State of a training that goes on, or None.
+
+    Parameters
+    ----------
+    path : path-like
+    identity : str
+        Of this configuration, data and code.
+    """
+    if not Path(path).exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state.pop("identity")
+    except Exception as error:  # a damaged file raises whatever its bytes happen to mean
+        log.warning("%s cannot be read (%s); training starts anew", path, error)
+        return None
+    if found != identity:
+        log.info("%s is of another configuration, data or code; training starts anew", path)
+        return None
+    return state
+
+
+@contextlib.contextmanager
+def sigterm():
+    """Event that a cluster's SIGTERM sets, so that the step in progress can end."""
+    asked = threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)

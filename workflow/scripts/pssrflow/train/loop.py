@@ -1,0 +1,266 @@
+"""The training loop: patches in, steps, validations, checkpoints; on one device or several."""
+
+import contextlib
+import logging
+import math
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from pssrflow.errors import InputError
+from pssrflow.networks import save_weights
+from pssrflow.patches import prefetch
+from pssrflow.train import checkpoint
+from pssrflow.train.checkpoint import replacing, sigterm
+from pssrflow.train.losses import Loss
+from pssrflow.train.optimisers import OPTIMISERS, Average, Clip, Moment, learning_rate
+from pssrflow.train.recipe import Progress
+from pssrflow.train.validation import Validation, tensors
+
+log = logging.getLogger(__name__)
+
+# Steps between two looks at the losses on a device that works ahead of Python.
+LOOK = 10
+
+
+class Trainer:
+    """The training loop and its state.
+
+    Parameters
+    ----------
+    fabric : lightning_fabric.Fabric
+        Launched.
+    network : torch.nn.Module
+    recipe : Recipe
+    steps_per_epoch : float
+        Steps that draw as many pixels as the training regions hold.
+    folder : path-like
+    facts : dict
+        Written into the weights; their hash decides whether a checkpoint belongs to this run.
+    seed : int
+    """
+
+    def __init__(self, fabric, network, recipe, steps_per_epoch, folder, facts, seed=0):
+        self.fabric, self.recipe, self.facts, self.seed = fabric, recipe, facts, seed
+        self.steps_per_epoch = steps_per_epoch
+        self.steps = recipe.steps(steps_per_epoch)
+        self.identity = recipe.identity(facts)
+        self.folder = Path(folder)
+        (self.folder / "previews").mkdir(parents=True, exist_ok=True)
+        self.progress, self.saved = Progress(), time.monotonic()
+        self.network = network.to(fabric.device, memory_format=torch.channels_last)
+        self.average = Average(self.network, recipe.ema)
+        self.learns = any(p.requires_grad for p in network.parameters())
+        self.loss, self.clip = Loss(recipe.loss), Clip(recipe.clip, fabric.device)
+        if self.learns:
+            optimiser = OPTIMISERS[recipe.optimizer](self.network.parameters(), recipe)
+            stepped = torch.compile(self.network) if recipe.compile else self.network
+            self.wrapped, self.optimiser = fabric.setup(stepped, optimiser)
+
+    def restore(self, resume):
+        """Go on from the last checkpoint if the same configuration, data and code made it."""
+        path = self.folder / "last.pt"
+        state = checkpoint.load(path, self.identity) if resume and self.learns else None
+        if state is None:
+            # Weights of another training must not be taken for this one's best.
+            (self.folder / "best.safetensors").unlink(missing_ok=True)
+            return
+        self.network.load_state_dict(state["network"])
+        self.average.module.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        self.clip.usual = state["usual_gradient"].to(self.fabric.device)
+        self.progress = Progress(**state["progress"])
+        log.info("resumed at step %d of %d", self.progress.step, self.steps)
+
+    def fit(self, drawn, held):
+        """Train until the steps, the time or the improvement end; SIGTERM saves first.
+
+        Parameters
+        ----------
+        drawn : Patches
+        held : Patches or None
+        """
+        self.drawn = drawn
+        self.validation = Validation(self.fabric, held, self.facts["scale"])
+        if not self.learns:
+            self._check()
+            return
+        note = self.loss.note(drawn.size * self.facts["scale"])
+        if note:
+            log.info(note)
+        mine = self.fabric.global_rank, self.fabric.world_size
+        batches = prefetch(
+            lambda step: [drawn.batch(numbers) for numbers in self.recipe.numbers(step, *mine)],
+            range(self.progress.step, self.steps),
+        )
+        with contextlib.closing(batches), sigterm() as asked_to_stop:
+            self._steps(batches, asked_to_stop)
+
+    def _steps(self, batches, asked_to_stop):
+        if self._ends():
+            return
+        losses, last = [], time.monotonic()
+        bar = tqdm(total=self.steps, initial=self.progress.step, unit="step", disable=None)
+        for batch in batches:
+            losses.append(self._step(batch))
+            bar.update()
+            now = self._agreed(time.monotonic() - last)
+            self.progress.seconds, last = self.progress.seconds + now, time.monotonic()
+            due = self._due()
+            if due or self.fabric.device.type == "cpu" or len(losses) >= LOOK:
+                self._take(losses)
+                losses = []
+            if due:
+                self._check()
+                last = time.monotonic()
+            if self._agreed(asked_to_stop.is_set()):
+                self._take(losses)
+                self._save()
+                raise SystemExit(143)
+            if self._ends():
+                return
+            self._save_in_time(losses)
+
+    def _agreed(self, value):
+        """What the first of several processes found, so that all of them do the same."""
+        return self.fabric.broadcast(value) if self.fabric.world_size > 1 else value
+
+    def _due(self):
+        step = self.progress.step
+        return step % self.recipe.validate_every == 0 or step == self.steps or self._out_of_time()
+
+    def _out_of_time(self):
+        limit = self.recipe.max_time
+        return limit is not None and self.progress.seconds >= limit
+
+    def _ends(self):
+        """Whether the time or the improvement is over; says which, once."""
+        if self._out_of_time():
+            log.info("stopped by train.max_time at step %d", self.progress.step)
+            return True
+        if self.recipe.stop_after and self.progress.stale >= self.recipe.stop_after:
+            log.info("stopped: %d validations without improvement", self.progress.stale)
+            return True
+        return False
+
+    def _step(self, batches):
+        """One step of the optimiser over its batches; the mean loss, still on the device."""
+        # Dropout and the like depend on the step alone, so that a resumed training meets the same.
+        torch.manual_seed((self.seed << 32) + self.progress.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.progress.step, self._moment())
+        total = 0.0
+        for number, batch in enumerate(batches, start=1):
+            lr, hr = self.fabric.to_device(tensors(batch))
+            # Gradients of several devices are summed once a step.
+            with self.fabric.no_backward_sync(self.wrapped, enabled=number < len(batches)):
+                predicted = self.wrapped(lr.contiguous(memory_format=torch.channels_last))
+                loss = self.loss(predicted.float(), hr) / len(batches)
+                self.fabric.backward(loss)
+            total = total + loss.detach()
+        self.fabric.strategy.precision.unscale_gradients(self.optimiser.optimizer)
+        self.clip(list(self.network.parameters()))
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.average.update(self.progress.step)
+        self.progress.step += 1
+        return total
+
+    def _moment(self):
+        progress, recipe = self.progress, self.recipe
+        spent = progress.step / self.steps
+        if recipe.max_time:
+            spent = max(spent, progress.seconds / recipe.max_time)
+        return Moment(spent, progress.step / self.steps_per_epoch, progress.drops)
+
+    def _take(self, losses):
+        """Note the losses of the latest steps, or stop where one is not a finite number."""
+        if not losses:
+            return
+        means = self.fabric.all_reduce(torch.stack(losses), reduce_op="mean")
+        for before, loss in enumerate(means.tolist()):
+            if not math.isfinite(loss):
+                step = self.progress.step - len(losses) + before
+                numbers = [n for part in self.recipe.numbers(step, 0, 1) for n in part]
+                raise InputError(
+                    f"training step {step}",
+                    f"the loss is {loss}; its patches are "
+                    f"{'; '.join(map(self.drawn.place_of, numbers))}; "
+                    f"the last good state is {self.folder / 'last.pt'}",
+                    "a lower train.learning_rate, or train.precision: '32'",
+                )
+            self.progress.losses.append(loss)
+
+    def _check(self):
+        """Validate, note a line of history, keep the best weights and the state."""
+        progress = self.progress
+        measured = self.validation.measure(self.average.module)
+        row = {
+            "step": progress.step,
+            "epoch": round(progress.step / self.steps_per_epoch, 2),
+            "seconds": round(progress.seconds, 1),
+            "learning_rate": learning_rate(self.recipe, progress.step, self._moment()),
+            "loss": sum(progress.losses) / len(progress.losses) if progress.losses else math.nan,
+            **self._agreed(measured),
+        }
+        progress.losses = []
+        first = self.fabric.is_global_zero
+        if first and len(progress.history) % self.recipe.preview_every == 0:
+            name = f"step_{progress.step:06d}.png"
+            self.validation.preview(self.average.module, self.folder / "previews" / name)
+        progress.history.append(row)
+        if progress.note(row["psnr"], self.recipe.patience) and first:
+            noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
+            with replacing(self.folder / "best.safetensors") as scratch:
+                save_weights(scratch, self.average.module, self.facts | noted)
+        self._save()
+        log.info(
+            "step %(step)d, epoch %(epoch).1f, %(seconds).0f s: loss %(loss).5f, validation PSNR "
+            "%(psnr).2f dB (bicubic %(psnr_bicubic).2f); %(left)s left",
+            row | {"left": self._time_left()},
+        )
+
+    def _time_left(self):
+        """Time until the steps or the time end, as text."""
+        progress, limit = self.progress, self.recipe.max_time
+        if not progress.step:
+            return "unknown time"
+        left = (self.steps - progress.step) * progress.seconds / progress.step
+        left = left if limit is None else min(left, limit - progress.seconds)
+        minutes, seconds = divmod(round(max(left, 0)), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+    def _save_in_time(self, losses):
+        every = self.recipe.checkpoint_every
+        if self._agreed(every is not None and time.monotonic() - self.saved >= every):
+            self._take(losses)
+            losses.clear()
+            self._save()
+
+    def _save(self):
+        """Write history and state by rename; a kill in between leaves the previous ones."""
+        self.saved = time.monotonic()
+        if not self.fabric.is_global_zero:
+            return
+        with replacing(self.folder / "history.csv") as scratch:
+            pd.DataFrame(self.progress.history).to_csv(scratch, index=False)
+        if not self.learns:
+            return
+        state = {
+            "network": self.network.state_dict(),
+            "averaged": self.average.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "precision": self.fabric.strategy.precision.state_dict(),
+            "usual_gradient": self.clip.usual,
+            "progress": vars(self.progress),
+        }
+        checkpoint.save(self.folder / "last.pt", self.identity, state)
+
+
+def _number(value):
+    """A number, or None where JSON has none."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,84 @@
+"""How well a network does on the held-out patches, whose noise never changes."""
+
+import contextlib
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from pssrflow.networks import bicubic
+from pssrflow.train.checkpoint import replacing
+
+PATCHES = 64
+PREVIEW_PIXELS = 96
+
+
+class Validation:
+    """Held-out patches, drawn once, and what a network makes of them.
+
+    Parameters
+    ----------
+    fabric : lightning_fabric.Fabric
+    held : Patches or None
+    scale : int
+    """
+
+    def __init__(self, fabric, held, scale):
+        self.fabric, self.scale = fabric, scale
+        drawn = [held.batch([n]) for n in range(PATCHES)] if held else []
+        self.pairs = [tensors(arrays)[:2] for arrays in drawn]
+
+    def measure(self, network):
+        """PSNR in decibel of the network and of bicubic interpolation; NaN without patches.
+
+        The range is that of the scaling: the acquisition's display window, or its detector's.
+        """
+        if not self.pairs:
+            return {"psnr": float("nan"), "psnr_bicubic": float("nan")}
+        with evaluating(network):
+            errors = [
+                [F.mse_loss(image, images[-1]) for image in images[1:3]]
+                for images in map(lambda pair: self.images(network, *pair), self.pairs)
+            ]
+        means = torch.tensor(errors, dtype=torch.float64).mean(0)
+        predicted, plain = (-10 * torch.log10(means)).tolist()
+        return {"psnr": predicted, "psnr_bicubic": plain}
+
+    def images(self, network, lr, hr):
+        """LR image, prediction, bicubic interpolation and truth, on the device."""
+        lr, hr = self.fabric.to_device((lr, hr))
+        with torch.inference_mode(), self.fabric.autocast():
+            predicted = network(lr.contiguous(memory_format=torch.channels_last)).float()
+        return lr, predicted, bicubic(lr, self.scale), hr
+
+    def preview(self, network, path):
+        """Write LR | bicubic | prediction | truth of one patch, at the same contrast."""
+        if not self.pairs:
+            return
+        with evaluating(network):
+            lr, predicted, plain, hr = self.images(network, *self.pairs[-1])
+        size = [min(n, PREVIEW_PIXELS * self.scale) for n in hr.shape[-2:]]
+        nearest = F.interpolate(lr, hr.shape[-2:], mode="nearest")
+        shown = nearest, plain, predicted, hr
+        images = [i[0, 0, : size[0], : size[1]].cpu().numpy() for i in shown]
+        low, high = np.percentile(images[-1], (0.5, 99.5))
+        grey = np.clip((np.hstack(images) - low) / max(high - low, 1e-6) * 255, 0, 255)
+        with replacing(path) as scratch:
+            Image.fromarray(grey.astype(np.uint8)).save(scratch, "png")
+
+
+def tensors(arrays):
+    """Arrays as tensors, without a copy where they are contiguous."""
+    return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
+
+
+@contextlib.contextmanager
+def evaluating(network):
+    """Network in the mode of prediction for a while: no dropout, fixed statistics."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
