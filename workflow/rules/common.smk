@@ -117,6 +117,11 @@ def model_params(wildcards):
     return {**model, "files": {str(f): fingerprint((str(f),)) for f in files}}
 
 
+def about(export, model):
+    """What the configuration says of a package, named after its model where it gives no name."""
+    return export | {"name": export["name"] or f"PSSRflow {model}"}
+
+
 def fit_input():
     """The fitted crappifier, where one is asked for."""
     return [CALIBRATION] if config["crappify"]["fit"] == "calibration" else []

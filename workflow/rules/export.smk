@@ -8,11 +8,6 @@ PACKAGED = [name for name, model in config["models"].items() if model["arch"] ==
 ruleorder: adopt_package > train_model
 
 
-def package_fingerprint(wildcards):
-    """A hash of the package, which is no Snakemake input: its time stamp means nothing."""
-    return fingerprint((config["models"][wildcards.model]["package"],))
-
-
 rule export_model:
     """Write a trained network as a model package of bioimage.io, and test the package."""
     input:
@@ -57,14 +52,10 @@ rule adopt_package:
     params:
         folder=MODEL_FOLDER,
         package=lambda wildcards: config["models"][wildcards.model]["package"],
-        content=package_fingerprint,
+        # The package is no Snakemake input: its time stamp means nothing.
+        content=lambda wildcards: fingerprint((config["models"][wildcards.model]["package"],)),
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         code=code("adopt"),
     script:
         "../scripts/adopt.py"
-
-
-def about(export, model):
-    """What the configuration says of a package, named after its model where it gives no name."""
-    return export | {"name": export["name"] or f"PSSRflow {model}"}

@@ -61,7 +61,7 @@ def check_options(arch, scale, options):
     elif arch == "swinir":
         _swinir(scale, SWIN | options)
     elif arch == "unet":
-        _unet(options.get("widths"), options.get("blocks"))
+        _levels(options.get("widths"), options.get("blocks"))
     elif arch == "custom":
         # Only now: torch takes seconds to load.
         from pssrflow.networks.custom import own_network
@@ -69,7 +69,7 @@ def check_options(arch, scale, options):
         own_network(scale, options["path"], options.get("options"))
 
 
-def _unet(widths, blocks):
+def _levels(widths, blocks):
     levels = 3 if widths is None else len(widths)
     if isinstance(blocks, list) and len(blocks) != levels:
         _refuse("blocks", f"{len(blocks)} numbers", f"one, or one for each of {levels} levels")
