@@ -4,8 +4,7 @@ Expects the folder of development images as `--data` and, as `--pssr2`, the Pyth
 environment that has PSSR2 (see pssr2_reference.py). Sections 0-15 are learnt from, 16-19 tested;
 the crappifier is bilinear 4 x 4 with Poisson noise of intensity 1. In turns:
 
-- the default network and PSSR2's ResUNet, both by this pipeline with the same batch of 4, loss and
-  schedule;
+- the networks named by `--models`, by this pipeline, with the same batch of 4, loss and schedule;
 - PSSR2's own `train_paired` with its defaults (batch 16, MS-SSIM and L1, AdamW, plateau), whose
   predictions of the same LR images are measured with the same metrics.
 
@@ -30,13 +29,19 @@ from pssrflow.evaluate import measure_plane
 from pssrflow.networks import load_weights
 from pssrflow.store import open_level
 from real_data import DATASETS
+from torch.utils.flop_counter import FlopCounterMode
 
-MODELS = {"default": {"arch": "unet"}, "resunet": {"arch": "resunet", "intensity": "range"}}
+MODELS = {
+    "small": {"arch": "unet", "size": "small"},
+    "default": {"arch": "unet"},
+    "large": {"arch": "unet", "size": "large"},
+    **{a: {"arch": a} for a in ("resunet", "resunet_a", "rdresunet", "rdresunet_a", "swinir")},
+}
 SECTIONS = "em_sstem_drosophila_vnc_stack1/raw"
 
 
-def run_pipeline(data, out, max_time):
-    """Train, predict and evaluate both networks; the table of metrics."""
+def run_pipeline(data, out, max_time, models):
+    """Train, predict and evaluate the networks; the table of metrics."""
     out.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(
         DATASETS["sstem"], columns=["sample", "role", "path", "crop", "pixel_size"]
@@ -46,7 +51,7 @@ def run_pipeline(data, out, max_time):
     config = {
         "samples": "samples.tsv",
         "results": "results",
-        "models": MODELS,
+        "models": {m: MODELS[m] for m in models},
         "train": {"max_time": max_time, "epochs": 100_000, "batch": 4, "validate_every": 50},
         "report": {"title": "Beside PSSR2"},
     }
@@ -54,7 +59,7 @@ def run_pipeline(data, out, max_time):
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
     subprocess.run([*command, "--configfile", "config.yaml"], cwd=out, check=True)
     results = out / "results" / "sections-16-19"
-    return pd.concat(pd.read_csv(results / m / "metrics.csv") for m in MODELS)
+    return pd.concat(pd.read_csv(results / m / "metrics.csv") for m in models)
 
 
 def run_pssr2(python, data, out, seconds):
@@ -78,18 +83,26 @@ def run_pssr2(python, data, out, seconds):
     return pd.DataFrame(rows).assign(model="PSSR2 itself"), json.loads(done.stdout.splitlines()[-1])
 
 
-def speed(folder):
-    """HR megapixels a second of a trained network on one plane in memory."""
-    network, _ = load_weights(folder / "best.safetensors")
+def cost(out, model):
+    """Parameters, MACs for an LR pixel, speed of a trained network and peak memory of training."""
+    network, _ = load_weights(out / "results" / "models" / model / "best.safetensors")
     network = network.to(memory_format=torch.channels_last)
     image = torch.rand(1, 1, 256, 256).contiguous(memory_format=torch.channels_last)
     took = []
     with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            network(image)
         for _ in range(5):
             start = time.perf_counter()
             pixels = network(image).numel()
             took.append(time.perf_counter() - start)
-    return pixels / 1e6 / statistics.median(took)
+    job = pd.read_csv(out / "results" / "benchmarks" / "train" / f"{model}.tsv", sep="\t")
+    return {
+        "parameters, million": sum(p.numel() for p in network.parameters()) / 1e6,
+        "kMAC per LR pixel": counter.get_total_flops() / 2 / image.numel() / 1e3,
+        "HR megapixel/s": pixels / 1e6 / statistics.median(took),
+        "training, peak MB": job["max_rss"].iloc[0],
+    }
 
 
 def first_reaching(history, psnr):
@@ -104,28 +117,29 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
     parser.add_argument("--max-time", type=int, default=600, help="seconds of each training")
+    parser.add_argument("--models", choices=MODELS, nargs="+", default=["default", "resunet"])
     options = parser.parse_args()
-    metrics = run_pipeline(options.data.resolve(), options.out, options.max_time)
-    folders = {m: options.out / "results" / "models" / m for m in MODELS}
-    speeds = {m: speed(folder) for m, folder in folders.items()}
+    metrics = run_pipeline(
+        options.data.resolve(), options.out, options.max_time, options.models
+    ).set_index("model")
+    costs = {m: cost(options.out, m) for m in options.models}
     if options.pssr2:
         own, found = run_pssr2(options.pssr2, options.data.resolve(), options.out, options.max_time)
-        metrics = pd.concat([metrics, own])
-        speeds["PSSR2 itself"] = found["hr_megapixel_per_s"]
+        metrics = pd.concat([metrics, own.set_index("model")])
+        costs["PSSR2 itself"] = {"HR megapixel/s": found["hr_megapixel_per_s"]}
     names = ["psnr", "ssim", "ms_ssim"]
+    made = metrics[metrics["method"] == "sr"].groupby("model", sort=False)[names].mean()
+    table = pd.concat([made, pd.DataFrame(costs).T], axis=1)
+    table.loc["bicubic", names] = metrics.loc[metrics["method"] == "bicubic", names].mean()
     print(heading())
-    print("| network | PSNR | SSIM | MS-SSIM | HR megapixel/s |\n|---|---|---|---|---|")
-    plain = metrics[metrics["method"] == "bicubic"][names].mean()
-    print(f"| bicubic | {plain['psnr']:.2f} | {plain['ssim']:.3f} | {plain['ms_ssim']:.3f} | |")
-    for model, rows in metrics[metrics["method"] == "sr"].groupby("model", sort=False):
-        mean = rows[names].mean()
-        print(
-            f"| {model} | {mean['psnr']:.2f} | {mean['ssim']:.3f} | {mean['ms_ssim']:.3f} "
-            f"| {speeds[model]:.2f} |"
-        )
-    histories = {m: pd.read_csv(f / "history.csv") for m, f in folders.items()}
-    goal = histories["resunet"]["psnr"].max()
-    print(
-        f"\nThe default network reaches the best validation PSNR of the ResUNet ({goal:.2f} dB) "
-        f"after {first_reaching(histories['default'], goal)} s of training."
-    )
+    print("| network |", " | ".join(table.columns), "|")
+    print("|---" * (len(table.columns) + 1) + "|")
+    for name, row in table.iterrows():
+        print(f"| {name} |", " | ".join("" if v != v else f"{v:.4g}" for v in row), "|")
+    folder = options.out / "results" / "models"
+    histories = {m: pd.read_csv(folder / m / "history.csv") for m in options.models}
+    for name, history in histories.items():
+        goal = history["psnr"].max()
+        ours = first_reaching(histories[options.models[0]], goal)
+        print(f"\n{options.models[0]} has the best validation PSNR of {name}, {goal:.2f} dB, ")
+        print(f"after {ours} s of training")

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from pssrflow.errors import InputError
 from pssrflow.networks.interpolation import bicubic
 
-# Channels and residual blocks of each level; benchmarks/models.py measures them.
+# Channels and residual blocks of each level; benchmarks/against_pssr2.py measures them.
 SIZES = {
     "small": ((24, 64, 128), (1, 2, 2)),
     "base": ((32, 64, 128), (2, 2, 2)),
