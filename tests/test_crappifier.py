@@ -229,6 +229,18 @@ def test_a_dask_cluster_writes_the_bytes_of_this_process(tissue, make_store, tmp
         assert made("cluster", cluster.scheduler_address) == made("here", None)
 
 
+def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monkeypatch):
+    hr = make_store(tissue((1, 1, 1, 600, 520)))
+
+    def made(name, apart):
+        monkeypatch.setattr("pssrflow.crappify.APART", apart)
+        names = (tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.json")
+        crappify(hr, *names, CHAIN, 0, "s", (1, 32, 32), (1, 32, 32), (1, 99), 2, 4000)
+        return read_json(tmp_path / f"{name}.json")["content"]
+
+    assert made("processes", 1) == made("threads", 1000)
+
+
 def test_a_cluster_that_does_not_answer_is_named(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 64, 64)))
     names = (tmp_path / "lr.ome.zarr", tmp_path / "lr.json")

@@ -3,6 +3,9 @@
 import contextlib
 import functools
 import logging
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from pssrflow.blocks import Region, spans
 from pssrflow.crappifier import NOISE_BLOCK, Crappifier, NoiseKey, crappify_region, lr_shape
 from pssrflow.errors import InputError
 from pssrflow.intensity import Histogram, windows
-from pssrflow.jobs import affordable
+from pssrflow.jobs import INTERPRETER_MB, affordable, start_worker
 from pssrflow.store import create, finish, open_level, read_plane, read_volume, write_shard
 
 log = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 TASK = 4 * NOISE_BLOCK
 # Shards in one graph.
 GRAPH = 64
+# Shards for each of several processes from which on they are faster than threads.
+APART = 8
 
 
 def crappify(
@@ -60,8 +65,8 @@ def crappify(
     realisation : int
         Which draw of the noise.
     cluster : str, optional
-        Address of a dask.distributed scheduler whose workers see the same files; None works in
-        threads of this process. The bytes are the same.
+        Address of a dask.distributed scheduler whose workers see the same files; None works on
+        this machine. The bytes are the same.
 
     Raises
     ------
@@ -82,29 +87,52 @@ def crappify(
     create(lr, target)
     key = NoiseKey(seed, sample, realisation, 0, 0, 0)
     # HR pixels of one task, once as read and once reduced along y, and some for the codecs.
-    threads = affordable(threads, mem_mb, 8 * (TASK * crappifier.scale) ** 2)
+    needed = 8 * (TASK * crappifier.scale) ** 2
     shards = target.shards()
     log.info("crappify %s: %s -> %s, %d shards", sample, source.shape, target.shape, len(shards))
     digests, histograms = {}, [Histogram(target.dtype) for _ in target.channels]
-    with _workers(cluster, threads) as compute:
+    what = hr, lr, source.intensity, crappifier, key
+    with _workers(cluster, threads, mem_mb, needed, what, len(shards)) as made:
         # A few shards at a time: one graph of a whole volume would grow with it.
         for first in range(0, len(shards), GRAPH):
             some = shards[first : first + GRAPH]
-            task = functools.partial(_shard_task, hr, lr, source.intensity, crappifier, key)
-            for region, (found, histogram) in zip(some, compute(list(map(task, some)))):
+            for region, (found, histogram) in zip(some, made(some)):
                 digests[region] = found
                 histograms[region.start[1]].merge(histogram)
     # The network scales an LR image by what the LR image shows, as it must where no HR exists.
     seen = replace(source.intensity, windows=windows(histograms, percentiles))
-    finish(lr, done, digests, threads, seen)
+    finish(lr, done, digests, affordable(threads, mem_mb, needed), seen)
 
 
 @contextlib.contextmanager
-def _workers(cluster, threads):
-    """Callable that computes a list of tasks, here or on a cluster."""
-    if cluster is None:
-        yield lambda tasks: dask.compute(*tasks, scheduler="threads", num_workers=threads)
+def _workers(cluster, threads, mem_mb, needed, what, shards):
+    """Callable that makes shards: on a cluster, in processes of this machine, or in its threads.
+
+    Threads wait for each other now and then, processes do not but take seconds to start, so they
+    make the larger volumes. A process or a cluster's worker makes and writes whole shards; threads
+    share the boxes of a shard, of which small volumes have few.
+    """
+    whole = functools.partial(_whole_shard, what)
+    if cluster is not None:
+        with _client(cluster) as client:
+            yield lambda regions: client.gather(client.map(whole, regions, pure=False))
         return
+    processes = affordable(threads, mem_mb, needed + INTERPRETER_MB * 1e6)
+    if processes > 1 and shards >= APART * processes:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, spawn, start_worker) as pool:
+            yield functools.partial(_in_processes, pool, whole)
+        return
+    threads = affordable(threads, mem_mb, needed)
+    yield lambda regions: dask.compute(
+        *(_shard_graph(what, region) for region in regions),
+        scheduler="threads",
+        num_workers=threads,
+    )
+
+
+@contextlib.contextmanager
+def _client(cluster):
     try:
         client = distributed.Client(cluster, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -113,7 +141,18 @@ def _workers(cluster, threads):
         ) from error
     with client:
         log.info("%s: %d threads", cluster, sum(client.nthreads().values()))
-        yield lambda tasks: client.compute(tasks, sync=True)
+        yield client
+
+
+def _in_processes(pool, whole, regions):
+    try:
+        yield from pool.map(whole, regions)
+    except BrokenProcessPool as error:
+        raise InputError(
+            "crappify",
+            "a process that made a shard was killed, perhaps for want of memory",
+            "more mem_mb for the rule crappify_acquisition, or fewer threads",
+        ) from error
 
 
 def lr_volume(hr, scale, chunk, shard):
@@ -131,7 +170,13 @@ def lr_volume(hr, scale, chunk, shard):
     )
 
 
-def _shard_task(hr, lr, intensity, crappifier, key, region):
+def _whole_shard(what, region):
+    """Make one shard in this thread, box by box, and write it."""
+    return dask.compute(_shard_graph(what, region), scheduler="synchronous")[0]
+
+
+def _shard_graph(what, region):
+    hr, lr, intensity, crappifier, key = what
     (y0, x0), (y1, x1) = region.start[3:], region.stop[3:]
     make = functools.partial(dask.delayed(crappify_box), hr, intensity, crappifier, key)
     rows = [

@@ -21,6 +21,8 @@ log = logging.getLogger("pssrflow")
 INTERPRETER_MB = 300
 # Of malloc.h, glibc.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+# Of sys/prctl.h, Linux.
+PR_SET_PDEATHSIG = 1
 # Bytes; larger arrays than any that a job makes, so that their pages are used again.
 KEPT = 1 << 30
 # Seconds after which a thread hands Python's lock over; with the usual 5 ms, threads that compute
@@ -85,6 +87,14 @@ def job(log_path, threads, writes, shares=None):
             log.exception("this is a defect of PSSRflow; please report it with this log")
             sys.exit(1)
         log.info("done in %.1f s", time.monotonic() - start)
+
+
+def start_worker():
+    """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
+    _reuse_memory()
+    zarr.config.set({"threading.max_workers": 1})
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def affordable(threads, mem_mb, bytes_each):
