@@ -131,8 +131,8 @@ def print_table(found):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=32768, help="HR pixels along y and x")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=65536, help="HR pixels along y and x")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--cores", type=int, nargs="+", help=argparse.SUPPRESS)

@@ -27,7 +27,7 @@ TASK = 4 * NOISE_BLOCK
 # Shards in one graph.
 GRAPH = 64
 # Shards for each of several processes from which on they are faster than threads.
-APART = 8
+APART = 24
 
 
 def crappify(
