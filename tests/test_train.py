@@ -169,6 +169,29 @@ def test_weights_may_be_used_as_they_are(field, tmp_path):
         assert torch.equal(tensor, after[0].state_dict()[name])
 
 
+def test_weights_that_do_not_learn_need_no_training_rows(field, tmp_path):
+    run(field, tmp_path / "a", max_steps=8)
+    used = MODEL | {"weights": str(tmp_path / "a" / "best.safetensors"), "train": False}
+    recipe = Recipe(**RECIPE)
+    done = tmp_path / "b" / "done.json"
+    train([], POISSON, used, recipe, 0, tmp_path / "b", done, 1, True, {})
+    assert json.loads(done.read_text())["step"] == 0
+
+
+def test_acquired_pairs_alone_choose_the_best_weights(field, make_store, tissue, tmp_path, caplog):
+    values = tissue((1, 1, 2, 256, 320), sigma=1.5)
+    stores = make_store(values, "hr2"), make_store(values[..., ::4, ::4], "lr2")
+    pair = open_field("pair", *stores, True, 4)
+    done = tmp_path / "done.json"
+    with caplog.at_level("INFO"):
+        train([field, pair], POISSON, MODEL, Recipe(**RECIPE), 0, tmp_path, done, 1, True, {})
+    assert "validation on the acquired pairs alone" in caplog.text
+    # This pair has no noise, so interpolation does better on it than on the crappified field.
+    alone, both = tmp_path / "alone", pd.read_csv(tmp_path / "history.csv")
+    train([pair], POISSON, MODEL, Recipe(**RECIPE), 0, alone, alone / "d.json", 1, True, {})
+    assert pd.read_csv(alone / "history.csv")["psnr_bicubic"][0] == both["psnr_bicubic"][0]
+
+
 def test_weights_of_another_size_are_refused_with_the_tensor(field, tmp_path):
     run(field, tmp_path / "a", max_steps=1)
     other = {"arch": "unet", "widths": [8, 24], "blocks": 1}

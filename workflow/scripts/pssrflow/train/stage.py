@@ -99,11 +99,11 @@ def _run(fabric, fields, crappifier, model, recipe, seed, folder, resume, identi
         )
         for f in fields
     ]
-    drawn, held = _patches(seen, crappifier, recipe, network.stride, seed)
-    pixels = recipe.batch * recipe.accumulate * fabric.world_size * drawn.size**2
-    trainer = Trainer(
-        fabric, network, recipe, drawn.pixels / pixels, folder, facts | identity, seed
-    )
+    # Weights that are used as they are need no training rows.
+    drawn, held = _patches(seen, crappifier, recipe, network.stride, seed) if seen else (None, None)
+    per_step = recipe.batch * recipe.accumulate * fabric.world_size
+    per_epoch = drawn.pixels / (per_step * drawn.size**2) if drawn else 1
+    trainer = Trainer(fabric, network, recipe, per_epoch, folder, facts | identity, seed)
     trainer.restore(resume)
     trainer.fit(drawn, held)
     return trainer.progress.step, trainer.progress.best
