@@ -6,6 +6,7 @@ import pytest
 import yaml
 from pssrflow.config import check_config, seconds
 from pssrflow.errors import InputError
+from pssrflow.networks import build, save_weights
 from pssrflow.samples import read_samples
 from pssrflow.schemas import load_schema, with_defaults
 
@@ -153,6 +154,47 @@ def test_whole_numbers_written_as_floats_are_taken_as_integers(default, schema):
     default["ingest"]["chunk"] = [1, 256.0, 256]
     config = check_config(default, schema, "mine.yaml")
     assert repr((config["predict"]["parts"], config["ingest"]["chunk"])) == "(4, [1, 256, 256])"
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Weights that PSSRflow saved: a U-Net of two levels at scale 4."""
+    options = {"widths": [8, 16], "blocks": 1}
+    facts = {"arch": "unet", "scale": 4, "options": options, "intensity": "range"}
+    save_weights(tmp_path / "w.safetensors", build("unet", 4, **options), facts)
+    return str(tmp_path / "w.safetensors")
+
+
+def test_weights_alone_say_which_network_they_are_of(default, schema, weights):
+    default["models"] = {
+        "m": {"weights": weights},
+        "other": {"weights": weights, "intensity": "window"},
+    }
+    models = check_config(default, schema, "mine.yaml")["models"]
+    assert models["m"]["arch"] == "unet" and models["m"]["widths"] == [8, 16]
+    assert (models["m"]["intensity"], models["other"]["intensity"]) == ("range", "window")
+
+
+def test_weights_of_another_scale_or_architecture_are_refused_before_any_job(
+    default, schema, weights
+):
+    default["models"] = {"m": {"weights": weights}}
+    default["crappify"]["scale"] = 2
+    with pytest.raises(InputError, match=r"models\.m\.weights: found scale 4.*scale 2"):
+        check_config(default, schema, "mine.yaml")
+    default["models"], default["crappify"]["scale"] = (
+        {"m": {"arch": "resunet", "weights": weights}},
+        4,
+    )
+    with pytest.raises(InputError, match=r"found arch unet.*arch resunet"):
+        check_config(default, schema, "mine.yaml")
+
+
+def test_weights_that_say_nothing_need_an_architecture(default, schema, tmp_path):
+    (tmp_path / "w.pth").write_bytes(b"no weights")
+    default["models"] = {"m": {"weights": str(tmp_path / "w.pth")}}
+    with pytest.raises(InputError, match=r"models\.m: 'arch' is a required"):
+        check_config(default, schema, "mine.yaml")
 
 
 def test_all_errors_are_told_at_once(default, schema):

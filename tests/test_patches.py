@@ -120,6 +120,36 @@ def test_an_acquired_lr_image_is_used_as_it_is_at_the_registered_place(make_stor
         assert truth.shape == (32, 32)
 
 
+def test_weights_lie_where_their_hr_pixels_do_and_are_1_elsewhere(make_store, tissue):
+    values = tissue((1, 2, 2, 256, 320))
+    stores = make_store(values, "hr"), make_store(values[..., ::4, ::4], "lr")
+    # A map that shows the specimen itself lies right if it equals the truth.
+    weighted = open_field("w", *stores, False, 4, weight=make_store(values[:, :1] // 2, "weight"))
+    plain = open_field("p", *stores, False, 4)
+    one_channel = Region((0,) * 5, (1, 1, 2, 64, 80))
+    patches = Patches([weighted, plain], [one_channel] * 2, POISSON, 16, 0, "train")
+    low, high = weighted.hr_intensity.windows[0]
+    seen = set()
+    for number in range(32):
+        _, truth, weight = patches.draw(number)
+        seen.add(bool((weight == 1).all()))
+        if not (weight == 1).all():
+            levels = np.rint(truth * (high - low) + low) // 2
+            np.testing.assert_allclose(weight * weighted.heaviest, levels, atol=1e-3)
+    assert seen == {True, False}
+    assert [a.shape for a in patches.batch(range(3))] == [(3, 1, 16, 16)] + [(3, 1, 64, 64)] * 2
+
+
+def test_a_map_of_weights_of_another_size_or_below_zero_is_refused(make_store, tissue):
+    values = tissue((1, 1, 1, 256, 256))
+    stores = make_store(values, "hr"), make_store(values[..., ::4, ::4], "lr")
+    with pytest.raises(InputError, match=r"weight_path.*64, 64.*256, 256"):
+        open_field("s", *stores, False, 4, weight=stores[1])
+    below = make_store(values.astype(np.float32) - 100, "below")
+    with pytest.raises(InputError, match=r"weight_path.*a weight of"):
+        open_field("s", *stores, False, 4, weight=below)
+
+
 def test_the_eight_orientations_differ_and_keep_every_pixel():
     image = np.arange(6).reshape(2, 3)
     turned = [orient(image, k) for k in range(8)]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from pssrflow.errors import InputError
 from pssrflow.networks import load_weights
 from pssrflow.patches import open_field
 from pssrflow.train import LOSSES, OPTIMISERS, SCHEDULES, Recipe, train
+from tensorboardX.proto.event_pb2 import Event
 
 POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 MODEL = {"arch": "unet", "widths": [8, 16], "blocks": 1}
@@ -167,6 +169,49 @@ def test_weights_may_be_used_as_they_are(field, tmp_path):
     assert after[1]["intensity"] == "range"
     for name, tensor in before[0].state_dict().items():
         assert torch.equal(tensor, after[0].state_dict()[name])
+
+
+def test_tensorboard_gets_every_line_of_the_history_once(field, tmp_path):
+    run(field, tmp_path, tensorboard=True, max_steps=16, preview_every=2)
+    run(field, tmp_path, tensorboard=True, max_steps=16, preview_every=2)
+    files = sorted((tmp_path / "tensorboard").glob("events.*"))
+    values = [
+        (event.step, value.tag)
+        for file in files
+        for event in map(Event.FromString, _records(file))
+        for value in event.summary.value
+    ]
+    columns = pd.read_csv(tmp_path / "history.csv").columns.drop("step")
+    assert sorted(values) == sorted([(s, c) for s in (8, 16) for c in columns] + [(8, "preview")])
+
+
+def _records(path):
+    """Records of a TFRecord file: length, its checksum, content, its checksum."""
+    content = path.read_bytes()
+    while content:
+        length = int.from_bytes(content[:8], "little")
+        yield content[12 : 12 + length]
+        content = content[16 + length :]
+
+
+def test_what_has_no_weight_is_neither_learnt_from_nor_validated(make_store, tissue, tmp_path):
+    values = tissue((1, 1, 2, 256, 320), sigma=1.5)
+    spoilt = values.copy()
+    spoilt[..., 100:] = 255 - spoilt[..., 100:]
+    mask = np.zeros_like(values)
+    mask[..., :100] = 1
+    weight = make_store(mask, "weight")
+    found = []
+    for name, image in (("clean", values), ("spoilt", spoilt)):
+        stores = make_store(image, name), make_store(values[..., ::4, ::4], f"{name}.lr")
+        seen = open_field("s", *stores, True, 4, weight=weight)
+        # The same scaling: windows are measured on all pixels.
+        seen = replace(seen, hr_intensity=seen.lr_intensity)
+        done = tmp_path / name / "done.json"
+        train([seen], POISSON, MODEL, Recipe(**RECIPE), 0, tmp_path / name, done, 1, True, {})
+        found.append(json.loads(done.read_text()))
+    assert found[0] == found[1]
+    assert np.isfinite(found[0]["validation_psnr"])
 
 
 def test_weights_that_do_not_learn_need_no_training_rows(field, tmp_path):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from pssrflow.config import check_config
+from pssrflow.config import check_config, saved_facts
 from pssrflow.errors import InputError
 from pssrflow.networks import build, receptive_halo, save_weights
 from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR
-from pssrflow.networks.weights import adopt, facts_of, read_tensors
+from pssrflow.networks.weights import adopt, read_tensors
 from pssrflow.schemas import load_schema
 from pssrflow.zoo import check_options
 
@@ -177,7 +177,8 @@ def test_a_checkpoint_of_pssr2_loads_also_from_several_gpus(tmp_path):
 def test_facts_travel_with_weights(tmp_path):
     facts = {"arch": "swinir", "scale": 2, "options": SMALL["swinir"]}
     save_weights(tmp_path / "w.safetensors", made("swinir"), facts)
-    assert facts_of(tmp_path / "w.safetensors") == facts
+    assert read_tensors(tmp_path / "w.safetensors")[1] == saved_facts(tmp_path / "w.safetensors")
+    assert saved_facts(tmp_path / "w.safetensors") == facts
 
 
 class Trap:

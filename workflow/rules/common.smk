@@ -50,6 +50,7 @@ PREDICTED = SAMPLES.index[SAMPLES["role"] != "train"].tolist()
 HR_SAMPLES = SAMPLES.index[SAMPLES["role"] != "predict"].tolist()
 PAIRED = SAMPLES.index[SAMPLES["lr_path"].notna()].tolist()
 ACQUIRED_LR = SAMPLES.index[(SAMPLES["role"] == "predict") | SAMPLES["lr_path"].notna()].tolist()
+WEIGHTED = SAMPLES.index[SAMPLES["weight_path"].notna()].tolist()
 CRAPPIFIED = [sample for sample in HR_SAMPLES if sample not in PAIRED]
 # Draws of the noise besides the first.
 DRAWS = range(1, config["crappify"]["realizations"])
@@ -57,9 +58,11 @@ DRAWS = range(1, config["crappify"]["realizations"])
 # Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.
 HR_STORE = f"{RESULTS}/{{sample}}/hr.ome.zarr"
 LR_STORE = f"{RESULTS}/{{sample}}/lr.ome.zarr"
+WEIGHT_STORE = f"{RESULTS}/{{sample}}/weight.ome.zarr"
 SR_STORE = f"{RESULTS}/{{sample}}/{{model}}/sr.ome.zarr"
 HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
 LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
+WEIGHT_DONE = f"{RESULTS}/{{sample}}/weight.done.json"
 SR_DONE = f"{RESULTS}/{{sample}}/{{model}}/sr.done.json"
 SIMULATE_DONE = f"{RESULTS}/simulated/{{name}}.done.json"
 LR_DRAW = f"{RESULTS}/{{sample}}/lr.{{draw}}.ome.zarr"
@@ -205,6 +208,7 @@ def training_rows():
             "hr": HR_STORE.format(sample=sample),
             "lr": LR_STORE.format(sample=sample),
             "acquired": sample in PAIRED,
+            "weight": WEIGHT_STORE.format(sample=sample) if sample in WEIGHTED else None,
             "registration": REGISTRATION.format(sample=sample),
         }
         for sample in TRAINED

@@ -57,3 +57,25 @@ use rule ingest_lr as ingest_paired_lr with:
         ingest=config["ingest"],
         fingerprint=raw_fingerprint("lr_path"),
         code=code("ingest"),
+
+
+use rule ingest_hr as ingest_weight with:
+    input:
+        raw=raw_done("weight_path"),
+    output:
+        done=WEIGHT_DONE,
+    log:
+        f"{LOGS}/ingest/{{sample}}.weight.log",
+    benchmark:
+        f"{BENCHMARKS}/ingest/{{sample}}.weight.tsv"
+    wildcard_constraints:
+        sample=one_of(WEIGHTED),
+    params:
+        path=raw_path("weight_path"),
+        store=WEIGHT_STORE,
+        # One channel of weights for all channels of the image.
+        overrides=overrides("axes", "crop"),
+        # Its window then ends with the largest weight.
+        ingest=config["ingest"] | {"percentiles": [0, 100]},
+        fingerprint=raw_fingerprint("weight_path"),
+        code=code("ingest"),

@@ -4,6 +4,7 @@ rule train_model:
         hr=expand(HR_DONE, sample=TRAINED),
         lr=expand(LR_DONE, sample=TRAINED),
         registration=expand(REGISTRATION, sample=[s for s in TRAINED if s in PAIRED]),
+        weight=expand(WEIGHT_DONE, sample=[s for s in TRAINED if s in WEIGHTED]),
         fit=fit_input(),
     output:
         done=TRAIN_DONE,

@@ -1,4 +1,4 @@
-"""Rules ingest_hr, ingest_lr and ingest_paired_lr: stream a raw acquisition into OME-Zarr."""
+"""Rules ingest_hr, _lr, _paired_lr and _weight: stream a raw acquisition into OME-Zarr."""
 
 from pssrflow.ingest import ingest
 from pssrflow.jobs import job

@@ -18,6 +18,7 @@ if __name__ == "__main__":
                 row["acquired"],
                 params.crappify["scale"],
                 read_json(row["registration"])["shift"] if row["acquired"] else (0, 0),
+                row["weight"],
             )
             for row in params.rows
         ]
@@ -31,6 +32,8 @@ if __name__ == "__main__":
             done=snakemake.output.done,
             threads=snakemake.threads,
             resume=params.train["resume"],
+            # No parameter: another licence trains nothing anew.
+            licence=snakemake.config["export"]["license"],
             identity={
                 "crappify": settings | {"files": params.crappify["files"]},
                 "seed": params.seed,

@@ -1,10 +1,12 @@
 """The configuration, checked before anything runs."""
 
+import json
 import math
 import re
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError, safe_open
 
 from pssrflow.errors import InputError
 from pssrflow.schemas import explain, with_defaults
@@ -34,7 +36,7 @@ def check_config(config, schema, where):
     InputError
         Names the key, what was found and what is accepted; all errors at once.
     """
-    config = with_defaults(config, schema)
+    config = with_defaults(config | {"models": _as_saved(config.get("models"))}, schema)
     problems = explain(schema, config) or list(_impossible(config))
     if problems:
         raise InputError(where, "\n  ".join(["configuration refused", *problems]))
@@ -49,6 +51,37 @@ def seconds(text):
         return text
     number, unit = re.fullmatch(r"([0-9.]+) *([smhd]?)", text).groups()
     return float(number) * SECONDS[unit]
+
+
+def _as_saved(models):
+    """Networks of the configuration; where one names only weights, it is what these say."""
+    if not isinstance(models, dict):
+        return models
+    return {
+        name: _saved_with(model) | model if _unnamed(model) else model
+        for name, model in models.items()
+    }
+
+
+def _unnamed(model):
+    return isinstance(model, dict) and "arch" not in model and isinstance(model.get("weights"), str)
+
+
+def _saved_with(model):
+    facts = saved_facts(model["weights"])
+    # Python that runs is named by the configuration alone, never by a file of weights.
+    if facts is None or facts["arch"] == "custom":
+        return {}
+    return {"arch": facts["arch"], "intensity": facts["intensity"], **facts["options"]}
+
+
+def saved_facts(path):
+    """What PSSRflow saved with weights (safetensors); None where it is not PSSRflow's file."""
+    try:
+        with safe_open(path, "np") as stream:
+            return json.loads((stream.metadata() or {}).get("pssrflow", "null"))
+    except (SafetensorError, OSError, ValueError):
+        return None
 
 
 def _not_finite(content, key=""):
@@ -92,7 +125,7 @@ def _impossible_models(models, scale):
             yield from _impossible_package(f"models.{name}", model.get("package"))
             continue
         options = {k: v for k, v in model.items() if k not in NO_OPTIONS}
-        yield from _impossible_weights(f"models.{name}", model)
+        yield from _impossible_weights(f"models.{name}", model, scale)
         if options.get("channels", 1) not in (1, [1], [1, 1]):
             yield (
                 f"models.{name}.channels: found {options['channels']}. Accepted: 1 (channels of an "
@@ -104,10 +137,17 @@ def _impossible_models(models, scale):
             yield f"models.{name}: {error}"
 
 
-def _impossible_weights(key, model):
+def _impossible_weights(key, model, scale):
     weights = model["weights"]
     if weights and not Path(weights).is_file():
         yield f"{key}.weights: found {weights}, which is no file. Accepted: a file of weights"
+    facts = (weights and saved_facts(weights)) or {}
+    for name, wanted in (("arch", model["arch"]), ("scale", scale)):
+        if facts.get(name, wanted) != wanted:
+            yield (
+                f"{key}.weights: found {name} {facts[name]} in {weights}. "
+                f"Accepted: weights of {name} {wanted}"
+            )
     if not model["train"] and not weights and model["arch"] != "bicubic":
         yield f"{key}.train: found false, but no weights. Accepted: weights to use, or true"
 

@@ -37,6 +37,10 @@ class Field:
         LR pixels whose HR pixels all exist.
     shift : tuple of int
         HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    weight : zarr.Array or None
+        TCZYX, as large as the HR image or with one channel: how much each HR pixel counts.
+    heaviest : float
+        The largest weight, which counts in full.
     """
 
     sample: str
@@ -47,6 +51,8 @@ class Field:
     detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
+    weight: object | None = None
+    heaviest: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,14 @@ class Split:
     validation: Region | None
 
 
-def open_field(sample, hr, lr, acquired, scale, shift=(0, 0)) -> Field:
+def open_field(sample, hr, lr, acquired, scale, shift=(0, 0), weight=None) -> Field:
     """Open the stores of one training row.
 
     Raises
     ------
     InputError
-        The acquired LR and HR images do not show the same planes or differ from the scale.
+        The acquired LR and HR images do not show the same planes or differ from the scale, or the
+        map of weights is of another size or has negative ones.
     """
     hr_volume, lr_volume = read_volume(hr), read_volume(lr)
     if acquired:
@@ -79,7 +86,23 @@ def open_field(sample, hr, lr, acquired, scale, shift=(0, 0)) -> Field:
         hr_volume.intensity,
         _matched(hr_volume.shape, lr_volume.shape, scale, shift),
         tuple(shift),
+        *(_weights(sample, weight, hr_volume.shape) if weight else ()),
     )
+
+
+def _weights(sample, path, shape):
+    """Map of weights and its largest value."""
+    volume = read_volume(path)
+    if volume.shape not in (shape, (shape[0], 1, *shape[2:])):
+        raise InputError(
+            f"sample {sample!r}, weight_path",
+            f"t,c,z,y,x = {volume.shape}",
+            f"the size of the HR image, {tuple(shape)}, or one channel of it",
+        )
+    low, high = (f(w[i] for w in volume.intensity.windows) for i, f in enumerate((min, max)))
+    if low < 0:
+        raise InputError(f"sample {sample!r}, weight_path", f"a weight of {low:g}", "0 or more")
+    return open_level(path), high
 
 
 def _matched(hr_shape, lr_shape, scale, shift):
@@ -174,18 +197,20 @@ class Patches:
         self.share = np.cumsum(pixels) / self.pixels
 
     def batch(self, numbers):
-        """LR and HR patches: two float32 arrays (n, 1, y, x), scaled to 0..1."""
+        """LR and HR patches: float32 arrays (n, 1, y, x), scaled to 0..1; and weights if any."""
         pairs = [self.draw(number) for number in numbers]
         return tuple(np.stack(images)[:, None] for images in zip(*pairs))
 
     def draw(self, number):
-        """One pair (LR, HR) of 2-D float32 arrays."""
+        """One pair (LR, HR) of 2-D float32 arrays; a third are weights, if any field has them."""
         field, plane, rows, cols, turn = self._choose(number)
         if field.lr is not None:
             lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
         else:
             lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
-        return _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
+        pair = _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
+        weighted = any(f.weight is not None for f in self.fields)
+        return (*pair, orient(self._weight(field, plane, rows, cols), turn)) if weighted else pair
 
     def place_of(self, number):
         """Where a patch comes from, in words."""
@@ -210,13 +235,25 @@ class Patches:
         return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
 
     def _acquired(self, field, plane, rows, cols):
+        lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
+        return lr, field.hr[(*plane, *self._target(field, rows, cols))]
+
+    def _target(self, field, rows, cols):
+        """HR pixels of a box of LR pixels."""
         scale = self.crappifier.scale
-        target = [
+        return [
             slice(r.start * scale + d, r.stop * scale + d)
             for r, d in zip((rows, cols), field.shift)
         ]
-        lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
-        return lr, field.hr[(*plane, *target)]
+
+    def _weight(self, field, plane, rows, cols):
+        """Weights of the HR pixels of a box, 0..1; 1 where the field has none."""
+        if field.weight is None:
+            return np.ones([len(r) * self.crappifier.scale for r in (rows, cols)], np.float32)
+        t, c, z = plane
+        channel = c if field.weight.shape[1] > 1 else 0
+        weights = field.weight[(t, channel, z, *self._target(field, rows, cols))]
+        return weights.astype(np.float32) / np.float32(field.heaviest)
 
     def _crappified(self, field, plane, rows, cols, turn, realisation):
         """Turn the specimen, then scan it: lines of a scan always run along x."""

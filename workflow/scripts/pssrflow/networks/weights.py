@@ -51,11 +51,6 @@ def read_tensors(path):
     return {str(k).removeprefix("module."): v for k, v in found.items()}, None
 
 
-def facts_of(path):
-    """Facts that PSSRflow saved with weights; None for weights of others."""
-    return read_tensors(path)[1]
-
-
 def adopt(network, tensors, where):
     """Load weights into a network of the same architecture.
 

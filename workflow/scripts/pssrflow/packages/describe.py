@@ -152,6 +152,7 @@ def provenance(facts, done):
     return {
         "version": pssrflow.__version__,
         **{key: facts[key] for key in ("arch", "scale", "options")},
+        "versions": facts.get("versions"),
         "seed": facts.get("seed"),
         "code": facts.get("code"),
         "crappify": {k: v for k, v in crappify.items() if isinstance(v, int | float | str | list)},

@@ -14,6 +14,7 @@ from pssrflow.errors import InputError
 from pssrflow.networks import save_weights
 from pssrflow.patches import prefetch
 from pssrflow.train import checkpoint
+from pssrflow.train.board import Board
 from pssrflow.train.checkpoint import replacing, sigterm
 from pssrflow.train.losses import Loss
 from pssrflow.train.optimisers import OPTIMISERS, Average, Clip, Moment, learning_rate
@@ -40,17 +41,20 @@ class Trainer:
     folder : path-like
     facts : dict
         Written into the weights; their hash decides whether a checkpoint belongs to this run.
+    label : dict
+        Written into the weights too, such as licence and versions; decides nothing.
     seed : int
     """
 
-    def __init__(self, fabric, network, recipe, steps_per_epoch, folder, facts, seed=0):
-        self.fabric, self.recipe, self.facts, self.seed = fabric, recipe, facts, seed
+    def __init__(self, fabric, network, recipe, steps_per_epoch, folder, facts, label, seed=0):
+        self.fabric, self.recipe, self.seed = fabric, recipe, seed
+        self.facts, self.label = facts, label
         self.steps_per_epoch = steps_per_epoch
         self.steps = recipe.steps(steps_per_epoch)
         self.identity = recipe.identity(facts)
         self.folder = Path(folder)
         (self.folder / "previews").mkdir(parents=True, exist_ok=True)
-        self.progress, self.saved = Progress(), time.monotonic()
+        self.progress, self.saved, self.board = Progress(), time.monotonic(), None
         self.network = network.to(fabric.device, memory_format=torch.channels_last)
         self.average = Average(self.network, recipe.ema)
         self.learns = any(p.requires_grad for p in network.parameters())
@@ -89,6 +93,9 @@ class Trainer:
         if not self.learns:
             self._check()
             return
+        if self.recipe.tensorboard and self.fabric.is_global_zero:
+            history = self.progress.history
+            self.board = Board(self.folder / "tensorboard", self.folder / "previews", history)
         note = self.loss.note(drawn.size * self.facts["scale"])
         if note:
             log.info(note)
@@ -97,7 +104,8 @@ class Trainer:
             lambda step: [drawn.batch(numbers) for numbers in self.recipe.numbers(step, *mine)],
             range(self.progress.step, self.steps),
         )
-        with contextlib.closing(batches), sigterm() as asked_to_stop:
+        board = contextlib.closing(self.board) if self.board else contextlib.nullcontext()
+        with contextlib.closing(batches), board, sigterm() as asked_to_stop:
             self._steps(batches, asked_to_stop)
 
     def _steps(self, batches, asked_to_stop):
@@ -155,11 +163,11 @@ class Trainer:
             group["lr"] = learning_rate(self.recipe, self.progress.step, self._moment())
         total = 0.0
         for number, batch in enumerate(batches, start=1):
-            lr, hr = self.fabric.to_device(tensors(batch))
+            lr, hr, *weight = self.fabric.to_device(tensors(batch))
             # Gradients of several devices are summed once a step.
             with self.fabric.no_backward_sync(self.wrapped, enabled=number < len(batches)):
                 predicted = self.wrapped(lr.contiguous(memory_format=torch.channels_last))
-                loss = self.loss(predicted.float(), hr) / len(batches)
+                loss = self.loss(predicted.float(), hr, *weight) / len(batches)
                 self.fabric.backward(loss)
             total = total + loss.detach()
         self.fabric.strategy.precision.unscale_gradients(self.optimiser.optimizer)
@@ -216,8 +224,10 @@ class Trainer:
         if progress.note(row["psnr"], self.recipe.patience) and first:
             noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
             with replacing(self.folder / "best.safetensors") as scratch:
-                save_weights(scratch, self.average.module, self.facts | noted)
+                save_weights(scratch, self.average.module, self.facts | self.label | noted)
         self._save()
+        if self.board:
+            self.board.note(row)
         log.info(
             "step %(step)d, epoch %(epoch).1f, %(seconds).0f s: loss %(loss).5f, validation PSNR "
             "%(psnr).2f dB (bicubic %(psnr_bicubic).2f); %(left)s left",

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 # Settings of a recipe that may change between the runs of one training: they change neither what
 # is drawn nor what a step computes, or they are the reason why a run is continued elsewhere.
 FREE_TO_CHANGE = {
-    *("max_time", "preview_every", "checkpoint_every", "stop_after"),
+    *("max_time", "preview_every", "checkpoint_every", "stop_after", "tensorboard"),
     *("accelerator", "devices", "nodes"),
 }
 
@@ -65,6 +65,7 @@ class Recipe:
     devices : int or "auto"
     nodes : int
     compile : bool
+    tensorboard : bool
     """
 
     max_time: float | None
@@ -95,6 +96,7 @@ class Recipe:
     devices: int | str = 1
     nodes: int = 1
     compile: bool = False
+    tensorboard: bool = False
 
     def steps(self, per_epoch):
         """Steps of the whole training."""

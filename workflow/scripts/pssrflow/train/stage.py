@@ -1,6 +1,7 @@
 """Stage train: open the data, train one network on it, say that it is done."""
 
 import functools
+import importlib.metadata
 import logging
 import math
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import lightning_fabric
 import torch
 
+import pssrflow
 from pssrflow.devices import best_precision
 from pssrflow.jobs import write_json
 from pssrflow.networks import build
@@ -21,7 +23,9 @@ from pssrflow.zoo import NO_OPTIONS
 log = logging.getLogger(__name__)
 
 
-def train(fields, crappifier, model, recipe, seed, folder, done, threads, resume, identity):
+def train(
+    fields, crappifier, model, recipe, seed, folder, done, threads, resume, identity, licence=None
+):
     """Train; write best weights, last state, history and previews, then the done file.
 
     On several devices of one machine each has a process of its own. Several machines join where
@@ -45,6 +49,8 @@ def train(fields, crappifier, model, recipe, seed, folder, done, threads, resume
         Go on from `last.pt` if it belongs to the same configuration, data and code.
     identity : dict
         JSON that names the data and the code; kept with the weights.
+    licence : str, optional
+        Of the weights, an SPDX identifier; kept with them.
     """
     torch.set_num_threads(threads)
     run = functools.partial(
@@ -58,6 +64,7 @@ def train(fields, crappifier, model, recipe, seed, folder, done, threads, resume
         resume=resume,
         identity=identity,
         threads=threads,
+        licence=licence,
     )
     step, best = _fabric(recipe).launch(run)
     write_json(
@@ -83,7 +90,9 @@ def _fabric(recipe):
     return lightning_fabric.Fabric(**place, **strategy, precision=names[chosen])
 
 
-def _run(fabric, fields, crappifier, model, recipe, seed, folder, resume, identity, threads):
+def _run(
+    fabric, fields, crappifier, model, recipe, seed, folder, resume, identity, threads, licence
+):
     """What each process does; steps done and best validation PSNR."""
     if fabric.world_size > 1:
         torch.set_num_threads(max(1, threads // fabric.world_size))
@@ -103,7 +112,9 @@ def _run(fabric, fields, crappifier, model, recipe, seed, folder, resume, identi
     drawn, held = _patches(seen, crappifier, recipe, network.stride, seed) if seen else (None, None)
     per_step = recipe.batch * recipe.accumulate * fabric.world_size
     per_epoch = drawn.pixels / (per_step * drawn.size**2) if drawn else 1
-    trainer = Trainer(fabric, network, recipe, per_epoch, folder, facts | identity, seed)
+    trainer = Trainer(
+        fabric, network, recipe, per_epoch, folder, facts | identity, _label(licence), seed
+    )
     trainer.restore(resume)
     trainer.fit(drawn, held)
     return trainer.progress.step, trainer.progress.best
@@ -142,6 +153,15 @@ def start(model, scale):
         "intensity": model.get("intensity", "window"),
     }
     return network, facts
+
+
+def _label(licence):
+    """What goes with weights but does not decide whether a checkpoint belongs to them."""
+    return {
+        "licence": licence,
+        "versions": {"pssrflow": pssrflow.__version__}
+        | {name: importlib.metadata.version(name) for name in ("torch", "numpy")},
+    }
 
 
 def _patches(fields, crappifier, recipe, stride, seed):

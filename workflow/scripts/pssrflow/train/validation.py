@@ -27,23 +27,28 @@ class Validation:
     def __init__(self, fabric, held, scale):
         self.fabric, self.scale = fabric, scale
         drawn = [held.batch([n]) for n in range(PATCHES)] if held else []
-        self.pairs = [tensors(arrays)[:2] for arrays in drawn]
+        self.patches = [tensors(arrays) for arrays in drawn]
 
     def measure(self, network):
         """PSNR in decibel of the network and of bicubic interpolation; NaN without patches.
 
         The range is that of the scaling: the acquisition's display window, or its detector's.
+        Pixels count by their weights, if there are any.
         """
-        if not self.pairs:
+        if not self.patches:
             return {"psnr": float("nan"), "psnr_bicubic": float("nan")}
         with evaluating(network):
-            errors = [
-                [F.mse_loss(image, images[-1]) for image in images[1:3]]
-                for images in map(lambda pair: self.images(network, *pair), self.pairs)
-            ]
-        means = torch.tensor(errors, dtype=torch.float64).mean(0)
-        predicted, plain = (-10 * torch.log10(means)).tolist()
+            errors = [self._errors(network, *patch) for patch in self.patches]
+        *squares, weight = torch.tensor(errors, dtype=torch.float64).mean(0)
+        predicted, plain = (-10 * torch.log10(s / weight).item() for s in squares)
         return {"psnr": predicted, "psnr_bicubic": plain}
+
+    def _errors(self, network, lr, hr, *weight):
+        """Squared errors of prediction and bicubic interpolation, and weights: means of a patch."""
+        _, *made, truth = self.images(network, lr, hr)
+        weight = self.fabric.to_device(*weight) if weight else torch.ones_like(truth)
+        squares = [(image - truth).square() * weight for image in made]
+        return [mean.mean().item() for mean in (*squares, weight)]
 
     def images(self, network, lr, hr):
         """LR image, prediction, bicubic interpolation and truth, on the device."""
@@ -54,10 +59,10 @@ class Validation:
 
     def preview(self, network, path):
         """Write LR | bicubic | prediction | truth of one patch, at the same contrast."""
-        if not self.pairs:
+        if not self.patches:
             return
         with evaluating(network):
-            lr, predicted, plain, hr = self.images(network, *self.pairs[-1])
+            lr, predicted, plain, hr = self.images(network, *self.patches[-1][:2])
         size = [min(n, PREVIEW_PIXELS * self.scale) for n in hr.shape[-2:]]
         nearest = F.interpolate(lr, hr.shape[-2:], mode="nearest")
         shown = nearest, plain, predicted, hr
