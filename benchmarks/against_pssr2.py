@@ -1,14 +1,15 @@
-"""The default network beside PSSR2's: trained for the same time on the same sections.
+"""The default network beside PSSR2's: trained for the same time on the same images.
 
 Expects the folder of development images as `--data` and, as `--pssr2`, the Python of an
-environment that has PSSR2 (see pssr2_reference.py). Sections 0-15 are learnt from, 16-19 tested;
-the crappifier is bilinear 4 x 4 with Poisson noise of intensity 1. In turns:
+environment that has PSSR2 (see pssr2_reference.py). The crappifier is bilinear 4 x 4 with Poisson
+noise of intensity 1; planes or animals that are tested were never trained on. In turns:
 
 - the networks named by `--models`, by this pipeline, with the same batch of 4, loss and schedule;
 - PSSR2's own `train_paired` with its defaults (batch 16, MS-SSIM and L1, AdamW, plateau), whose
-  predictions of the same LR images are measured with the same metrics.
+  predictions of the same LR images are measured with the same metrics; for `sstem` alone.
 
-Prediction is timed on one LR plane in memory, float32, the median of several passes.
+Prediction is timed on 256 x 256 LR pixels in memory, float32, network after network in several
+rounds. A second run with the same `--out` only does what is missing.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from machine import ROOT, heading
 from pssrflow.evaluate import measure_plane
 from pssrflow.networks import load_weights
 from pssrflow.store import open_level
-from real_data import DATASETS
+from real_data import DATASETS, SSTEM
 from torch.utils.flop_counter import FlopCounterMode
 
 MODELS = {
@@ -37,15 +38,14 @@ MODELS = {
     "large": {"arch": "unet", "size": "large"},
     **{a: {"arch": a} for a in ("resunet", "resunet_a", "rdresunet", "rdresunet_a", "swinir")},
 }
-SECTIONS = "em_sstem_drosophila_vnc_stack1/raw"
+METRICS = ["psnr", "ssim", "ms_ssim"]
 
 
-def run_pipeline(data, out, max_time, models):
-    """Train, predict and evaluate the networks; the table of metrics."""
+def run_pipeline(data, out, dataset, max_time, models):
+    """Train, predict and evaluate the networks; the metrics of every plane."""
     out.mkdir(parents=True, exist_ok=True)
-    table = pd.DataFrame(
-        DATASETS["sstem"], columns=["sample", "role", "path", "crop", "pixel_size"]
-    )
+    rows = DATASETS[dataset]
+    table = pd.DataFrame(rows, columns=["sample", "role", "path", "crop", "pixel_size"])
     table["path"] = [str(data / path) for path in table["path"]]
     table.to_csv(out / "samples.tsv", sep="\t", index=False)
     config = {
@@ -53,93 +53,110 @@ def run_pipeline(data, out, max_time, models):
         "results": "results",
         "models": {m: MODELS[m] for m in models},
         "train": {"max_time": max_time, "epochs": 100_000, "batch": 4, "validate_every": 50},
-        "report": {"title": "Beside PSSR2"},
+        # Whole planes: halos of the larger networks would take longer than the training.
+        "predict": {"tile": 512, "halo": 0, "parts": 1},
+        "report": {"title": f"Beside PSSR2: {dataset}"},
     }
     (out / "config.yaml").write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
     subprocess.run([*command, "--configfile", "config.yaml"], cwd=out, check=True)
-    results = out / "results" / "sections-16-19"
-    return pd.concat(pd.read_csv(results / m / "metrics.csv") for m in models)
+    tested = out / "results" / next(row[0] for row in rows if row[1] == "test")
+    return tested, pd.concat(pd.read_csv(tested / m / "metrics.csv") for m in models)
 
 
-def run_pssr2(python, data, out, seconds):
-    """Train PSSR2's ResUNet by PSSR2 itself; metrics of its predictions, and its speed."""
-    lr = open_level(out / "results" / "sections-16-19" / "lr.ome.zarr")[0, 0]
-    np.save(out / "lr.npy", lr)
-    script = Path(__file__).with_name("pssr2_training.py")
-    sections = out / "sections"
-    sections.mkdir(exist_ok=True)
-    for number in range(16):
-        name = f"{number:02d}.tif"
-        tifffile.imwrite(sections / name, tifffile.imread(data / SECTIONS / name))
-    arguments = [str(sections), str(out / "lr.npy"), str(out / "sr.npy"), str(seconds)]
-    done = subprocess.run([python, script, *arguments], check=True, capture_output=True, text=True)
-    truth = open_level(out / "results" / "sections-16-19" / "hr.ome.zarr")[0, 0]
+def run_pssr2(python, data, out, tested, seconds):
+    """Train PSSR2's ResUNet by PSSR2 itself, unless that was done; metrics of its predictions."""
+    if not (out / "sr.npy").exists():
+        np.save(out / "lr.npy", open_level(tested / "lr.ome.zarr")[0, 0])
+        sections = out / "sections"
+        sections.mkdir(exist_ok=True)
+        for number in range(16):
+            name = f"{number:02d}.tif"
+            tifffile.imwrite(sections / name, tifffile.imread(data / SSTEM / name))
+        arguments = [str(sections), str(out / "lr.npy"), str(out / "sr.npy"), str(seconds)]
+        script = Path(__file__).with_name("pssr2_training.py")
+        made = subprocess.run([python, script, *arguments], check=True, stdout=subprocess.PIPE)
+        (out / "pssr2.json").write_bytes(made.stdout.splitlines()[-1])
     rows = []
-    for hr, sr in zip(truth, np.load(out / "sr.npy")):
+    for hr, sr in zip(open_level(tested / "hr.ome.zarr")[0, 0], np.load(out / "sr.npy")):
         images = {"sr": np.rint(sr).clip(0, 255).astype(np.float32)}
         pieces = [(hr.astype(np.float32), images)]
         rows += measure_plane(lambda pieces=pieces: pieces, 255.0)
-    return pd.DataFrame(rows).assign(model="PSSR2 itself"), json.loads(done.stdout.splitlines()[-1])
+    return pd.DataFrame(rows).assign(model="PSSR2 itself")
 
 
-def cost(out, model):
-    """Parameters, MACs for an LR pixel, speed of a trained network and peak memory of training."""
-    network, _ = load_weights(out / "results" / "models" / model / "best.safetensors")
-    network = network.to(memory_format=torch.channels_last)
+def cost(out, models, rounds=5):
+    """Parameters, MACs for an LR pixel, speed and peak memory of training, of every network."""
     image = torch.rand(1, 1, 256, 256).contiguous(memory_format=torch.channels_last)
-    took = []
+    networks, took = {}, {model: [] for model in models}
+    for model in models:
+        network, _ = load_weights(out / "results" / "models" / model / "best.safetensors")
+        networks[model] = network.to(memory_format=torch.channels_last)
     with torch.inference_mode():
-        with FlopCounterMode(display=False) as counter:
-            network(image)
-        for _ in range(5):
-            start = time.perf_counter()
-            pixels = network(image).numel()
-            took.append(time.perf_counter() - start)
+        for _ in range(rounds + 1):
+            for model, network in networks.items():
+                start = time.perf_counter()
+                made = network(image)
+                took[model].append(time.perf_counter() - start)
+    return {m: _cost(out, m, n, image, made.numel(), took[m][1:]) for m, n in networks.items()}
+
+
+def _cost(out, model, network, image, pixels, took):
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        network(image)
     job = pd.read_csv(out / "results" / "benchmarks" / "train" / f"{model}.tsv", sep="\t")
     return {
-        "parameters, million": sum(p.numel() for p in network.parameters()) / 1e6,
-        "kMAC per LR pixel": counter.get_total_flops() / 2 / image.numel() / 1e3,
-        "HR megapixel/s": pixels / 1e6 / statistics.median(took),
-        "training, peak MB": job["max_rss"].iloc[0],
+        "parameters, million": f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}",
+        "kMAC per LR pixel": f"{counter.get_total_flops() / 2 / image.numel() / 1e3:.0f}",
+        "HR megapixel/s": f"{pixels / 1e6 / statistics.median(took):.2f}",
+        "training, peak MB": f"{job['max_rss'].iloc[0]:.0f}",
     }
 
 
+def print_table(metrics, costs):
+    """One line for each network: means over planes and what it costs."""
+    plain = metrics[metrics["method"] == "bicubic"][METRICS].mean()
+    made = metrics[metrics["method"] == "sr"].groupby("model", sort=False)[METRICS].mean()
+    names = list(next(iter(costs.values())))
+    print("| network | PSNR | over bicubic | SSIM | MS-SSIM |", " | ".join(names), "|")
+    print("|---" * (5 + len(names)) + "|")
+    for name, row in made.iterrows():
+        figures = f"{row['psnr']:.3f} | {row['psnr'] - plain['psnr']:+.3f} "
+        figures += f"| {row['ssim']:.4f} | {row['ms_ssim']:.4f}"
+        print(f"| {name} | {figures} |", " | ".join(costs[name].get(n, "") for n in names), "|")
+    print(f"| bicubic | {plain['psnr']:.3f} | | {plain['ssim']:.4f} | {plain['ms_ssim']:.4f} |")
+
+
 def first_reaching(history, psnr):
-    """Seconds of training until the validation reaches a PSNR; None if it never does."""
+    """Seconds of training until the validation reaches a PSNR."""
     reached = history.loc[history["psnr"] >= psnr, "seconds"]
-    return reached.iloc[0] if len(reached) else None
+    return f"after {reached.iloc[0]:.0f} s" if len(reached) else "never"
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--dataset", choices=["sstem", "fibsem", "rat"], default="sstem")
     parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
     parser.add_argument("--max-time", type=int, default=600, help="seconds of each training")
     parser.add_argument("--models", choices=MODELS, nargs="+", default=["default", "resunet"])
     options = parser.parse_args()
-    metrics = run_pipeline(
-        options.data.resolve(), options.out, options.max_time, options.models
-    ).set_index("model")
-    costs = {m: cost(options.out, m) for m in options.models}
+    data, out, models = options.data.resolve(), options.out, options.models
+    tested, metrics = run_pipeline(data, out, options.dataset, options.max_time, models)
+    costs = cost(out, models)
     if options.pssr2:
-        own, found = run_pssr2(options.pssr2, options.data.resolve(), options.out, options.max_time)
-        metrics = pd.concat([metrics, own.set_index("model")])
-        costs["PSSR2 itself"] = {"HR megapixel/s": found["hr_megapixel_per_s"]}
-    names = ["psnr", "ssim", "ms_ssim"]
-    made = metrics[metrics["method"] == "sr"].groupby("model", sort=False)[names].mean()
-    table = pd.concat([made, pd.DataFrame(costs).T], axis=1)
-    table.loc["bicubic", names] = metrics.loc[metrics["method"] == "bicubic", names].mean()
+        own = run_pssr2(options.pssr2, data, out, tested, options.max_time)
+        speed = json.loads((out / "pssr2.json").read_text())["hr_megapixel_per_s"]
+        metrics, costs["PSSR2 itself"] = (
+            pd.concat([metrics, own]),
+            {"HR megapixel/s": f"{speed:.2f}"},
+        )
     print(heading())
-    print("| network |", " | ".join(table.columns), "|")
-    print("|---" * (len(table.columns) + 1) + "|")
-    for name, row in table.iterrows():
-        print(f"| {name} |", " | ".join("" if v != v else f"{v:.4g}" for v in row), "|")
-    folder = options.out / "results" / "models"
-    histories = {m: pd.read_csv(folder / m / "history.csv") for m in options.models}
+    print_table(metrics, costs)
+    folder = out / "results" / "models"
+    histories = {m: pd.read_csv(folder / m / "history.csv") for m in models}
     for name, history in histories.items():
-        goal = history["psnr"].max()
-        ours = first_reaching(histories[options.models[0]], goal)
-        print(f"\n{options.models[0]} has the best validation PSNR of {name}, {goal:.2f} dB, ")
-        print(f"after {ours} s of training")
+        best = history["psnr"].max()
+        reached = first_reaching(histories[models[0]], best)
+        print(f"\nBest validation PSNR of {name}, {best:.2f} dB: {models[0]} has it {reached}")

@@ -18,6 +18,7 @@ from machine import ROOT, heading
 SSTEM = "em_sstem_drosophila_vnc_stack1/raw"
 FIBSEM = "em_fibsem_drosophila_medulla_ts1/*.png"
 NUCLEI = "fluo_multiframe/cells3d_nuclei_z20-39.tif"
+RATS = "sem_rat_spinal_cord/sub-rat{0}/micr/sub-rat{0}_sample-data{1}_SEM.png"
 CELL = "tem_mammalian_cell/EM2022_190_K2Box37_03_03_66.tif"
 DATASETS = {
     "sstem": [
@@ -27,6 +28,16 @@ DATASETS = {
     "fibsem": [
         ("slices-000-119", "train", FIBSEM, "0:120, 0:, 0:", "10, 10, 10 nm"),
         ("slices-140-159", "test", FIBSEM, "140:160, 0:, 0:", "10, 10, 10 nm"),
+    ],
+    "rat": [
+        *(
+            (f"rat-{rat}-{data}", "train", RATS.format(rat, data), "", f"{size} um")
+            for rat, data, size in (
+                *((1, 1, 0.18), (2, 5, 0.093)),
+                *((3, 9, 0.1), (3, 10, 0.1), (3, 11, 0.1)),
+            )
+        ),
+        ("rat-4", "test", RATS.format(4, 12), "", "0.1 um"),
     ],
     "nuclei": [
         ("planes-20-33", "train", NUCLEI, "0:14, 0:, 0:", "0.29, 0.26, 0.26 um"),

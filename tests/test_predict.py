@@ -112,6 +112,16 @@ def test_the_measured_halo_keeps_tiles_within_a_grey_level(predict, network, tis
     assert np.abs(small.astype(int) - large.astype(int)).max() <= 1
 
 
+def test_planes_that_fit_one_tile_need_no_halo_and_others_do(predict, tissue):
+    values = tissue((1, 1, 1, 50, 60), sigma=1.5)
+    _, sr, done = predict(values, tile=64, shard=256)
+    _, whole, _ = predict(values, "whole", halo=16, tile=64, shard=256)
+    assert done["halo"] == 0
+    np.testing.assert_array_equal(sr, whole)
+    for name, sizes in (("tiles", {"tile": 32, "shard": 256}), ("shards", {"tile": 64})):
+        assert predict(values, name, **sizes)[2]["halo"] > 0
+
+
 def test_sr_keeps_dtype_and_units_and_divides_the_pixel_size(predict, tissue):
     sr, made, done = predict(tissue((1, 1, 1, 40, 50), np.uint16))
     volume = read_volume(sr)

@@ -13,9 +13,11 @@ import ome_zarr.io
 import ome_zarr.reader
 import pandas as pd
 import pytest
+import torch
 import yaml
 import zarr
 from ome_zarr_models.v05 import Image
+from pssrflow.networks import build
 
 from workflow import ROOT, SHEET, TINY, contents, planned, prepare, run
 
@@ -90,6 +92,25 @@ def test_touching_every_file_reruns_nothing(mine):
     ]:
         os.utime(path)
     assert planned(mine) == set()
+
+
+def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
+    tiny = {"resunet": {"hidden": [4, 8], "depth": 1}}
+    tiny["swinir"] = {"image_size": 16, "embed_dim": 8, "depths": [1], "num_heads": [2]}
+    models = {"tuned": {"weights": str(finished / "results/models/tiny/best.safetensors")}}
+    for arch, options in tiny.items():
+        torch.save(build(arch, 4, **options).state_dict(), tmp_path / f"{arch}.pth")
+        weights = {"weights": f"{arch}.pth", "intensity": "range"}
+        models[arch] = {"arch": arch, **options, **weights}
+    config = TINY | {"models": {name: m | {"train": False} for name, m in models.items()}}
+    prepare(tmp_path, config, SHEET.splitlines()[0] + "\nsurvey\tpredict\tsimulate:survey\t\n")
+    run(tmp_path)
+    for model in models:
+        sr = zarr.open_array(tmp_path / f"results/survey/{model}/sr.ome.zarr/0", mode="r")
+        assert sr.shape == (1, 1, 1, 280, 360)
+    # The network of these weights has made this before.
+    made = contents(tmp_path)["results/survey/tuned/sr.done.json"]
+    assert made == contents(finished)["results/survey/tiny/sr.done.json"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ rule predict_init:
         f"{BENCHMARKS}/predict/{{sample}}.{{model}}.init.tsv"
     conda:
         "../../envs/pssrflow.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=4000,
     params:

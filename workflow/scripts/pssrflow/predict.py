@@ -49,9 +49,11 @@ def initialise(lr, weights, sr, plan, markers, done, tile, halo, parts, chunk, s
         z, y, x of the SR store.
     """
     network, facts = load_weights(weights)
-    if halo == "auto":
-        halo = measure_halo(network, lr, facts.get("intensity", "window"))
     volume = sr_volume(read_volume(lr), facts["scale"], chunk, shard)
+    if halo == "auto" and _undivided(volume, tile * facts["scale"]):
+        halo = 0
+    elif halo == "auto":
+        halo = measure_halo(network, lr, facts.get("intensity", "window"))
     Path(done).unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
@@ -61,6 +63,11 @@ def initialise(lr, weights, sr, plan, markers, done, tile, halo, parts, chunk, s
     # Snakemake trusts markers that are older than an equal plan; no two plans are equal.
     made = {"id": uuid.uuid4().hex, "tile": tile, "halo": halo}
     write_json(plan, made | {"parts": share(range(shards), parts)})
+
+
+def _undivided(volume, tile):
+    """Whether a tile (HR pixels) holds a whole plane, and a shard too."""
+    return all(n <= min(tile, s) for n, s in zip(volume.shape[3:], volume.shard[1:]))
 
 
 def sr_volume(lr, scale, chunk, shard):
@@ -99,16 +106,28 @@ def measure_halo(network, lr, seen="window"):
     theory = receptive_halo(network)
     array, intensity = open_level(lr), read_volume(lr).intensity
     shown = intensity.seen_by(seen)
+    halos = _halos(theory, network.stride)
     errors = [
-        _halo_errors(network, array, shown, theory, place)
+        _halo_errors(network, array, shown, halos, place)
         for place in _busiest(array, intensity.windows, network)
     ]
-    halos = np.arange(0, theory + 1, network.stride)
     # Errors need not fall steadily: every larger halo must pass too.
     passes = np.logical_and.accumulate(np.max(errors, axis=0)[::-1] < TOLERANCE)[::-1]
-    halo = int(halos[np.argmax(passes)]) if passes.any() else theory
+    halo = halos[np.argmax(passes)] if passes.any() else theory
     log.info("halo of %d LR pixels (the receptive field reaches %d)", halo, theory)
     return halo
+
+
+def _halos(theory, stride):
+    """Halos to try, each at most half as large again as the one before.
+
+    The widest take most of the time, so they are few.
+    """
+    halos = [0]
+    while halos[-1] < theory:
+        wider = max(halos[-1] + stride, halos[-1] * 3 // (2 * stride) * stride)
+        halos.append(min(wider, theory))
+    return halos
 
 
 def _busiest(array, windows, network):
@@ -126,14 +145,14 @@ def _busiest(array, windows, network):
     return sorted(looked, key=looked.get)[-PROBES:]
 
 
-def _halo_errors(network, array, intensity, theory, place):
+def _halo_errors(network, array, intensity, halos, place):
     """Largest error at one place for every halo, in 255ths of the window."""
     (plane, *corner), size = place, CORE * network.stride
     stops = [min(c + size, n) for c, n in zip(corner, array.shape[3:])]
     scale, stride = network.scale, network.stride
     rows, cols = (slice(a * scale, b * scale) for a, b in zip(corner, stops))
     images = []
-    for halo in range(0, theory + 1, stride):
+    for halo in halos:
         # Tiles as small as the square, so that the halo ends right beside it.
         tiles = plan_tiles(rows, cols, array.shape[3:], scale, size, halo, stride)
         images.append(super_resolve(network, array, plane, rows, cols, tiles, intensity))
