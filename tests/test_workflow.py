@@ -95,14 +95,16 @@ def test_touching_every_file_reruns_nothing(mine):
 
 
 def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
-    tiny = {"resunet": {"hidden": [4, 8], "depth": 1}}
-    tiny["swinir"] = {"image_size": 16, "embed_dim": 8, "depths": [1], "num_heads": [2]}
-    models = {"tuned": {"weights": str(finished / "results/models/tiny/best.safetensors")}}
-    for arch, options in tiny.items():
-        torch.save(build(arch, 4, **options).state_dict(), tmp_path / f"{arch}.pth")
-        weights = {"weights": f"{arch}.pth", "intensity": "range"}
-        models[arch] = {"arch": arch, **options, **weights}
-    config = TINY | {"models": {name: m | {"train": False} for name, m in models.items()}}
+    options = {"hidden": [4, 8], "depth": 1}
+    torch.save(build("resunet", 4, **options).state_dict(), tmp_path / "old.pth")
+    models = {
+        "tuned": {"weights": str(finished / "results/models/tiny/best.safetensors")},
+        "pssr2": {"arch": "resunet", "weights": "old.pth", "intensity": "range", **options},
+    }
+    config = TINY | {
+        "models": {name: model | {"train": False} for name, model in models.items()},
+        "predict": {"tile": 32, "parts": 1},
+    }
     prepare(tmp_path, config, SHEET.splitlines()[0] + "\nsurvey\tpredict\tsimulate:survey\t\n")
     run(tmp_path)
     for model in models:
