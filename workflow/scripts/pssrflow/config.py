@@ -36,7 +36,9 @@ def check_config(config, schema, where):
     InputError
         Names the key, what was found and what is accepted; all errors at once.
     """
-    config = with_defaults(config | {"models": _as_saved(config.get("models"))}, schema)
+    if "models" in config:
+        config = config | {"models": _as_saved(config["models"])}
+    config = with_defaults(config, schema)
     problems = explain(schema, config) or list(_impossible(config))
     if problems:
         raise InputError(where, "\n  ".join(["configuration refused", *problems]))
