@@ -132,7 +132,7 @@ def verdicts(metrics):
 
 def headline(metrics):
     """Rows of the headline table: means over planes, as text."""
-    table = []
+    table, samples = [], list(dict.fromkeys(metrics["sample"])) if len(metrics) else []
     for keys, group in _groups(metrics, ["sample", "model", "origin"]):
         means = group.groupby("method", sort=False).mean(numeric_only=True)
         for method, mean in means.iterrows():
@@ -143,8 +143,12 @@ def headline(metrics):
             row |= {"better": "good" if gain > 0 else "poor"}
             row |= {n: _number(mean[n], 2) for n in ("psnr", "psnr_affine", "pixel_error")}
             row |= {n: _number(mean[n], 4) for n in ("ssim", "ms_ssim", "nrmse")}
-            table.append(row)
-    return table
+            if method == "bicubic":
+                row |= {"model": "–"}
+            # Interpolation is the same beside every network.
+            if row not in table:
+                table.append(row)
+    return sorted(table, key=lambda row: (samples.index(row["sample"]), row["model"] == "–"))
 
 
 def _groups(metrics, keys):
