@@ -65,24 +65,26 @@ def run_pipeline(data, out, dataset, max_time, models):
 
 
 def run_pssr2(python, data, out, tested, seconds):
-    """Train PSSR2's ResUNet by PSSR2 itself, unless that was done; metrics of its predictions."""
-    if not (out / "sr.npy").exists():
+    """Train PSSR2's ResUNet by PSSR2 itself, unless that was done; its metrics and speed."""
+    sr, speed = out / f"pssr2-{seconds}.npy", out / f"pssr2-{seconds}.json"
+    if not speed.exists():
         np.save(out / "lr.npy", open_level(tested / "lr.ome.zarr")[0, 0])
         sections = out / "sections"
         sections.mkdir(exist_ok=True)
         for number in range(16):
             name = f"{number:02d}.tif"
             tifffile.imwrite(sections / name, tifffile.imread(data / SSTEM / name))
-        arguments = [str(sections), str(out / "lr.npy"), str(out / "sr.npy"), str(seconds)]
+        arguments = [str(sections), str(out / "lr.npy"), str(sr), str(seconds)]
         script = Path(__file__).with_name("pssr2_training.py")
         made = subprocess.run([python, script, *arguments], check=True, stdout=subprocess.PIPE)
-        (out / "pssr2.json").write_bytes(made.stdout.splitlines()[-1])
+        speed.write_bytes(made.stdout.splitlines()[-1])
     rows = []
-    for hr, sr in zip(open_level(tested / "hr.ome.zarr")[0, 0], np.load(out / "sr.npy")):
-        images = {"sr": np.rint(sr).clip(0, 255).astype(np.float32)}
+    for hr, made in zip(open_level(tested / "hr.ome.zarr")[0, 0], np.load(sr)):
+        images = {"sr": np.rint(made).clip(0, 255).astype(np.float32)}
         pieces = [(hr.astype(np.float32), images)]
         rows += measure_plane(lambda pieces=pieces: pieces, 255.0)
-    return pd.DataFrame(rows).assign(model="PSSR2 itself")
+    cost = {"HR megapixel/s": f"{json.loads(speed.read_text())['hr_megapixel_per_s']:.2f}"}
+    return pd.DataFrame(rows).assign(model="PSSR2 itself"), cost
 
 
 def cost(out, models, rounds=5):
@@ -146,12 +148,8 @@ if __name__ == "__main__":
     tested, metrics = run_pipeline(data, out, options.dataset, options.max_time, models)
     costs = cost(out, models)
     if options.pssr2:
-        own = run_pssr2(options.pssr2, data, out, tested, options.max_time)
-        speed = json.loads((out / "pssr2.json").read_text())["hr_megapixel_per_s"]
-        metrics, costs["PSSR2 itself"] = (
-            pd.concat([metrics, own]),
-            {"HR megapixel/s": f"{speed:.2f}"},
-        )
+        own, costs["PSSR2 itself"] = run_pssr2(options.pssr2, data, out, tested, options.max_time)
+        metrics = pd.concat([metrics, own])
     print(heading())
     print_table(metrics, costs)
     folder = out / "results" / "models"

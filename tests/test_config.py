@@ -271,6 +271,17 @@ def test_a_wrong_row_is_named_with_its_line_and_column(row, message, read):
     assert "samples.tsv" in str(caught.value)
 
 
+def test_weights_belong_to_rows_that_are_learnt_from(read):
+    rows = "a\ttrain\tsimulate:survey\t{0}\nb\ttest\tsimulate:pair-hr\t{1}\n"
+    header = "sample\trole\tpath\tweight_path\n"
+    table = read(header + rows.format("simulate:pair-hr", ""))
+    assert table.loc["a", "weight_path"] == "simulate:pair-hr"
+    with pytest.raises(InputError, match="line 3, weight_path: a test row is not learnt from"):
+        read(header + rows.format("", "simulate:pair-hr"))
+    with pytest.raises(InputError, match=r"line 2, weight_path: nothing at 'gone\.tif'"):
+        read(header + rows.format("gone.tif", ""))
+
+
 def test_duplicate_samples_are_refused_even_if_only_the_case_differs(read):
     rows = "a\ttrain\tsimulate:survey\t\t\nA\ttest\tsimulate:survey\t\t\n"
     with pytest.raises(InputError, match="lines 2, 3, sample: 'a' stands more than once"):

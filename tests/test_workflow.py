@@ -13,10 +13,12 @@ import ome_zarr.io
 import ome_zarr.reader
 import pandas as pd
 import pytest
+import tifffile
 import torch
 import yaml
 import zarr
 from ome_zarr_models.v05 import Image
+from pssrflow.config import saved_facts
 from pssrflow.networks import build
 
 from workflow import ROOT, SHEET, TINY, contents, planned, prepare, run
@@ -92,6 +94,21 @@ def test_touching_every_file_reruns_nothing(mine):
     ]:
         os.utime(path)
     assert planned(mine) == set()
+
+
+def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
+    mask = np.zeros((2, 256, 256), np.uint8)
+    mask[:, :, 60:] = 1
+    tifffile.imwrite(mine / "mask.tif", mask, photometric="minisblack", metadata={"axes": "ZYX"})
+    header, first, *others = SHEET.splitlines()
+    rows = [f"{header}\tweight_path", f"{first}\tmask.tif", *(f"{row}\t" for row in others)]
+    prepare(mine, sheet="\n".join(rows) + "\n")
+    before = contents(mine)["results/models/tiny/train.done.json"]
+    assert planned(mine, "train") == {"ingest_weight", "train_model", "train"}
+    run(mine, "train")
+    assert contents(mine)["results/models/tiny/train.done.json"] != before
+    facts = saved_facts(mine / "results/models/tiny/best.safetensors")
+    assert "results/train/weight.done.json" in facts["trained_on"]
 
 
 def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):

@@ -99,10 +99,11 @@ def _weights(sample, path, shape):
             f"t,c,z,y,x = {volume.shape}",
             f"the size of the HR image, {tuple(shape)}, or one channel of it",
         )
-    low, high = (f(w[i] for w in volume.intensity.windows) for i, f in enumerate((min, max)))
-    if low < 0:
-        raise InputError(f"sample {sample!r}, weight_path", f"a weight of {low:g}", "0 or more")
-    return open_level(path), high
+    lowest, highest = zip(*volume.intensity.windows)
+    if min(lowest) < 0:
+        found = f"a weight of {min(lowest):g}"
+        raise InputError(f"sample {sample!r}, weight_path", found, "0 or more")
+    return open_level(path), max(highest)
 
 
 def _matched(hr_shape, lr_shape, scale, shift):

@@ -131,24 +131,23 @@ def verdicts(metrics):
 
 
 def headline(metrics):
-    """Rows of the headline table: means over planes, as text."""
-    table, samples = [], list(dict.fromkeys(metrics["sample"])) if len(metrics) else []
-    for keys, group in _groups(metrics, ["sample", "model", "origin"]):
-        means = group.groupby("method", sort=False).mean(numeric_only=True)
-        for method, mean in means.iterrows():
-            gain = mean["psnr"] - means.loc["bicubic", "psnr"]
-            row = dict(zip(("sample", "model", "origin"), keys))
-            row |= {"method": method, "planes": int((group["method"] == method).sum())}
+    """Rows of the headline table: means over planes, as text; interpolation below the networks."""
+    table = []
+    for (sample, origin), group in _groups(metrics, ["sample", "origin"]):
+        plain = group["method"] == "bicubic"
+        # The same beside every network.
+        once = group[plain].drop_duplicates(["t", "c", "z"]).assign(model="–")
+        base = once["psnr"].mean()
+        for (model, method), part in _groups(pd.concat([group[~plain], once]), ["model", "method"]):
+            mean = part.mean(numeric_only=True)
+            gain = mean["psnr"] - base
+            row = {"sample": sample, "model": model, "origin": origin, "method": method}
+            row |= {"planes": len(part), "better": "good" if gain > 0 else "poor"}
             row |= {"gain": f"{gain:+.2f}" if method != "bicubic" else ""}
-            row |= {"better": "good" if gain > 0 else "poor"}
             row |= {n: _number(mean[n], 2) for n in ("psnr", "psnr_affine", "pixel_error")}
             row |= {n: _number(mean[n], 4) for n in ("ssim", "ms_ssim", "nrmse")}
-            if method == "bicubic":
-                row |= {"model": "–"}
-            # Interpolation is the same beside every network.
-            if row not in table:
-                table.append(row)
-    return sorted(table, key=lambda row: (samples.index(row["sample"]), row["model"] == "–"))
+            table.append(row)
+    return table
 
 
 def _groups(metrics, keys):
