@@ -30,7 +30,8 @@ from pssrflow.crappify import crappify
 from pssrflow.intensity import Intensity
 from pssrflow.jobs import job
 from pssrflow.microscope import Microscope, scan
-from pssrflow.store import Volume, create, finish, open_level, write_shard
+from pssrflow.finish import finish
+from pssrflow.store import Volume, create, open_level, write_shard
 
 CHAIN = Crappifier(Downsampling(4), (Poisson(1), Gaussian(13)))
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)

@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, Intensity
-from pssrflow.store import Volume, create, finish, open_level, write_shard
+from pssrflow.store import Volume, create, open_level, write_shard
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

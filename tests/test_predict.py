@@ -7,39 +7,98 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pssrflow.blocks import cut
 from pssrflow.errors import InputError
 from pssrflow.networks import build, receptive_halo, save_weights
-from pssrflow.predict import finalise, initialise, measure_halo, run_part
+from pssrflow.prediction import measure_halo
+from pssrflow.prediction.plan import Plan
+from pssrflow.prediction.stage import build_pyramid, finalise, initialise, run_part
+from pssrflow.prediction.tiles import Cutting
 from pssrflow.store import open_level, read_volume
-from pssrflow.tiles import plan_tiles
 
 OPTIONS = {"widths": [8, 12], "blocks": 1}
 STRIDE = 2
+SETTINGS = {
+    "tile": 32,
+    "halo": "auto",
+    "memory": 4000,
+    "blend": "none",
+    "overlap": 8,
+    "self_ensemble": False,
+    "empty": None,
+}
 
 
-@settings(max_examples=60)
-@given(st.data())
-def test_tiles_cover_a_rectangle_once_and_read_inside_the_plane(data):
-    scale, stride = data.draw(st.integers(1, 5)), data.draw(st.sampled_from([1, 2, 4]))
-    lr_shape = data.draw(st.tuples(st.integers(1, 90), st.integers(1, 90)))
-    tile, halo = stride * data.draw(st.integers(1, 16)), stride * data.draw(st.integers(0, 8))
-    box = []
-    for length in lr_shape:
-        start = data.draw(st.integers(0, length * scale - 1))
-        box.append(slice(start, data.draw(st.integers(start + 1, length * scale))))
-    hits = np.zeros([n * scale for n in lr_shape], int)
-    for planned in plan_tiles(*box, lr_shape, scale, tile, halo, stride):
-        hits[planned.write] += 1
-        for read, keep, write, length in zip(planned.read, planned.keep, planned.write, lr_shape):
-            assert 0 <= read.start < read.stop <= length and read.start % stride == 0
-            assert keep.stop - keep.start == write.stop - write.start
+@st.composite
+def cuttings(draw, blended):
+    """Planes of any size, or a region of them, for networks and shards of any size."""
+    scale, stride = draw(st.integers(1, 5)), draw(st.sampled_from([1, 2, 3, 4]))
+    lr_shape = draw(st.tuples(st.integers(1, 90), st.integers(1, 90)))
+    origin = tuple(draw(st.integers(0, n - 1)) for n in lr_shape)
+    sizes = tuple(draw(st.integers(1, n - o)) for n, o in zip(lr_shape, origin))
+    tile = draw(st.integers(1, 64))
+    return Cutting(
+        lr_shape=lr_shape,
+        origin=origin,
+        sr_shape=(draw(st.integers(1, 3)), *(n * scale for n in sizes)),
+        shard=(draw(st.integers(1, 2)), *(draw(st.sampled_from([16, 50, 64])) for _ in "yx")),
+        scale=scale,
+        stride=stride,
+        tile=tile,
+        halo=draw(st.integers(0, 20)),
+        overlap=draw(st.integers(1, max(1, tile // 2))) if blended else 0,
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(cuttings(blended=False), st.integers(1, 9))
+def test_blocks_and_tiles_cover_a_volume_once_in_whole_shards(cutting, parts):
+    plan = Plan(cutting, (1, 2), 0, parts, "none", False, None, False, 0.0)
+    hits = np.zeros((1, 2, *cutting.sr_shape), int)
+    shards = set(cut(hits.shape, (1, 1, *cutting.shard)))
+    for part in range(parts):
+        for block in plan.part(part).values():
+            inside = cut(block.stop, (1, 1, *cutting.shard), block.start)
+            assert shards.issuperset(inside)
+            shards.difference_update(inside)
+            for tile in cutting.tiles(*block.slices[3:]):
+                hits[(*block.slices[:3], *tile.write)] += 1
+    assert not shards and (hits == 1).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(cuttings(blended=False))
+def test_a_tile_keeps_what_it_reads_a_halo_around(cutting):
+    for tile in cutting.tiles(*(slice(0, n) for n in cutting.sr_shape[1:])):
+        for axis, (read, keep, write) in enumerate(zip(tile.read, tile.keep, tile.write)):
+            length, origin = cutting.lr_shape[axis], cutting.origin[axis]
+            assert 0 <= read.start < read.stop <= length and read.start % cutting.stride == 0
+            assert read.stop == length or (read.stop - read.start) % cutting.stride == 0
+            assert (
+                keep.stop - keep.start
+                == write.stop - write.start
+                <= (cutting.tile + cutting.stride) * cutting.scale
+            )
             # What is kept lies where it is written, and a halo away from the edge of the read.
-            assert read.start * scale + keep.start == write.start
-            assert keep.start >= scale * halo or read.start == 0
+            assert read.start * cutting.scale + keep.start == origin * cutting.scale + write.start
+            around = cutting.halo * cutting.scale
+            assert keep.start >= around or read.start == 0
             assert (
                 read.stop - read.start
-            ) * scale - keep.stop >= scale * halo or read.stop == length
-    assert hits[tuple(box)].all() and hits.sum() == np.prod([b.stop - b.start for b in box])
+            ) * cutting.scale - keep.stop >= around or read.stop == length
+
+
+@settings(max_examples=80, deadline=None)
+@given(cuttings(blended=True), st.sampled_from(["linear", "gaussian"]))
+def test_weights_of_blended_tiles_sum_to_one_in_every_block(cutting, blend):
+    total = np.zeros(cutting.sr_shape[1:])
+    for block in cutting.blocks((1, 1)):
+        if block.start[2]:
+            continue
+        for tile in cutting.tiles(*block.slices[3:]):
+            down, along = cutting.weights(tile, blend)
+            total[tile.write] += down[:, None] * along
+    np.testing.assert_allclose(total, 1, atol=1e-6)
 
 
 @pytest.fixture
@@ -56,15 +115,22 @@ def predict(tmp_path, network, make_store):
     weights = tmp_path / "w.safetensors"
     save_weights(weights, network, {"arch": "unet", "scale": 4, "options": OPTIONS})
 
-    def run(values, name="sr", tile=32, halo="auto", parts=1, shard=128, precision="32"):
+    def run(
+        values, name="sr", parts=1, shard=128, weights=weights, pyramids=0, depth=2, **settings
+    ):
         lr, sr = make_store(values, f"lr-{name}"), tmp_path / f"{name}.ome.zarr"
         plan, done = tmp_path / f"{name}.plan.json", tmp_path / f"{name}.done.json"
-        folder, sizes = tmp_path / f"{name}.parts", ((2, 64, 64), (2, shard, shard))
-        initialise(lr, weights, sr, plan, folder, done, tile, halo, parts, *sizes)
+        folder, sizes = tmp_path / f"{name}.parts", ((depth, 64, 64), (depth, shard, shard))
+        std = tmp_path / f"{name}-std.ome.zarr"
+        chosen = SETTINGS | settings
+        initialise(lr, weights, sr, plan, folder, done, parts, *sizes, chosen, std=std)
         markers = [folder / f"{part}.json" for part in range(parts)]
         for part, marker in enumerate(markers):
-            run_part(lr, weights, sr, plan, part, marker, 1, precision)
-        finalise(sr, plan, markers, done, 1)
+            run_part(lr, weights, sr, plan, part, marker, 1, "32", std=std)
+        built = [folder / f"pyramid.{part}.json" for part in range(pyramids)]
+        for part, marker in enumerate(built):
+            build_pyramid(sr, plan, markers, part, pyramids, marker, 1, std=std)
+        finalise(sr, plan, markers, built, done, 1, std=std)
         return sr, open_level(sr)[:], json.loads(done.read_text())
 
     return run
@@ -85,31 +151,51 @@ def test_tiles_equal_one_undivided_pass(shape, dtype, predict, network, tissue):
         if min(shape) > 1
         else np.arange(shape[1]).reshape(1, 1, 1, *shape).astype(dtype)
     )
-    sr, made, _ = predict(values, halo=receptive_halo(network))
+    sr, made, _ = predict(values)
     expected = undivided(network, values[0, 0, 0], read_volume(sr).intensity.windows[0])
     limits = np.iinfo(dtype) if made.dtype.kind == "u" else np.finfo(dtype)
-    tolerance = 1 if made.dtype.kind == "u" else 1e-4
+    tolerance = 1 if made.dtype.kind == "u" else 1e-4 * max(1, np.ptp(values))
     assert np.abs(made[0, 0, 0] - np.clip(expected, limits.min, limits.max)).max() <= tolerance
 
 
-def test_parts_and_shards_change_no_byte(predict, tissue):
+def test_parts_change_no_byte(predict, tissue):
     values = tissue((1, 2, 3, 70, 90))
     _, reference, done = predict(values)
     for parts in (2, 5, 40):
         _, made, again = predict(values, f"parts{parts}", parts=parts)
         np.testing.assert_array_equal(made, reference)
         assert again["content"] == done["content"]
-    _, made, _ = predict(values, "shards", shard=64)
-    np.testing.assert_array_equal(made, reference)
 
 
-def test_the_measured_halo_keeps_tiles_within_a_grey_level(predict, network, tissue, make_store):
+@pytest.mark.parametrize("tile", [16, 24, 128, "auto"])
+@pytest.mark.parametrize("shard", [64, 192, 1024])
+def test_tiles_and_shards_change_at_most_a_grey_level(tile, shard, predict, tissue):
     values = tissue((1, 1, 1, 120, 130), sigma=1)
-    halo = measure_halo(network, make_store(values))
-    assert 0 < halo <= receptive_halo(network) and halo % STRIDE == 0
-    _, small, _ = predict(values, "small", tile=16)
-    _, large, _ = predict(values, "large", tile=128)
-    assert np.abs(small.astype(int) - large.astype(int)).max() <= 1
+    _, reference, _ = predict(values)
+    _, made, _ = predict(values, "cut", tile=tile, shard=shard)
+    assert np.abs(made.astype(int) - reference).max() <= 1
+    assert np.abs(made.astype(int) - reference).any() or tile in (32, "auto")
+
+
+def test_pyramids_of_many_jobs_are_those_of_one(predict, tissue):
+    values = tissue((1, 2, 3, 70, 190))
+    one, _, done = predict(values)
+    for pyramids in (1, 2, 7):
+        many, _, again = predict(values, f"p{pyramids}", pyramids=pyramids)
+        assert again["content"] == done["content"]
+        for level in range(len(read_volume(one).level_shapes())):
+            np.testing.assert_array_equal(open_level(many, level)[:], open_level(one, level)[:])
+
+
+def test_the_measured_halo_is_smaller_than_the_receptive_field(network, tissue, make_store):
+    halo = measure_halo(network, make_store(tissue((1, 1, 1, 120, 130), sigma=1)))
+    assert 0 < halo < receptive_halo(network) and halo % STRIDE == 0
+
+
+def test_float_data_ask_for_a_larger_halo(network, tissue, make_store):
+    image = tissue((1, 1, 1, 120, 130), np.float32, sigma=1)
+    grey = (image * 255).astype(np.uint8)
+    assert measure_halo(network, make_store(image, "f")) > measure_halo(network, make_store(grey))
 
 
 def test_planes_that_fit_one_tile_need_no_halo_and_others_do(predict, tissue):
@@ -118,8 +204,15 @@ def test_planes_that_fit_one_tile_need_no_halo_and_others_do(predict, tissue):
     _, whole, _ = predict(values, "whole", halo=16, tile=64, shard=256)
     assert done["halo"] == 0
     np.testing.assert_array_equal(sr, whole)
-    for name, sizes in (("tiles", {"tile": 32, "shard": 256}), ("shards", {"tile": 64})):
-        assert predict(values, name, **sizes)[2]["halo"] > 0
+    assert predict(values, "tiles", tile=32, shard=256)[2]["halo"] > 0
+
+
+@pytest.mark.parametrize("blend", ["linear", "gaussian"])
+def test_blending_changes_nothing_where_the_halo_holds_all_that_is_seen(blend, predict, tissue):
+    values = tissue((1, 1, 2, 70, 90))
+    _, plain, _ = predict(values)
+    _, made, _ = predict(values, blend, blend=blend)
+    assert np.abs(made.astype(int) - plain).max() <= 1
 
 
 def test_sr_keeps_dtype_and_units_and_divides_the_pixel_size(predict, tissue):
@@ -132,24 +225,66 @@ def test_sr_keeps_dtype_and_units_and_divides_the_pixel_size(predict, tissue):
     assert volume.origin[1] == -1.5
 
 
+def test_a_self_ensemble_is_the_mean_of_eight_and_keeps_their_deviation(
+    predict, network, tissue, tmp_path
+):
+    values = tissue((1, 1, 1, 40, 52), np.float32)
+    sr, made, _ = predict(values, self_ensemble=True, tile=64, shard=256)
+    window = read_volume(sr).intensity.windows[0]
+    eight = []
+    for turns in range(4):
+        for mirror in (False, True):
+            image = np.rot90(values[0, 0, 0], turns)
+            image = np.ascontiguousarray(image[:, ::-1] if mirror else image)
+            one = undivided(network, image, window)
+            eight.append(np.rot90(one[:, ::-1] if mirror else one, -turns))
+    np.testing.assert_allclose(made[0, 0, 0], np.mean(eight, 0), atol=1e-5)
+    std = open_level(tmp_path / "sr-std.ome.zarr")[0, 0, 0]
+    np.testing.assert_allclose(std, np.std(eight, 0), atol=1e-5)
+    assert json.loads((tmp_path / "std.done.json").read_text())["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("empty", "interpolated"), [(None, [0, 0]), ("constant", [1, 0]), (20, [1, 1])]
+)
+def test_empty_tiles_are_interpolated(empty, interpolated, predict, network, tissue):
+    values = tissue((1, 1, 1, 64, 96))
+    values[..., :64] = 7
+    values[..., 40, 40] = 20
+    sr, made, _ = predict(values, empty=empty, tile=32, halo=0)
+    window = read_volume(sr).intensity.windows[0]
+    # A tile of one grey level, and one of two.
+    for place, filled in zip((0, 32), interpolated):
+        inside = (slice(place, place + 32),) * 2
+        plain = undivided(build("bicubic", 4), values[0, 0, 0][inside], window)
+        network_made = undivided(network, values[0, 0, 0][inside], window)
+        expected = np.clip(plain if filled else network_made, 0, 255)
+        found = made[0, 0, 0, place * 4 : place * 4 + 128, place * 4 : place * 4 + 128]
+        assert np.abs(found - expected).max() < 1
+        assert np.abs(plain - network_made).max() > 2
+
+
 def test_finalise_refuses_shards_that_no_part_reported(predict, tissue, tmp_path):
     predict(tissue((1, 1, 1, 70, 90)), parts=3)
     markers = [tmp_path / f"sr.parts/{part}.json" for part in (0, 2)]
-    with pytest.raises(InputError, match="shards were not reported"):
-        finalise(
-            tmp_path / "sr.ome.zarr", tmp_path / "sr.plan.json", markers, tmp_path / "x.json", 1
-        )
-    assert not (tmp_path / "x.json").exists()
+    plan, done = tmp_path / "sr.plan.json", tmp_path / "x.json"
+    with pytest.raises(InputError, match=r"\(0, 0, 0, 128, 0\): 3 of 9 shards were not"):
+        finalise(tmp_path / "sr.ome.zarr", plan, markers, [], done, 1)
+    assert not done.exists()
 
 
-def test_finalise_names_a_shard_that_was_cut_short(predict, tissue, tmp_path):
+@pytest.mark.parametrize("pyramids", [0, 1])
+def test_a_shard_that_was_cut_short_is_named(pyramids, predict, tissue, tmp_path):
     sr, _, _ = predict(tissue((1, 1, 1, 70, 90)))
     shard = sr / "0/c/0/0/0/1/2"
     shard.write_bytes(shard.read_bytes()[:100])
+    plan, markers = tmp_path / "sr.plan.json", [tmp_path / "sr.parts/0.json"]
     with pytest.raises(InputError, match="0, 0, 0, 128, 256"):
-        finalise(
-            sr, tmp_path / "sr.plan.json", [tmp_path / "sr.parts/0.json"], tmp_path / "x.json", 1
-        )
+        if pyramids:
+            build_pyramid(sr, plan, markers, 0, 1, tmp_path / "x.json", 1)
+        else:
+            finalise(sr, plan, markers, [], tmp_path / "x.json", 1)
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_a_half_written_shard_at_the_edge_is_replaced(predict, tissue, tmp_path):
@@ -160,20 +295,40 @@ def test_a_half_written_shard_at_the_edge_is_replaced(predict, tissue, tmp_path)
     weights, plan = tmp_path / "w.safetensors", tmp_path / "sr.plan.json"
     marker = tmp_path / "sr.parts/0.json"
     run_part(tmp_path / "lr-sr.ome.zarr", weights, sr, plan, 0, marker, 1, "32")
-    finalise(sr, plan, [marker], tmp_path / "again.json", 1)
+    finalise(sr, plan, [marker], [], tmp_path / "again.json", 1)
     np.testing.assert_array_equal(open_level(sr)[:], made)
     assert json.loads((tmp_path / "again.json").read_text())["content"] == done["content"]
+
+
+def test_a_part_goes_on_after_its_last_block_but_not_after_other_code(predict, tissue, tmp_path):
+    sr, made, _ = predict(tissue((1, 1, 1, 70, 90)))
+    weights, plan = tmp_path / "w.safetensors", tmp_path / "sr.plan.json"
+    marker, shards = tmp_path / "sr.parts/0.json", sorted((sr / "0/c/0/0/0").rglob("?/?"))
+    blocks = Plan.read(plan).blocks()
+    digests = json.loads(marker.read_text())["digests"]["sr"]
+    first = {"sr": {place: digests[place] for place in list(digests)[:1]}}
+    key = f"{Plan.read(plan).id} code 32"
+    line = json.dumps({"key": key, "block": 0, "digests": first})
+    lr = tmp_path / "lr-sr.ome.zarr"
+    for code, again in (("code", len(blocks) - 1), ("other", len(blocks))):
+        # A kill cut the second line short.
+        marker.with_name("0.json.journal").write_text(f"{line}\n\n{line[:30]}")
+        before = {p: p.stat().st_mtime_ns for p in shards}
+        run_part(lr, weights, sr, plan, 0, marker, 1, "32", code)
+        assert sum(p.stat().st_mtime_ns > before[p] for p in shards) == again
+        assert json.loads(marker.read_text())["digests"]["sr"] == digests
+        assert not marker.with_name("0.json.journal").exists()
+    np.testing.assert_array_equal(open_level(sr)[:], made)
 
 
 def test_a_new_prediction_removes_the_markers_and_done_file_of_the_old_one(
     predict, tissue, tmp_path
 ):
-    values = tissue((1, 1, 1, 40, 50))
-    predict(values, parts=5)
+    predict(tissue((1, 1, 1, 40, 50)), parts=5)
     old = (tmp_path / "sr.plan.json").read_text()
-    sizes = (32, "auto", 2, (1, 64, 64), (1, 128, 128))
     paths = (tmp_path / "sr.plan.json", tmp_path / "sr.parts", tmp_path / "sr.done.json")
     lr, weights = tmp_path / "lr-sr.ome.zarr", tmp_path / "w.safetensors"
+    sizes = (2, (1, 64, 64), (1, 128, 128), SETTINGS)
     initialise(lr, weights, tmp_path / "sr.ome.zarr", *paths, *sizes)
     assert not paths[1].exists() and not paths[2].exists()
     assert paths[0].read_text() != old

@@ -10,7 +10,8 @@ import zarr
 from ome_zarr_models.v05 import Image
 from pssrflow.blocks import Region
 from pssrflow.errors import InputError
-from pssrflow.store import finish, halve, open_level, read_volume, write_shard
+from pssrflow.finish import finish, halve
+from pssrflow.store import open_level, read_volume, write_shard
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])

@@ -1,7 +1,13 @@
 SR_PLAN = f"{RESULTS}/{{sample}}/{{model}}/sr.plan.json"
 SR_PARTS = f"{RESULTS}/{{sample}}/{{model}}/sr.parts"
 SR_PART = f"{SR_PARTS}/{{part}}.json"
-PARTS = range(config["predict"]["parts"])
+SR_PYRAMID = f"{SR_PARTS}/pyramid.{{part}}.json"
+# Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
+# and, killed, goes on at the last, so fewer and longer ones lose nothing.
+PARTS = range(min(config["predict"]["parts"], 10_000))
+# Verifying and halving is so much quicker than the network that few jobs need help with it.
+PYRAMIDS = range(len(PARTS) // 8)
+PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision")}
 
 
 rule predict_init:
@@ -24,8 +30,8 @@ rule predict_init:
         lr=LR_STORE,
         weights=WEIGHTS,
         sr=SR_STORE,
-        tile=config["predict"]["tile"],
-        halo=config["predict"]["halo"],
+        std=STD_STORE,
+        settings=PREDICT,
         markers=SR_PARTS,
         done=SR_DONE,
         parts=len(PARTS),
@@ -50,15 +56,41 @@ rule predict_part:
         "../../envs/pssrflow.yaml"
     threads: max(1, workflow.cores // len(PARTS))
     resources:
-        mem_mb=4000,
+        mem_mb=config["predict"]["memory"],
     params:
         lr=LR_STORE,
         weights=WEIGHTS,
         sr=SR_STORE,
+        std=STD_STORE,
         precision=config["predict"]["precision"],
         code=code("predict_part"),
     script:
         "../scripts/predict_part.py"
+
+
+rule predict_pyramid:
+    """Verify a share of the shards and build the pyramid above them, where parts are many."""
+    input:
+        plan=SR_PLAN,
+        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+    output:
+        marker=SR_PYRAMID,
+    log:
+        f"{LOGS}/predict/{{sample}}.{{model}}.pyramid.{{part}}.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.pyramid.{{part}}.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        sr=SR_STORE,
+        std=STD_STORE,
+        parts=len(PYRAMIDS),
+        code=code("predict_pyramid"),
+    script:
+        "../scripts/predict_pyramid.py"
 
 
 rule predict_finalise:
@@ -66,6 +98,7 @@ rule predict_finalise:
     input:
         plan=SR_PLAN,
         parts=expand(SR_PART, part=PARTS, allow_missing=True),
+        pyramid=expand(SR_PYRAMID, part=PYRAMIDS, allow_missing=True),
     output:
         done=SR_DONE,
     log:
@@ -79,6 +112,7 @@ rule predict_finalise:
         mem_mb=4000,
     params:
         sr=SR_STORE,
+        std=STD_STORE,
         code=code("predict_finalise"),
     script:
         "../scripts/predict_finalise.py"

@@ -1,14 +1,17 @@
 """Rule predict_finalise: verify every shard and build the pyramid."""
 
 from pssrflow.jobs import job
-from pssrflow.predict import finalise
+from pssrflow.prediction.stage import finalise
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads, snakemake.params.sr):
+    params = snakemake.params
+    with job(snakemake.log[0], snakemake.threads, params.sr):
         finalise(
-            sr=snakemake.params.sr,
+            sr=params.sr,
+            std=params.std,
             plan=snakemake.input.plan,
             markers=snakemake.input.parts,
+            pyramid=snakemake.input.pyramid,
             done=snakemake.output.done,
             threads=snakemake.threads,
         )

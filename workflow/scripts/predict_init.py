@@ -1,20 +1,21 @@
-"""Rule predict_init: create the empty SR store and deal its shards to the parts."""
+"""Rule predict_init: create the empty SR store and deal its blocks to the parts."""
 
 from pssrflow.jobs import job
-from pssrflow.predict import initialise
+from pssrflow.prediction.stage import initialise
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads, snakemake.params.sr):
+    params = snakemake.params
+    with job(snakemake.log[0], snakemake.threads, params.sr):
         initialise(
-            lr=snakemake.params.lr,
-            weights=snakemake.params.weights,
-            sr=snakemake.params.sr,
+            lr=params.lr,
+            weights=params.weights,
+            sr=params.sr,
+            std=params.std,
             plan=snakemake.output.plan,
-            markers=snakemake.params.markers,
-            done=snakemake.params.done,
-            tile=snakemake.params.tile,
-            halo=snakemake.params.halo,
-            parts=snakemake.params.parts,
-            chunk=snakemake.params.chunk,
-            shard=snakemake.params.shard,
+            markers=params.markers,
+            done=params.done,
+            parts=params.parts,
+            chunk=params.chunk,
+            shard=params.shard,
+            settings=params.settings,
         )

@@ -1,18 +1,20 @@
-"""Rule predict_part: super-resolve the shards of one part."""
+"""Rule predict_part: super-resolve the blocks of one part."""
 
 from pssrflow.jobs import job
-from pssrflow.predict import run_part
+from pssrflow.prediction.stage import run_part
 
 if __name__ == "__main__":
-    output, store = snakemake.output.marker, snakemake.params.sr
-    with job(snakemake.log[0], snakemake.threads, output, shares=store):
+    output, params = snakemake.output.marker, snakemake.params
+    with job(snakemake.log[0], snakemake.threads, output, shares=params.sr):
         run_part(
-            lr=snakemake.params.lr,
-            weights=snakemake.params.weights,
-            sr=store,
+            lr=params.lr,
+            weights=params.weights,
+            sr=params.sr,
+            std=params.std,
             plan=snakemake.input.plan,
             part=int(snakemake.wildcards.part),
             marker=output,
             threads=snakemake.threads,
-            precision=snakemake.params.precision,
+            precision=params.precision,
+            code=params.code,
         )

@@ -1,6 +1,7 @@
 """How a volume is cut: regions, shards and parts, computed once and never overlapping."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,17 +21,27 @@ class Region:
     def shape(self) -> tuple[int, ...]:
         return tuple(b - a for a, b in zip(self.start, self.stop))
 
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return math.prod(self.shape)
+
+    def within(self, outer) -> tuple[slice, ...]:
+        """Where this region lies in an array that holds the region `outer` of the same volume."""
+        return tuple(slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, outer.start))
+
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z) that the region holds, in order."""
         return itertools.product(*(range(a, b) for a, b in zip(self.start[:3], self.stop[:3])))
 
 
-def cut(shape, size) -> list[Region]:
+def cut(shape, size, start=None) -> list[Region]:
     """Cut an array of `shape` into boxes of `size`; the last along an axis may be smaller.
 
     Used for shards: `size` is then the shard shape, so each region is one file with one writer.
+    With a `start`, only what lies between it and `shape` is cut.
     """
-    starts = itertools.product(*(range(0, n, s) for n, s in zip(shape, size)))
+    starts = itertools.product(*map(range, start or (0,) * len(shape), shape, size))
     return [Region(a, tuple(min(i + s, n) for i, s, n in zip(a, size, shape))) for a in starts]
 
 

@@ -106,6 +106,8 @@ def _impossible(config):
                 f"ingest.shard: {shard} pixels along {axis} are no multiple of the chunk, {chunk}. "
                 f"Accepted: {chunk}, {2 * chunk}, {3 * chunk} ..."
             )
+        if chunk % 2 and axis != "z":
+            yield f"ingest.chunk: found {chunk} pixels along {axis}. Accepted: an even number"
     low, high = ingest["percentiles"]
     if low >= high:
         yield f"ingest.percentiles: found {low} and {high}. Accepted: a low, then a higher one"

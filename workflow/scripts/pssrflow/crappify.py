@@ -16,9 +16,10 @@ import numpy as np
 from pssrflow.blocks import Region, spans
 from pssrflow.crappifier import NOISE_BLOCK, Crappifier, NoiseKey, crappify_region, lr_shape
 from pssrflow.errors import InputError
+from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, windows
 from pssrflow.jobs import INTERPRETER_MB, affordable, start_worker
-from pssrflow.store import create, finish, open_level, read_plane, read_volume, write_shard
+from pssrflow.store import create, open_level, read_plane, read_volume, write_shard
 
 log = logging.getLogger(__name__)
 

@@ -1,6 +1,16 @@
 """Which device computes, and in which precision."""
 
+import contextlib
+import fcntl
+import logging
+import os
+import tempfile
+import time
+from pathlib import Path
+
 import torch
+
+log = logging.getLogger(__name__)
 
 DTYPES = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32}
 
@@ -20,3 +30,56 @@ def best_precision(device):
         able = torch.cpu.get_capabilities()
         return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "32"
     return "32"
+
+
+@contextlib.contextmanager
+def claimed_device():
+    """A device for this job: of several GPUs one that no other job of this user's has.
+
+    Snakemake gives GPUs to nobody on a single machine, so each has a lock file; with more jobs
+    than GPUs, jobs wait.
+    """
+    device = best_device()
+    if device.type != "cuda":
+        yield device
+        return
+    names = [
+        str(torch.cuda.get_device_properties(i).uuid) for i in range(torch.cuda.device_count())
+    ]
+    with one_of(names) as index:
+        yield torch.device("cuda", index)
+
+
+@contextlib.contextmanager
+def one_of(names, every=0.5):
+    """Lock one of several things by name and give its index; the lock ends with the process.
+
+    Parameters
+    ----------
+    names : list of str
+    every : float
+        Seconds between two looks, while all are taken.
+    """
+    folder = Path(tempfile.gettempdir(), f"pssrflow-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        streams = [stack.enter_context(open(folder / f"{name}.lock", "a")) for name in names]
+        index = _first_free(streams)
+        if index is None:
+            log.info("all %d devices are taken by other jobs; waiting", len(names))
+        while index is None:
+            time.sleep(every)
+            index = _first_free(streams)
+        yield index
+
+
+def _first_free(streams):
+    return next((i for i, stream in enumerate(streams) if _lock(stream)), None)
+
+
+def _lock(stream):
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

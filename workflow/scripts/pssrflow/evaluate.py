@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from pssrflow.metrics import MEANS, AffineFit, nrmse, psnr
+from pssrflow.prediction import interpolate
 from pssrflow.store import open_level, read_volume
-from pssrflow.tiles import interpolate
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ def evaluate(hr, lr, sr, scale, shift, sample, model, table):
         CSV.
     """
     stores = open_level(hr), open_level(lr), open_level(sr)
-    volume, lr_scale = read_volume(hr), read_volume(lr).intensity
+    volume = read_volume(hr)
     data_range = volume.intensity.white - volume.intensity.black
     rows = []
     for plane in itertools.product(*(range(n) for n in stores[0].shape[:3])):
         place = {"sample": sample, "model": model} | dict(zip("tcz", plane))
-        pieces = functools.partial(_pieces, *stores, plane, scale, shift, lr_scale)
+        pieces = functools.partial(_pieces, *stores, plane, scale, shift)
         rows += [place | row for row in measure_plane(pieces, data_range)]
     frame = pd.DataFrame(rows)
     order = ["sample", "model", "method", "t", "c", "z"]
@@ -47,12 +47,12 @@ def evaluate(hr, lr, sr, scale, shift, sample, model, table):
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def _pieces(truth, coarse, predicted, plane, scale, shift, lr_scale):
+def _pieces(truth, coarse, predicted, plane, scale, shift):
     """Truth and images of every piece of a plane, float32, read one piece at a time."""
     for sr_box, hr_box in matched_boxes(truth.shape[3:], predicted.shape[3:], shift):
         images = {
             "sr": predicted[(*plane, *sr_box)].astype(np.float32),
-            "bicubic": interpolate(coarse, plane, *sr_box, scale, lr_scale),
+            "bicubic": interpolate(coarse, plane, *sr_box, scale),
         }
         yield truth[(*plane, *hr_box)].astype(np.float32), images
 

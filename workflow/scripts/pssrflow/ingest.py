@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pssrflow.errors import InputError
+from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, Intensity
 from pssrflow.jobs import affordable
 from pssrflow.readers import open_acquisition
 from pssrflow.sources import describe_source
-from pssrflow.store import Volume, create, finish, open_level, write_shard
+from pssrflow.store import Volume, create, open_level, write_shard
 
 log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from skimage.registration import phase_cross_correlation
 from pssrflow.errors import InputError
 from pssrflow.jobs import write_json
 from pssrflow.patches import check_pair
+from pssrflow.prediction import interpolate
 from pssrflow.store import open_level, read_volume
-from pssrflow.tiles import interpolate
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def register(hr, lr, scale, sample, done):
         _middle(min(h, n * scale)) for h, n in zip(hr_volume.shape[3:], lr_volume.shape[3:])
     )
     truth = open_level(hr)[(*plane, rows, cols)].astype(np.float32)
-    coarse = interpolate(open_level(lr), plane, rows, cols, scale, lr_volume.intensity)
+    coarse = interpolate(open_level(lr), plane, rows, cols, scale)
     match = measure_shift(truth, coarse, scale)
     log.info("%s: HR lies %s HR pixels beside LR, %s", sample, match.subpixel, match)
     if not match.same_field:

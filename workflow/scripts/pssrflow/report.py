@@ -17,8 +17,8 @@ from pssrflow.degradation import calibration_summary, twins_of
 from pssrflow.evaluate import matched_boxes
 from pssrflow.jobs import read_json
 from pssrflow.metrics import AffineFit
-from pssrflow.store import open_level, read_volume
-from pssrflow.tiles import interpolate
+from pssrflow.prediction import interpolate
+from pssrflow.store import open_level
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -177,7 +177,6 @@ class Seen:
         self.shift = shift or (0, 0)
         self.grey = 1.0, 0.0
         self.lr, self.sr, self.hr = open_level(lr), open_level(sr), hr and open_level(hr)
-        self.intensity = read_volume(lr).intensity
         self.plane = tuple(n // 2 for n in self.sr.shape[:3])
         bounds = self.hr.shape if self.hr is not None else self.sr.shape
         boxes = [sr_box for sr_box, _ in matched_boxes(bounds[3:], self.sr.shape[3:], self.shift)]
@@ -216,7 +215,7 @@ class Seen:
         lr_box = slice(rows.start // s, rows.stop // s), slice(cols.start // s, cols.stop // s)
         found = {
             "LR": self.lr[(*self.plane, *lr_box)],
-            "bicubic": interpolate(self.lr, self.plane, rows, cols, s, self.intensity),
+            "bicubic": interpolate(self.lr, self.plane, rows, cols, s),
             "SR": self.sr[(*self.plane, rows, cols)],
         }
         if self.hr is not None:

@@ -1,4 +1,4 @@
-"""OME-Zarr volumes (OME-NGFF 0.5, Zarr v3): create, fill shard by shard, pyramid, finish.
+"""OME-Zarr volumes (OME-NGFF 0.5, Zarr v3): create, read, fill shard by shard.
 
 Reference: https://ngff.openmicroscopy.org/0.5/
 """
@@ -7,8 +7,7 @@ import hashlib
 import math
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,12 @@ import zarr
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
-from pssrflow.blocks import Region, cut, spans
-from pssrflow.compiled import compiled
+from pssrflow.blocks import Region, cut
 from pssrflow.errors import InputError
 from pssrflow.intensity import Intensity
-from pssrflow.jobs import write_json
 
 AXES = ("t", "c", "z", "y", "x")
 DTYPES = ("uint8", "uint16", "int16", "float32")
-# Rows of a pyramid level that are made at once.
-STRIP = 512
 # What tensorstore does at once.
 CONCURRENCY = ("data_copy_concurrency", "file_io_concurrency")
 COLOURS = ("FFFFFF", "00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
@@ -106,7 +101,7 @@ def create(path, volume):
             compressors=[zarr.codecs.ZstdCodec(level=1)],
             dimension_names=AXES,
         )
-    _describe(group, path, volume)
+    describe(path, volume)
 
 
 def _discard(path):
@@ -196,111 +191,9 @@ def digest(values):
     return hashlib.sha256(values.data).hexdigest()
 
 
-def finish(path, done, digests, threads, intensity=None, **facts):
-    """Verify every shard against its digest, build the pyramid, write the done file by rename.
-
-    Parameters
-    ----------
-    path, done : path-like
-        The store and the JSON beside it.
-    digests : dict of Region to str
-        What the writers of level 0 reported.
-    intensity : Intensity, optional
-        Constants that were not known when the store was created.
-    **facts
-        Written to the done file as they are.
-
-    Raises
-    ------
-    InputError
-        A shard is missing, cannot be decoded or holds other pixels than were written.
-    """
-    volume = read_volume(path)
-    if intensity is not None:
-        volume = replace(volume, intensity=intensity)
-        _describe(zarr.open_group(path, mode="r+"), path, volume)
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda r: _verify(path, r, digests.get(r)), volume.shards()))
-        for level in range(1, len(volume.level_shapes())):
-            list(pool.map(lambda r, k=level: _reduce(path, k, r), volume.shards(level)))
-    write_json(done, _summary(path, volume, digests) | facts)
-
-
-def content_hash(volume, digests):
-    """One hash for the pixels of a store and where they lie."""
-    lines = [repr((tuple(volume.shape), volume.dtype))]
-    lines += [f"{region.start} {digests[region]}" for region in sorted(digests)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _verify(path, region, expected):
-    where = f"{path}/0 at t,c,z,y,x = {region.start}"
-    try:
-        found = digest(open_level(path)[region.slices])
-    except (RuntimeError, ValueError, OSError) as error:
-        raise InputError(where, f"this shard cannot be read back ({error})") from error
-    if found != expected:
-        raise InputError(where, "this shard is missing or holds other pixels than were written")
-
-
-def _reduce(path, level, region):
-    source, target = open_level(path, level - 1), open_level(path, level, "r+")
-    (top, left), (bottom, right) = region.start[3:], region.stop[3:]
-    height, width = source.shape[3:]
-    cols = slice(2 * left, min(2 * right, width))
-    values = np.empty((len(list(region.planes())), bottom - top, right - left), target.dtype)
-    for made, plane in zip(values, region.planes()):
-        for start, stop in spans(top, bottom, STRIP):
-            rows = slice(2 * start, min(2 * stop, height))
-            made[start - top : stop - top] = halve(read_plane(source, plane, rows, cols))
-    write_shard(target, region, values.reshape(region.shape))
-
-
-def halve(plane):
-    """Mean of 2x2 pixels of a plane (y, x); an odd last row or column counts twice."""
-    halved = np.empty([math.ceil(n / 2) for n in plane.shape], plane.dtype)
-    mean = _float_mean if plane.dtype.kind == "f" else _rounded_mean
-    mean(plane, halved)
-    return halved
-
-
-@compiled
-def _rounded_mean(plane, made):
-    bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
-    for i in range(made.shape[0]):
-        above, below = 2 * i, min(2 * i + 1, bottom)
-        for j in range(made.shape[1]):
-            x = min(2 * j + 1, right)
-            total = np.int32(plane[above, 2 * j]) + np.int32(plane[above, x])
-            total += np.int32(plane[below, 2 * j]) + np.int32(plane[below, x])
-            made[i, j] = (total + 2) >> 2
-
-
-@compiled
-def _float_mean(plane, made):
-    bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
-    for i in range(made.shape[0]):
-        above, below = 2 * i, min(2 * i + 1, bottom)
-        for j in range(made.shape[1]):
-            x = min(2 * j + 1, right)
-            total = plane[above, 2 * j] + plane[above, x] + plane[below, 2 * j] + plane[below, x]
-            made[i, j] = total / np.float32(4)
-
-
-def _summary(path, volume, digests):
-    return {
-        "store": Path(path).name,
-        "shape": list(volume.shape),
-        "dtype": volume.dtype,
-        "content": content_hash(volume, digests),
-        "shards": len(digests),
-        "pixel_size_um": list(volume.pixel_size),
-        **volume.intensity.to_json(),
-    }
-
-
-def _describe(group, path, volume):
-    group.attrs.update(
+def describe(path, volume):
+    """Write what the metadata of a store say."""
+    zarr.open_group(path, mode="r+").attrs.update(
         {
             "ome": {
                 "version": "0.5",

@@ -25,7 +25,8 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x):
-        return x + self.second(F.relu(self.first(x)))
+        # In place: a third less memory, and the gradients need neither of what is overwritten.
+        return self.second(F.relu(self.first(x), inplace=True)).add_(x)
 
 
 class UNet(nn.Module):

@@ -1,0 +1,111 @@
+"""How much around a tile the network must see, measured on the volume that it is used on."""
+
+import logging
+
+import numpy as np
+import torch
+
+from pssrflow.networks import receptive_halo
+from pssrflow.prediction.tiles import with_halo
+from pssrflow.store import open_level, read_plane, read_volume
+
+log = logging.getLogger(__name__)
+
+# A tile may differ from an undivided pass by this many grey levels, which rounding to them can
+# double; of float data, by this part of the range.
+TOLERANCE, FLOAT_TOLERANCE = 0.5, 5e-5
+# Squares on which the halo is measured, of how many strides of the network, and places along
+# every axis that compete for them.
+PROBES, CORE, PLACES = 4, 4, 4
+
+
+def measure_halo(network, lr, seen="window"):
+    """Smallest halo whose tiles differ from an undivided pass by less than half a grey level.
+
+    Measured on the volume itself, at places spread over it. A network's theoretical halo is
+    larger: far pixels reach the result through many small weights.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    lr : path-like
+    seen : str
+        How the network takes grey levels; see `Intensity.seen_by`.
+
+    Returns
+    -------
+    int
+        LR pixels; a multiple of the network's stride, at most the theoretical halo.
+    """
+    theory = receptive_halo(network)
+    array, volume = open_level(lr), read_volume(lr)
+    windows = volume.intensity.seen_by(seen).windows
+    halos = _halos(theory, network.stride)
+    errors = [
+        _errors(network, array, windows, halos, place)
+        for place in _busiest(array, windows, network.stride)
+    ]
+    # Errors need not fall steadily: every larger halo must pass too.
+    passes = np.max(errors, axis=0) < _tolerance(volume)
+    passes = np.logical_and.accumulate(passes[::-1])[::-1]
+    halo = halos[np.argmax(passes)] if passes.any() else theory
+    log.info("halo of %d LR pixels (the receptive field reaches %d)", halo, theory)
+    return halo
+
+
+def _tolerance(volume):
+    if volume.dtype != "float32":
+        return TOLERANCE
+    return FLOAT_TOLERANCE * (volume.intensity.white - volume.intensity.black)
+
+
+def _halos(theory, stride):
+    """Halos to try, each at most half as large again as the one before.
+
+    The widest take most of the time, so they are few.
+    """
+    halos = [0]
+    while halos[-1] < theory:
+        wider = max(halos[-1] + stride, halos[-1] * 3 // (2 * stride) * stride)
+        halos.append(min(wider, theory))
+    return halos
+
+
+def _busiest(array, windows, stride):
+    """Where the LR volume varies most: (plane, row, column) of a few squares, of many looked at."""
+    looked = {}
+    for place in np.ndindex(PLACES, PLACES, PLACES):
+        plane = tuple(int(n * (place[0] + 0.5) / PLACES) for n in array.shape[:3])
+        corner = [
+            int(n * (p + 0.5) / PLACES) // stride * stride
+            for n, p in zip(array.shape[3:], place[1:])
+        ]
+        low, high = windows[plane[1]]
+        square = read_plane(array, plane, *_square(array, corner, stride))
+        looked[(plane, *corner)] = square.std() / (high - low)
+    return sorted(looked, key=looked.get)[-PROBES:]
+
+
+def _square(array, corner, stride):
+    return [slice(c, min(c + CORE * stride, n)) for c, n in zip(corner, array.shape[3:])]
+
+
+def _errors(network, array, windows, halos, place):
+    """Largest error at one place for every halo, in grey levels."""
+    plane, *corner = place
+    low, high = windows[plane[1]]
+    square, images = _square(array, corner, network.stride), []
+    for halo in halos:
+        read = [
+            with_halo(s.start, s.stop, n, halo, network.stride)
+            for s, n in zip(square, array.shape[3:])
+        ]
+        values = (read_plane(array, plane, *read).astype(np.float32) - low) / (high - low)
+        with torch.inference_mode():
+            made = network(torch.from_numpy(values)[None, None])[0, 0].float().numpy()
+        keep = (
+            slice((s.start - r.start) * network.scale, (s.stop - r.start) * network.scale)
+            for s, r in zip(square, read)
+        )
+        images.append(made[tuple(keep)] * (high - low))
+    return [np.abs(image - images[-1]).max() for image in images]

@@ -1,0 +1,45 @@
+"""What a part has finished, line by line, so that a killed one goes on where it was."""
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+
+class Journal:
+    """Lines of JSON beside the marker of a part; one for each block that is written.
+
+    Parameters
+    ----------
+    path : path-like
+    key : str
+        Names everything that decides what the blocks hold; lines of another key are not trusted.
+    """
+
+    def __init__(self, path, key):
+        self.path, self.key = Path(path), key
+
+    def read(self) -> dict[int, dict]:
+        """What was said of every finished block, by its number."""
+        found = {}
+        with contextlib.suppress(FileNotFoundError):
+            for line in self.path.read_text().splitlines():
+                # The last line may have been cut short by a kill.
+                with contextlib.suppress(json.JSONDecodeError):
+                    entry = json.loads(line)
+                    if entry["key"] == self.key:
+                        found[entry["block"]] = entry["digests"]
+        return found
+
+    def add(self, block, digests):
+        """Say that a block is written; on disk when this returns."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a") as stream:
+            # A line of its own, even after one that a kill cut short.
+            line = json.dumps({"key": self.key, "block": block, "digests": digests})
+            stream.write(f"\n{line}\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def remove(self):
+        self.path.unlink(missing_ok=True)

@@ -1,0 +1,293 @@
+"""Read, infer, stitch and write at the same time, with little of each waiting for the next."""
+
+import itertools
+import logging
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from pssrflow.blocks import Region, cut
+from pssrflow.compiled import compiled
+from pssrflow.intensity import Intensity
+from pssrflow.prediction.inference import Inference
+from pssrflow.prediction.tiles import Cutting, Tile
+from pssrflow.store import read_plane, write_shard
+
+log = logging.getLogger(__name__)
+
+# Threads that read, which mostly wait for a disk or a server, and batches of tiles read ahead.
+READERS, READ_AHEAD = 4, 4
+# Batches that wait to be stitched. As many shards wait to be written as a block has.
+MADE_AHEAD = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One tile of one plane of a block, and whether it is the last of them.
+
+    Attributes
+    ----------
+    block : int
+        Number of the block.
+    region : Region
+        What the block covers of the SR volume.
+    plane : tuple of int
+        t, c, z in the SR volume.
+    tile : Tile
+    ends_plane, ends_block : bool
+    """
+
+    block: int
+    region: Region
+    plane: tuple[int, int, int]
+    tile: Tile
+    ends_plane: bool
+    ends_block: bool
+
+    @property
+    def size(self):
+        """LR pixels that are read, y and x."""
+        return tuple(s.stop - s.start for s in self.tile.read)
+
+
+@dataclass(frozen=True)
+class Source:
+    """LR pixels as a network takes them.
+
+    Attributes
+    ----------
+    array : zarr.Array
+        LR, TCZYX.
+    intensity : Intensity
+        As the network sees it.
+    depth : int
+        LR plane that the first SR plane is made of.
+    empty : str or float, optional
+        Tiles that are not worth a network: "constant" for those of one value, or a grey level
+        that no pixel of them exceeds.
+    mask : zarr.Array, optional
+        As large as the LR image; tiles in which it is 0 everywhere are not worth a network.
+    """
+
+    array: object
+    intensity: Intensity
+    depth: int = 0
+    empty: str | float | None = None
+    mask: object = None
+
+    def load(self, batch):
+        """A batch of steps; what each reads, as the network sees it, and whether that is empty."""
+        return batch, [self._load(step) for step in batch]
+
+    def _load(self, step):
+        plane = (*step.plane[:2], step.plane[2] + self.depth)
+        values = read_plane(self.array, plane, *step.tile.read)
+        low, high = self.intensity.windows[plane[1]]
+        scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        return scaled, self._is_empty(values) or self._is_masked(plane, step.tile)
+
+    def _is_empty(self, values):
+        if self.empty is None:
+            return False
+        return values.max() <= (values.min() if self.empty == "constant" else self.empty)
+
+    def _is_masked(self, plane, tile):
+        if self.mask is None:
+            return False
+        # One channel and time of a mask hold for all.
+        place = [min(i, n - 1) for i, n in zip(plane, self.mask.shape)]
+        return not read_plane(self.mask, tuple(place), *tile.read).any()
+
+
+def steps(cutting: Cutting, blocks):
+    """Every tile of some blocks, in the order in which they are made.
+
+    Parameters
+    ----------
+    cutting : Cutting
+    blocks : dict of int to Region
+    """
+    for number, region in blocks.items():
+        tiles, planes = cutting.tiles(*region.slices[3:]), list(region.planes())
+        for plane, tile in itertools.product(planes, tiles):
+            last = tile is tiles[-1]
+            yield Step(number, region, plane, tile, last, last and plane == planes[-1])
+
+
+def batched(items, size):
+    """Consecutive steps whose tiles read equally many pixels, at most `size` together."""
+    for _, equal in itertools.groupby(items, lambda step: step.size):
+        while batch := list(itertools.islice(equal, size)):
+            yield batch
+
+
+def ahead(pool, function, items, waiting):
+    """Results of `function` in order, some of them computed before they are asked for.
+
+    Parameters
+    ----------
+    pool : Executor
+    function : callable
+    items : iterable
+    waiting : int
+        Results that may wait, besides the one that is asked for.
+    """
+    futures = deque()
+    try:
+        for item in items:
+            futures.append(pool.submit(function, item))
+            if len(futures) > waiting:
+                yield futures.popleft().result()
+        while futures:
+            yield futures.popleft().result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def run(work, source: Source, inference: Inference, canvas, arrays, threads):
+    """Make blocks and write them; reading, computing and writing go on side by side.
+
+    Parameters
+    ----------
+    work : iterable of Step
+    source : Source
+    inference : Inference
+    canvas : Canvas
+    arrays : dict of str to zarr.Array
+        Where the images of the inference go, by their names.
+    threads : int
+        That write.
+
+    Yields
+    ------
+    int, str, Region, str
+        Block, image, shard and digest of every shard that is written, in order.
+    """
+    waiting = len(arrays) * canvas.shards
+    with ExitStack() as stack:
+        readers, device, writers = (
+            stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, 1, threads)
+        )
+        loaded = ahead(readers, source.load, batched(work, inference.batch), READ_AHEAD)
+        made = ahead(device, lambda batch: _made(inference, *batch), loaded, MADE_AHEAD)
+        blocks = canvas.blocks(itertools.chain.from_iterable(made))
+        written = ahead(writers, lambda s: _written(arrays, s), _shards(blocks, arrays), waiting)
+        yield from written
+
+
+def _shards(blocks, arrays):
+    """Block, image, shard and pixels, of all shards of all blocks."""
+    for step, images in blocks:
+        for name, pixels in images.items():
+            size = arrays[name].shards or arrays[name].chunks
+            for shard in cut(step.region.stop, size, step.region.start):
+                yield step.block, name, shard, pixels[shard.within(step.region)]
+
+
+def _written(arrays, shard):
+    block, name, region, pixels = shard
+    return block, name, region, write_shard(arrays[name], region, pixels)
+
+
+def _made(inference, batch, loaded):
+    """Steps of a batch, and what each keeps of its images by name (as `Inference`)."""
+    wanted = [image for image, empty in loaded if not empty]
+    inferred = iter(inference(wanted) if wanted else ())
+    made = []
+    for step, (image, empty) in zip(batch, loaded):
+        images = inference.empty(image) if empty else next(inferred)
+        made.append((step, {name: whole[step.tile.keep] for name, whole in images.items()}))
+    return made
+
+
+class Canvas:
+    """Where the tiles of a block come together.
+
+    Parameters
+    ----------
+    cutting : Cutting
+    intensity : Intensity
+        Constants that turn what the network gives into grey levels.
+    dtypes : dict of str to dtype
+        Of every image that is kept.
+    blend : str
+        "none", or how neighbouring tiles are weighted.
+    """
+
+    def __init__(self, cutting, intensity, dtypes, blend):
+        self.cutting, self.intensity, self.dtypes, self.blend = cutting, intensity, dtypes, blend
+        self.shards = math.prod(b // s for b, s in zip(cutting.block, cutting.shard))
+
+    def blocks(self, made):
+        """Steps that end a block, and the pixels of that block by name."""
+        pixels, planes = {}, {}
+        for step, images in made:
+            if not pixels:
+                pixels = {n: np.empty(step.region.shape, d) for n, d in self.dtypes.items()}
+            for name, image in images.items():
+                planes[name] = self._paste(planes.get(name), step, image)
+            if step.ends_plane:
+                for name, plane in planes.items():
+                    self._digitise(name, plane, step, pixels[name])
+                planes = {}
+            if step.ends_block:
+                yield step, pixels
+                pixels = {}
+
+    def _paste(self, plane, step, image):
+        rows, cols = step.region.slices[3:]
+        whole = (rows.stop - rows.start, cols.stop - cols.start)
+        if self.blend == "none" and image.shape == whole:
+            return image
+        if plane is None:
+            plane = np.zeros(whole, np.float32)
+        place = tuple(
+            slice(w.start - b.start, w.stop - b.start)
+            for w, b in zip(step.tile.write, (rows, cols))
+        )
+        if self.blend == "none":
+            plane[place] = image
+        else:
+            down, along = self.cutting.weights(step.tile, self.blend)
+            plane[place] += image * down[:, None] * along
+        return plane
+
+    def _digitise(self, name, plane, step, pixels):
+        low, high = self.intensity.windows[step.plane[1]]
+        inside = tuple(i - a for i, a in zip(step.plane, step.region.start))
+        # A standard deviation has no offset.
+        offset = low if name == "sr" else 0
+        digitise(plane, np.float32(high - low), np.float32(offset), pixels[inside])
+
+
+def digitise(image, span, low, made):
+    """Grey levels of an image from 0 to 1, rounded and clipped to what `made` can hold.
+
+    Parameters
+    ----------
+    image : ndarray (y, x) of float32
+    span, low : float32
+        Grey levels between 0 and 1, and at 0.
+    made : ndarray (y, x)
+        Receives them.
+    """
+    # Detail may exceed what the coarse image reached, so only the data type limits it.
+    if made.dtype.kind == "f":
+        np.multiply(image, span, out=made)
+        made += low
+        return
+    limits = np.iinfo(made.dtype)
+    _rounded(image, span, low, np.float32(limits.min), np.float32(limits.max), made)
+
+
+@compiled
+def _rounded(image, span, low, least, most, made):
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            grey = np.rint(image[i, j] * span + low)
+            made[i, j] = min(max(grey, least), most)

@@ -1,0 +1,333 @@
+"""Super-resolve a volume of any size: plan it in parts, run a part, put the parts together."""
+
+import contextlib
+import itertools
+import logging
+import os
+import shutil
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from pssrflow.blocks import share
+from pssrflow.devices import best_precision, claimed_device
+from pssrflow.errors import InputError
+from pssrflow.finish import climb, finish, roots
+from pssrflow.jobs import read_json, write_json
+from pssrflow.networks import load_weights
+from pssrflow.prediction.halo import measure_halo
+from pssrflow.prediction.inference import Inference, fitting_batch
+from pssrflow.prediction.journal import Journal
+from pssrflow.prediction.memory import LARGEST, affordable_tile, bytes_per_pixel, tile_bytes
+from pssrflow.prediction.pipeline import Canvas, Source, run, steps
+from pssrflow.prediction.plan import Plan
+from pssrflow.prediction.tiles import Cutting
+from pssrflow.store import create, open_level, read_volume
+
+log = logging.getLogger(__name__)
+
+# Seconds between two lines of a part's log that say how far it is.
+REPORT_EVERY = 60
+
+
+def initialise(lr, weights, sr, plan, markers, done, parts, chunk, shard, settings, std=None):
+    """Create the empty SR store and write the plan that the parts follow.
+
+    Parameters
+    ----------
+    lr, sr : path-like
+        OME-Zarr stores, read and created.
+    weights : path-like
+    plan : path-like
+        JSON; see `Plan`.
+    markers, done : path-like
+        Folder of markers and done file of an earlier prediction; removed before its store is.
+    parts : int
+    chunk, shard : sequence of int
+        z, y, x of the SR store.
+    settings : dict
+        The section `predict` of the configuration.
+    std : path-like
+        OME-Zarr store of an ensemble's standard deviation; created if there is an ensemble.
+    """
+    network, facts = load_weights(weights)
+    _say_what_it_sees(network)
+    source = read_volume(lr)
+    box = tuple(slice(0, n) for n in source.shape[2:])
+    volume = sr_volume(source, facts["scale"], chunk, shard, box)
+    made = _plan(network, facts, lr, volume, source, box, parts, settings)
+    Path(done).unlink(missing_ok=True)
+    shutil.rmtree(markers, ignore_errors=True)
+    create(sr, volume)
+    if made.std:
+        create(std, replace(volume, dtype="float32"))
+    cutting = made.cutting
+    log.info(
+        "SR %s: %d blocks of %s in %d parts, tiles of %d LR pixels, halo %d",
+        volume.shape,
+        len(made.blocks()),
+        cutting.block,
+        parts,
+        cutting.tile,
+        cutting.halo,
+    )
+    made.write(plan)
+
+
+def _say_what_it_sees(network):
+    if getattr(network, "global_pooling", False):
+        log.warning(
+            "this network pools over the whole image: tiles see only their own mean, which no halo "
+            "mends; `predict.blend` hides the seams"
+        )
+
+
+def _plan(network, facts, lr, volume, source, box, parts, settings):
+    """The plan of a prediction, with the tile and halo that network and memory ask for."""
+    cutting = Cutting(
+        lr_shape=source.shape[3:],
+        origin=tuple(b.start for b in box[1:]),
+        sr_shape=volume.shape[2:],
+        shard=volume.shard_shape()[2:],
+        scale=facts["scale"],
+        stride=network.stride,
+        tile=LARGEST,
+        halo=0,
+        overlap=0 if settings["blend"] == "none" else settings["overlap"],
+    )
+    ensemble = settings["self_ensemble"] or hasattr(network, "members")
+    each = bytes_per_pixel(network)
+    held = np.dtype(volume.dtype).itemsize + (4 if ensemble else 0)
+
+    def with_tile(cutting):
+        tile = settings["tile"]
+        if tile == "auto":
+            tile = affordable_tile(cutting, volume.shape[:2], each, settings["memory"], held)
+        return replace(cutting, tile=tile, overlap=min(cutting.overlap, tile // 2))
+
+    cutting = with_tile(cutting)
+    if settings["halo"] != "auto":
+        cutting = with_tile(replace(cutting, halo=settings["halo"]))
+    elif not _undivided(cutting):
+        halo = measure_halo(network, lr, facts.get("intensity", "window"))
+        cutting = with_tile(replace(cutting, halo=halo))
+    return Plan(
+        cutting=cutting,
+        frames=volume.shape[:2],
+        depth=box[0].start,
+        parts=parts,
+        blend=settings["blend"],
+        self_ensemble=settings["self_ensemble"],
+        empty=settings["empty"],
+        std=ensemble,
+        tile_bytes=tile_bytes(cutting, each),
+    )
+
+
+def _undivided(cutting):
+    """Whether a tile holds a whole plane, so that nothing lies around it."""
+    return all(len(edges) == 2 for edges in cutting.edges) and (
+        cutting.sr_shape[1:] == tuple(n * cutting.scale for n in cutting.lr_shape)
+    )
+
+
+def sr_volume(lr, scale, chunk, shard, box):
+    """Metadata of the SR volume: smaller pixels, whose first one begins where the LR one does.
+
+    Parameters
+    ----------
+    lr : Volume
+    scale : int
+    chunk, shard : sequence of int
+        z, y, x.
+    box : tuple of slice
+        z, y, x of the LR volume that are super-resolved.
+    """
+    z, y, x = lr.pixel_size
+    oz, oy, ox = (origin + b.start for origin, b in zip(lr.origin, box))
+    shift = (scale - 1) / 2
+    depth, height, width = (b.stop - b.start for b in box)
+    return replace(
+        lr,
+        shape=(*lr.shape[:2], depth, height * scale, width * scale),
+        chunk=tuple(chunk),
+        shard=tuple(shard),
+        pixel_size=(z, *(size and size / scale for size in (y, x))),
+        origin=(oz, oy * scale - shift, ox * scale - shift),
+    )
+
+
+def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", std=None):
+    """Super-resolve the blocks of one part and write its marker last.
+
+    Blocks that an interrupted run of this part has finished are not made again.
+
+    Parameters
+    ----------
+    lr, weights, sr, plan : path-like
+    part : int
+    marker : path-like
+        JSON: the digest of every shard of the part, by store.
+    threads : int
+    precision : str
+        "auto", "bf16", "16" or "32".
+    code : str
+        Hash of the code that makes the blocks.
+    std : path-like
+        OME-Zarr store of an ensemble's standard deviation.
+    """
+    torch.set_num_threads(threads)
+    network, facts = load_weights(weights)
+    planned = Plan.read(plan)
+    blocks = planned.part(part)
+    with claimed_device() as device:
+        chosen = best_precision(device) if precision == "auto" else precision
+        journal = Journal(f"{marker}.journal", f"{planned.id} {code} {chosen}")
+        digests = {i: found for i, found in journal.read().items() if i in blocks}
+        left = {i: region for i, region in blocks.items() if i not in digests}
+        log.info("part %d on %s, precision %s, %d blocks", part, device, chosen, len(left))
+        if len(left) < len(blocks):
+            log.info("%d blocks were finished before", len(blocks) - len(left))
+        batch = fitting_batch(device, planned.tile_bytes)
+        inference = Inference(network, device, chosen, planned.self_ensemble, batch)
+        intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
+        source = Source(open_level(lr), intensity, planned.depth, planned.empty)
+        stores = _stores(sr, std, planned)
+        arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
+        dtypes = {name: array.dtype for name, array in arrays.items()}
+        canvas = Canvas(planned.cutting, intensity, dtypes, planned.blend)
+        found = run(steps(planned.cutting, left), source, inference, canvas, arrays, threads)
+        with _progress(sum(region.size for region in left.values())) as advance:
+            for block, shards in itertools.groupby(found, lambda shard: shard[0]):
+                digests[block] = {name: {} for name in stores}
+                for _, name, region, digest in shards:
+                    digests[block][name][_place(region)] = digest
+                    advance(region.size if name == "sr" else 0)
+                journal.add(block, digests[block])
+    write_json(marker, {"plan": planned.id, "digests": _merged(stores, digests.values())})
+    journal.remove()
+
+
+def _place(shard):
+    return ",".join(map(str, shard.start))
+
+
+def _merged(stores, found):
+    """Digests of several blocks or parts, by store and place."""
+    merged = {name: {} for name in stores}
+    for digests in found:
+        for name in stores:
+            merged[name] |= digests[name]
+    return merged
+
+
+@contextlib.contextmanager
+def _progress(voxels):
+    """A bar on a terminal, and a line in the log now and then; give it the voxels of each block."""
+    with contextlib.ExitStack() as stack:
+        terminal = sys.stderr.isatty()
+        stream = sys.stderr if terminal else stack.enter_context(open(os.devnull, "w"))
+        bar = stack.enter_context(tqdm(total=voxels, unit="voxel", unit_scale=True, file=stream))
+        said = time.monotonic()
+
+        def advance(number):
+            nonlocal said
+            bar.update(number)
+            if time.monotonic() - said > REPORT_EVERY:
+                said = time.monotonic()
+                log.info("%s", bar)
+
+        yield advance
+
+
+def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
+    """Verify a share of the shards that the parts wrote, and build the pyramid above them.
+
+    Parameters
+    ----------
+    sr, plan : path-like
+    markers : list of path-like
+        Of all parts of the prediction.
+    part, parts : int
+        Which share, of how many.
+    marker : path-like
+        JSON: the level up to which this share is built.
+    threads : int
+    std : path-like
+
+    Raises
+    ------
+    InputError
+        As `finalise`.
+    """
+    stores = _stores(sr, std, Plan.read(plan))
+    reported = _reported(stores, markers)
+    for name, path in stores.items():
+        volume = read_volume(path)
+        level, shards = roots(volume, parts)
+        digests = _digests(path, volume, reported[name], markers)
+        climb(path, volume, level, share(shards, parts)[part], digests, threads)
+    write_json(marker, {"level": level})
+
+
+def finalise(sr, plan, markers, pyramid, done, threads, std=None):
+    """Verify what the parts wrote, build what is left of the pyramid, write the done file.
+
+    Parameters
+    ----------
+    sr, plan : path-like
+    markers : list of path-like
+        Of all parts of the prediction.
+    pyramid : list of path-like
+        Of all jobs that have built the pyramid above verified shards; none if all is left to do.
+    done : path-like
+    threads : int
+    std : path-like
+
+    Raises
+    ------
+    InputError
+        A shard has no digest, or its pixels do not agree with it.
+    """
+    planned = Plan.read(plan)
+    stores = _stores(sr, std, planned)
+    reported = _reported(stores, markers)
+    ready = min((read_json(path)["level"] for path in pyramid), default=None)
+    facts = {"tile": planned.cutting.tile, "halo": planned.cutting.halo}
+    dones = {"sr": done, "std": Path(done).with_name("std.done.json")}
+    # The SR store comes last: its done file is what other rules wait for.
+    for name, path in reversed(stores.items()):
+        digests = _digests(path, read_volume(path), reported[name], markers)
+        finish(path, dones[name], digests, threads, ready=ready, **facts)
+
+
+def _stores(sr, std, planned):
+    return {"sr": sr, "std": std} if planned.std else {"sr": sr}
+
+
+def _reported(stores, markers):
+    return _merged(stores, (read_json(marker)["digests"] for marker in markers))
+
+
+def _digests(path, volume, reported, markers):
+    """Digest of every shard of a store.
+
+    Raises
+    ------
+    InputError
+        Some were not reported.
+    """
+    shards = {_place(shard): shard for shard in volume.shards()}
+    missing = [place for place in shards if place not in reported]
+    if missing:
+        raise InputError(
+            f"{path}/0 at t,c,z,y,x = ({missing[0].replace(',', ', ')})",
+            f"{len(missing)} of {len(shards)} shards were not reported by any part, this one first",
+            f"the markers of all parts; remove {Path(markers[0]).parent} to make them again",
+        )
+    return {shard: reported[place] for place, shard in shards.items()}
