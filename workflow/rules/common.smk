@@ -44,6 +44,7 @@ config, SAMPLES = checked_input()
 
 RESULTS = config["results"].rstrip("/")
 MODELS = list(config["models"])
+ENSEMBLES = [name for name, model in config["models"].items() if model["arch"] == "ensemble"]
 TRAINED = SAMPLES.index[SAMPLES["role"] == "train"].tolist()
 TESTED = SAMPLES.index[SAMPLES["role"] == "test"].tolist()
 PREDICTED = SAMPLES.index[SAMPLES["role"] != "train"].tolist()
@@ -51,6 +52,7 @@ HR_SAMPLES = SAMPLES.index[SAMPLES["role"] != "predict"].tolist()
 PAIRED = SAMPLES.index[SAMPLES["lr_path"].notna()].tolist()
 ACQUIRED_LR = SAMPLES.index[(SAMPLES["role"] == "predict") | SAMPLES["lr_path"].notna()].tolist()
 WEIGHTED = SAMPLES.index[SAMPLES["weight_path"].notna()].tolist()
+MASKED = SAMPLES.index[SAMPLES["mask_path"].notna()].tolist()
 CRAPPIFIED = [sample for sample in HR_SAMPLES if sample not in PAIRED]
 # Draws of the noise besides the first.
 DRAWS = range(1, config["crappify"]["realizations"])
@@ -59,11 +61,13 @@ DRAWS = range(1, config["crappify"]["realizations"])
 HR_STORE = f"{RESULTS}/{{sample}}/hr.ome.zarr"
 LR_STORE = f"{RESULTS}/{{sample}}/lr.ome.zarr"
 WEIGHT_STORE = f"{RESULTS}/{{sample}}/weight.ome.zarr"
+MASK_STORE = f"{RESULTS}/{{sample}}/mask.ome.zarr"
 SR_STORE = f"{RESULTS}/{{sample}}/{{model}}/sr.ome.zarr"
 STD_STORE = f"{RESULTS}/{{sample}}/{{model}}/std.ome.zarr"
 HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
 LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
 WEIGHT_DONE = f"{RESULTS}/{{sample}}/weight.done.json"
+MASK_DONE = f"{RESULTS}/{{sample}}/mask.done.json"
 SR_DONE = f"{RESULTS}/{{sample}}/{{model}}/sr.done.json"
 SIMULATE_DONE = f"{RESULTS}/simulated/{{name}}.done.json"
 LR_DRAW = f"{RESULTS}/{{sample}}/lr.{{draw}}.ome.zarr"
@@ -114,11 +118,18 @@ def model_params(wildcards):
     """What makes a network, with a hash of every file of the user's own that goes into it."""
     model = config["models"][wildcards.model]
     files = [model["weights"]] if model["weights"] else []
+    files += [m for m in model.get("members", ()) if m not in MODELS]
     if model["arch"] == "custom":
         from pssrflow.own_class import source_file
 
         files += filter(None, [source_file(model["path"])])
     return {**model, "files": {str(f): fingerprint((str(f),)) for f in files}}
+
+
+def members(wildcards, among=None):
+    """Members of an ensemble: models of the configuration and files of weights, or some of them."""
+    named = config["models"][wildcards.model]["members"]
+    return [m for m in named if among is None or m in among]
 
 
 def about(export, model):
@@ -214,6 +225,24 @@ def training_rows():
         }
         for sample in TRAINED
     ]
+
+
+def prediction_input(wildcards):
+    """What a prediction waits for, besides the network."""
+    masks = [MASK_DONE.format(**wildcards)] if wildcards.sample in MASKED else []
+    return [LR_DONE.format(**wildcards), *masks]
+
+
+def region(wildcards):
+    """What of a predict row is super-resolved; rows with a truth are whole."""
+    roi = config["predict"]["roi"]
+    roi = roi.get(wildcards.sample) if isinstance(roi, dict) else roi
+    return None if wildcards.sample in HR_SAMPLES else roi
+
+
+def mask(wildcards):
+    """Mask of a prediction, or None."""
+    return MASK_STORE.format(**wildcards) if wildcards.sample in MASKED else None
 
 
 def report_rows():

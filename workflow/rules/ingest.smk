@@ -79,3 +79,23 @@ use rule ingest_hr as ingest_weight with:
         ingest=config["ingest"] | {"percentiles": [0, 100]},
         fingerprint=raw_fingerprint("weight_path"),
         code=code("ingest"),
+
+
+use rule ingest_weight as ingest_mask with:
+    input:
+        raw=raw_done("mask_path"),
+    output:
+        done=MASK_DONE,
+    log:
+        f"{LOGS}/ingest/{{sample}}.mask.log",
+    benchmark:
+        f"{BENCHMARKS}/ingest/{{sample}}.mask.tsv"
+    wildcard_constraints:
+        sample=one_of(MASKED),
+    params:
+        path=raw_path("mask_path"),
+        store=MASK_STORE,
+        overrides=overrides("axes", "crop"),
+        ingest=config["ingest"],
+        fingerprint=raw_fingerprint("mask_path"),
+        code=code("ingest"),

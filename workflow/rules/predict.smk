@@ -7,13 +7,13 @@ SR_PYRAMID = f"{SR_PARTS}/pyramid.{{part}}.json"
 PARTS = range(min(config["predict"]["parts"], 10_000))
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PYRAMIDS = range(len(PARTS) // 8)
-PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision")}
+PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision", "roi")}
 
 
 rule predict_init:
     """Create the empty SR store and decide which part makes which shards."""
     input:
-        lr=LR_DONE,
+        lr=prediction_input,
         train=TRAIN_DONE,
     output:
         plan=SR_PLAN,
@@ -31,6 +31,8 @@ rule predict_init:
         weights=WEIGHTS,
         sr=SR_STORE,
         std=STD_STORE,
+        mask=mask,
+        roi=region,
         settings=PREDICT,
         markers=SR_PARTS,
         done=SR_DONE,
@@ -62,6 +64,7 @@ rule predict_part:
         weights=WEIGHTS,
         sr=SR_STORE,
         std=STD_STORE,
+        mask=mask,
         precision=config["predict"]["precision"],
         code=code("predict_part"),
     script:

@@ -11,6 +11,8 @@ if __name__ == "__main__":
             weights=params.weights,
             sr=params.sr,
             std=params.std,
+            mask=params.mask,
+            roi=params.roi,
             plan=snakemake.output.plan,
             markers=params.markers,
             done=params.done,

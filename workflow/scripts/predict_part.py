@@ -11,6 +11,7 @@ if __name__ == "__main__":
             weights=params.weights,
             sr=params.sr,
             std=params.std,
+            mask=params.mask,
             plan=snakemake.input.plan,
             part=int(snakemake.wildcards.part),
             marker=output,

@@ -3,12 +3,14 @@
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from pssrflow.errors import InputError
+from pssrflow.readers.overrides import parse_roi
 from pssrflow.schemas import explain, with_defaults
 from pssrflow.zoo import NO_OPTIONS, check_options
 
@@ -117,16 +119,29 @@ def _impossible(config):
         crappify[k] for k in ("before", "noise", "preset", "fit")
     ):
         yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
+    yield from _impossible_roi(config["predict"]["roi"])
     if config["calibrate"]["kind"] == "search":
         yield from _impossible_search(config["calibrate"], crappify)
     yield from _impossible_models(config["models"], crappify["scale"])
     yield from _refused_by_a_trial(crappify, config["calibrate"]["require_fit"])
 
 
+def _impossible_roi(roi):
+    """Regions that no volume has, whatever its size and its pixels."""
+    for text in roi.values() if isinstance(roi, dict) else [roi] if roi else []:
+        try:
+            parse_roi(text, (sys.maxsize,) * 3, (1e-9,) * 3)
+        except InputError as error:
+            yield str(error)
+
+
 def _impossible_models(models, scale):
     for name, model in models.items():
         if model["arch"] == "package":
             yield from _impossible_package(f"models.{name}", model.get("package"))
+            continue
+        if model["arch"] == "ensemble":
+            yield from _impossible_ensemble(f"models.{name}.members", model["members"], models)
             continue
         options = {k: v for k, v in model.items() if k not in NO_OPTIONS}
         yield from _impossible_weights(f"models.{name}", model, scale)
@@ -139,6 +154,16 @@ def _impossible_models(models, scale):
             check_options(model["arch"], scale, options)
         except InputError as error:
             yield f"models.{name}: {error}"
+
+
+def _impossible_ensemble(key, members, models):
+    named = [name for name, model in models.items() if model["arch"] != "ensemble"]
+    for member in members:
+        if member not in named and not Path(member).is_file():
+            yield (
+                f"{key}: found {member}, which is neither another model nor a file of weights. "
+                f"Accepted: {', '.join(named) or 'files of weights'}"
+            )
 
 
 def _impossible_weights(key, model, scale):

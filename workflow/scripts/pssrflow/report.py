@@ -17,8 +17,8 @@ from pssrflow.degradation import calibration_summary, twins_of
 from pssrflow.evaluate import matched_boxes
 from pssrflow.jobs import read_json
 from pssrflow.metrics import AffineFit
-from pssrflow.prediction import interpolate
-from pssrflow.store import open_level
+from pssrflow.prediction import interpolate, lr_corner
+from pssrflow.store import open_level, read_volume
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -177,6 +177,8 @@ class Seen:
         self.shift = shift or (0, 0)
         self.grey = 1.0, 0.0
         self.lr, self.sr, self.hr = open_level(lr), open_level(sr), hr and open_level(hr)
+        self.intensity = read_volume(lr).intensity
+        self.corner = lr_corner(read_volume(lr), read_volume(sr), scale)
         self.plane = tuple(n // 2 for n in self.sr.shape[:3])
         bounds = self.hr.shape if self.hr is not None else self.sr.shape
         boxes = [sr_box for sr_box, _ in matched_boxes(bounds[3:], self.sr.shape[3:], self.shift)]
@@ -212,10 +214,12 @@ class Seen:
     def images(self, rows, cols):
         """LR, bicubic, SR and HR of a rectangle of SR pixels, float32, in grey levels of HR."""
         s = self.scale
-        lr_box = slice(rows.start // s, rows.stop // s), slice(cols.start // s, cols.stop // s)
+        depth, *corner = self.corner
+        plane = (*self.plane[:2], self.plane[2] + depth)
+        whole = [slice(b.start + c * s, b.stop + c * s) for b, c in zip((rows, cols), corner)]
         found = {
-            "LR": self.lr[(*self.plane, *lr_box)],
-            "bicubic": interpolate(self.lr, self.plane, rows, cols, s),
+            "LR": self.lr[(*plane, *(slice(b.start // s, b.stop // s) for b in whole))],
+            "bicubic": interpolate(self.lr, plane, *whole, s),
             "SR": self.sr[(*self.plane, rows, cols)],
         }
         if self.hr is not None:

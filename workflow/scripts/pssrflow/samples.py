@@ -112,13 +112,15 @@ def _row_problems(row, schema, config):
         return
     if row["sample"].lower() in RESERVED:
         yield f"sample: {row['sample']!r} is a folder of the results. Accepted: another name"
-    for column in ("path", "lr_path", "weight_path"):
+    for column in ("path", "lr_path", "weight_path", "mask_path"):
         yield from _path_problems(column, row[column], config) if row[column] else ()
     yield from _text_problems(row)
     if row["role"] == "predict" and row["lr_path"]:
         yield "lr_path: a predict row has no HR image to compare. Accepted: the LR image as `path`"
     if row["weight_path"] and row["role"] != "train":
         yield f"weight_path: a {row['role']} row is not learnt from. Accepted: none, or role train"
+    if row["mask_path"] and not (row["role"] == "predict" or row["lr_path"]):
+        yield "mask_path: this row has no acquired LR image to mask. Accepted: none"
     if row["lr_path"] and row["crop"]:
         yield (
             "crop: would cut the HR and the LR image at different places. "

@@ -3,7 +3,7 @@
 from pssrflow.errors import InputError
 
 # Keys of a network in the configuration that are no options of its architecture.
-NO_OPTIONS = {"arch", "weights", "train", "intensity", "files"}
+NO_OPTIONS = {"arch", "weights", "train", "intensity", "files", "members"}
 RESIDUAL = ("resunet", "resunet_a", "rdresunet", "rdresunet_a")
 ZOO = (*RESIDUAL, "swinir")
 ATROUS_POOLS = [1, 2, 4, 8]

@@ -52,6 +52,9 @@ def receptive_halo(network):
     int
         A multiple of the network's stride.
     """
+    if hasattr(network, "members"):
+        furthest = max(map(receptive_halo, network.members))
+        return -(-furthest // network.stride) * network.stride
     # Weights of a script cannot be changed; its package says how far it reaches.
     if hasattr(network, "halo"):
         return network.halo

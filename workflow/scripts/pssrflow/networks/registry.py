@@ -2,10 +2,16 @@
 
 from pssrflow.errors import InputError
 from pssrflow.networks.custom import own_network
+from pssrflow.networks.ensemble import Ensemble
 from pssrflow.networks.interpolation import Bicubic
 from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR, rdresunet_a, resunet_a
 from pssrflow.networks.scripted import Scripted
 from pssrflow.networks.unet import UNet
+
+
+def _ensemble(scale, members):
+    return Ensemble(scale, [build(m["arch"], scale, **m["options"]) for m in members])
+
 
 # Adding an architecture: one module, one line here, its options in the schema.
 ARCHITECTURES = {
@@ -17,6 +23,8 @@ ARCHITECTURES = {
     "rdresunet_a": rdresunet_a,
     "swinir": SwinIR,
     "custom": own_network,
+    # Of networks that were trained on their own; see `train.ensemble`.
+    "ensemble": _ensemble,
     # Of a model package; its sizes come from there, not from the configuration.
     "torchscript": Scripted,
 }

@@ -10,18 +10,17 @@ import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-import pandas as pd
 import torch
 import yaml
 from bioimageio.spec import ValidationContext, build_description
 from bioimageio.spec.model import v0_5
 
 from pssrflow.errors import InputError
-from pssrflow.jobs import write_json
-from pssrflow.networks import ARCHITECTURES, load_weights, save_weights
+from pssrflow.networks import ARCHITECTURES, load_weights
 from pssrflow.networks.scripted import Scripted
 from pssrflow.packages.describe import WEIGHTS
 from pssrflow.sources import file_hash
+from pssrflow.train.untrained import keep_untrained
 
 log = logging.getLogger(__name__)
 
@@ -60,14 +59,8 @@ def adopt_package(package, scale, percentiles, folder, done):
     shape = read_shape(package, model, scale)
     check_scaling(package, model, percentiles)
     network, facts = _network(package, content, model, files, shape)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch, best = folder / ".best.safetensors", folder / "best.safetensors"
-    save_weights(scratch, network, facts | {"package": file_hash(package)})
-    scratch.replace(best)
-    known = {"step": facts.get("step") or 0, "validation_psnr": facts.get("validation_psnr")}
-    _write_history(folder, known)
-    write_json(done, {"weights": best.name, "sha256": file_hash(best), **known})
+    step, psnr = facts.get("step") or 0, facts.get("validation_psnr")
+    keep_untrained(network, facts | {"package": file_hash(package)}, folder, done, step, psnr)
     log.info("%s: %s, %s", package, model.name, facts["arch"])
 
 
@@ -288,12 +281,3 @@ def _scripted(package, data, scale, shape):
             f"(1, 1, {side * scale}, {side * scale}), as the axes say",
         )
     return network, {"arch": "torchscript", "scale": scale, "options": options}
-
-
-def _write_history(folder, known):
-    """One line, as the report reads of every model."""
-    row = {"step": known["step"], "epoch": 0.0, "seconds": 0.0, "learning_rate": float("nan")}
-    row |= {"loss": float("nan"), "psnr": known["validation_psnr"], "psnr_bicubic": float("nan")}
-    scratch = folder / ".history.csv"
-    pd.DataFrame([row]).to_csv(scratch, index=False)
-    scratch.replace(folder / "history.csv")

@@ -2,5 +2,6 @@
 
 from pssrflow.prediction.fill import interpolate
 from pssrflow.prediction.halo import measure_halo
+from pssrflow.prediction.place import lr_corner
 
-__all__ = ["interpolate", "measure_halo"]
+__all__ = ["interpolate", "lr_corner", "measure_halo"]

@@ -61,12 +61,11 @@ class _Live(TorchDispatchMode):
 
 
 def affordable_tile(cutting, frames, each, mem_mb, held):
-    """LR pixels of the largest tile that fits a job's memory.
+    """LR pixels of the largest tile that fits a job's memory: that of the cutting, or halves of it.
 
     Parameters
     ----------
     cutting : Cutting
-        With any tile.
     frames : tuple of int
         Times and channels.
     each : float
@@ -76,7 +75,7 @@ def affordable_tile(cutting, frames, each, mem_mb, held):
         Bytes per SR pixel of what is kept of a block.
     """
     room = (mem_mb - INTERPRETER_MB - TORCH_MB) * 1e6
-    tile = LARGEST
+    tile = cutting.tile
     while tile > SMALLEST:
         tried = replace(cutting, tile=tile)
         if _bytes(tried, each, held) <= room and _shared(tried, frames):

@@ -25,8 +25,10 @@ from pssrflow.prediction.inference import Inference, fitting_batch
 from pssrflow.prediction.journal import Journal
 from pssrflow.prediction.memory import LARGEST, affordable_tile, bytes_per_pixel, tile_bytes
 from pssrflow.prediction.pipeline import Canvas, Source, run, steps
+from pssrflow.prediction.place import sr_volume
 from pssrflow.prediction.plan import Plan
 from pssrflow.prediction.tiles import Cutting
+from pssrflow.readers import parse_roi
 from pssrflow.store import create, open_level, read_volume
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,21 @@ log = logging.getLogger(__name__)
 REPORT_EVERY = 60
 
 
-def initialise(lr, weights, sr, plan, markers, done, parts, chunk, shard, settings, std=None):
+def initialise(
+    lr,
+    weights,
+    sr,
+    plan,
+    markers,
+    done,
+    parts,
+    chunk,
+    shard,
+    settings,
+    std=None,
+    roi=None,
+    mask=None,
+):
     """Create the empty SR store and write the plan that the parts follow.
 
     Parameters
@@ -54,13 +70,24 @@ def initialise(lr, weights, sr, plan, markers, done, parts, chunk, shard, settin
         The section `predict` of the configuration.
     std : path-like
         OME-Zarr store of an ensemble's standard deviation; created if there is an ensemble.
+    roi : str, optional
+        What of the LR volume is super-resolved; see `parse_roi`.
+    mask : path-like, optional
+        OME-Zarr store as large as the LR volume; tiles in which it is 0 are interpolated.
+
+    Raises
+    ------
+    InputError
+        A region that leaves the volume, or a mask of another size.
     """
     network, facts = load_weights(weights)
     _say_what_it_sees(network)
     source = read_volume(lr)
-    box = tuple(slice(0, n) for n in source.shape[2:])
+    box = parse_roi(roi or ":, :", source.shape, source.pixel_size)
+    if mask is not None:
+        _check_mask(mask, source)
     volume = sr_volume(source, facts["scale"], chunk, shard, box)
-    made = _plan(network, facts, lr, volume, source, box, parts, settings)
+    made = _plan(network, facts, lr, volume, source, box, parts, settings, mask is not None)
     Path(done).unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
@@ -87,7 +114,17 @@ def _say_what_it_sees(network):
         )
 
 
-def _plan(network, facts, lr, volume, source, box, parts, settings):
+def _check_mask(mask, source):
+    found = read_volume(mask).shape
+    if found[3:] != source.shape[3:] or found[2] not in (1, source.shape[2]):
+        raise InputError(
+            "mask_path",
+            f"a mask of {found[2:]} pixels (z, y, x) for an LR image of {source.shape[2:]}",
+            "a mask as large as the LR image, or one plane for all",
+        )
+
+
+def _plan(network, facts, lr, volume, source, box, parts, settings, masked):
     """The plan of a prediction, with the tile and halo that network and memory ask for."""
     cutting = Cutting(
         lr_shape=source.shape[3:],
@@ -107,6 +144,9 @@ def _plan(network, facts, lr, volume, source, box, parts, settings):
     def with_tile(cutting):
         tile = settings["tile"]
         if tile == "auto":
+            # Small tiles skip more of what is empty.
+            largest = LARGEST // 4 if masked or settings["empty"] is not None else LARGEST
+            cutting = replace(cutting, tile=largest)
             tile = affordable_tile(cutting, volume.shape[:2], each, settings["memory"], held)
         return replace(cutting, tile=tile, overlap=min(cutting.overlap, tile // 2))
 
@@ -136,33 +176,7 @@ def _undivided(cutting):
     )
 
 
-def sr_volume(lr, scale, chunk, shard, box):
-    """Metadata of the SR volume: smaller pixels, whose first one begins where the LR one does.
-
-    Parameters
-    ----------
-    lr : Volume
-    scale : int
-    chunk, shard : sequence of int
-        z, y, x.
-    box : tuple of slice
-        z, y, x of the LR volume that are super-resolved.
-    """
-    z, y, x = lr.pixel_size
-    oz, oy, ox = (origin + b.start for origin, b in zip(lr.origin, box))
-    shift = (scale - 1) / 2
-    depth, height, width = (b.stop - b.start for b in box)
-    return replace(
-        lr,
-        shape=(*lr.shape[:2], depth, height * scale, width * scale),
-        chunk=tuple(chunk),
-        shard=tuple(shard),
-        pixel_size=(z, *(size and size / scale for size in (y, x))),
-        origin=(oz, oy * scale - shift, ox * scale - shift),
-    )
-
-
-def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", std=None):
+def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", std=None, mask=None):
     """Super-resolve the blocks of one part and write its marker last.
 
     Blocks that an interrupted run of this part has finished are not made again.
@@ -180,6 +194,8 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
         Hash of the code that makes the blocks.
     std : path-like
         OME-Zarr store of an ensemble's standard deviation.
+    mask : path-like, optional
+        As `initialise`.
     """
     torch.set_num_threads(threads)
     network, facts = load_weights(weights)
@@ -196,7 +212,8 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
         batch = fitting_batch(device, planned.tile_bytes)
         inference = Inference(network, device, chosen, planned.self_ensemble, batch)
         intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
-        source = Source(open_level(lr), intensity, planned.depth, planned.empty)
+        masked = open_level(mask) if mask else None
+        source = Source(open_level(lr), intensity, planned.depth, planned.empty, masked)
         stores = _stores(sr, std, planned)
         arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
         dtypes = {name: array.dtype for name, array in arrays.items()}

@@ -11,14 +11,20 @@ from pathlib import Path
 from pssrflow.errors import InputError
 from pssrflow.readers.acquisition import Acquisition, Source, faults, present
 from pssrflow.readers.ngff import is_zarr, open_zarr
-from pssrflow.readers.overrides import parse_crop, parse_pixel_size, pick, rename_axes
+from pssrflow.readers.overrides import (
+    parse_crop,
+    parse_pixel_size,
+    parse_roi,
+    pick,
+    rename_axes,
+)
 from pssrflow.readers.raster import is_raster, open_raster
 from pssrflow.readers.slices import open_slices
 from pssrflow.readers.tiff import is_tiff, open_tiff
 from pssrflow.readers.vendor import ACCEPTED, open_vendor
 from pssrflow.sources import input_paths
 
-__all__ = ["Acquisition", "open_acquisition", "parse_crop", "parse_pixel_size"]
+__all__ = ["Acquisition", "open_acquisition", "parse_crop", "parse_pixel_size", "parse_roi"]
 
 # The first whose test holds opens the file; vendors' formats take what is left.
 _FILE_READERS = ((is_tiff, open_tiff), (is_raster, open_raster), (Path.is_file, open_vendor))

@@ -28,6 +28,7 @@ _ACCEPTED_SIZE = (
     "units pm, Å, nm, um, µm, mm; decimal points, not commas"
 )
 _ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end <= size"
+_ACCEPTED_ROI = f"{_ACCEPTED_CROP}; in pixels, or each number with a unit: '10um:60um, 0um:40um'"
 
 
 def sane_size(value, unit="um"):
@@ -113,6 +114,51 @@ def parse_crop(text, shape):
         raise InputError("crop", f"{str(text)!r} has {len(ranges)} range(s)", _ACCEPTED_CROP)
     ranges = [":"] * (3 - len(ranges)) + ranges
     return tuple(_range(r, n, a) for r, n, a in zip(ranges, sizes, "zyx", strict=True))
+
+
+def parse_roi(text, shape, pixel_size):
+    """Read a region of interest: a crop in pixels, or in units of length.
+
+    Parameters
+    ----------
+    text : str
+        As `parse_crop`; every number may have a unit ("10um:60um").
+    shape : sequence of int
+        z, y, x of the volume.
+    pixel_size : sequence of (float or None)
+        z, y, x in micrometer.
+
+    Returns
+    -------
+    tuple of slice
+        z, y, x in pixels; lengths are rounded to whole ones.
+
+    Raises
+    ------
+    InputError
+        As `parse_crop`; or a unit where the pixel size is not known.
+    """
+    ranges = str(text).split(",")
+    sizes = [*zip("zyx", pixel_size)][-len(ranges) :]
+    pixels = [
+        re.sub(r"([0-9.]+) *([a-zA-ZåÅÅµμ]+)", lambda m, s=s: str(_in_pixels(m, *s)), r)
+        for r, s in zip(ranges, sizes)
+    ]
+    try:
+        return parse_crop(",".join(pixels) if len(ranges) in (2, 3) else text, shape)
+    except InputError as error:
+        raise InputError("predict.roi", error.found, _ACCEPTED_ROI) from None
+
+
+def _in_pixels(match, axis, size):
+    number, factor = _number(match[1]), _USER_UNITS.get(_unit(match[2]))
+    if number is None or factor is None:
+        raise InputError("predict.roi", f"{match[0]!r} is not a length", _ACCEPTED_ROI)
+    if size is None:
+        raise InputError(
+            "predict.roi", f"{match[0]!r}, but the pixel size along {axis} is not known", "pixels"
+        )
+    return round(number * factor / size)
 
 
 def _range(text, size, axis):
