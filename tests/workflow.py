@@ -53,12 +53,12 @@ def prepare(folder, config=None, sheet=SHEET):
     (folder / "samples.tsv").write_text(sheet)
 
 
-def run(folder, *arguments, check=True):
+def run(folder, *arguments, check=True, env=None):
     """Run Snakemake in `folder`; output and errors together, as text."""
     done = subprocess.run(
         command(*arguments),
         cwd=folder,
-        env=environment(),
+        env=environment() | (env or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -57,20 +57,22 @@ CRAPPIFIED = [sample for sample in HR_SAMPLES if sample not in PAIRED]
 # Draws of the noise besides the first.
 DRAWS = range(1, config["crappify"]["realizations"])
 
+STORES = (config["stores"] or RESULTS).rstrip("/")
+
 # Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.
-HR_STORE = f"{RESULTS}/{{sample}}/hr.ome.zarr"
-LR_STORE = f"{RESULTS}/{{sample}}/lr.ome.zarr"
-WEIGHT_STORE = f"{RESULTS}/{{sample}}/weight.ome.zarr"
-MASK_STORE = f"{RESULTS}/{{sample}}/mask.ome.zarr"
-SR_STORE = f"{RESULTS}/{{sample}}/{{model}}/sr.ome.zarr"
-STD_STORE = f"{RESULTS}/{{sample}}/{{model}}/std.ome.zarr"
+HR_STORE = f"{STORES}/{{sample}}/hr.ome.zarr"
+LR_STORE = f"{STORES}/{{sample}}/lr.ome.zarr"
+WEIGHT_STORE = f"{STORES}/{{sample}}/weight.ome.zarr"
+MASK_STORE = f"{STORES}/{{sample}}/mask.ome.zarr"
+SR_STORE = f"{STORES}/{{sample}}/{{model}}/sr.ome.zarr"
+STD_STORE = f"{STORES}/{{sample}}/{{model}}/std.ome.zarr"
 HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
 LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
 WEIGHT_DONE = f"{RESULTS}/{{sample}}/weight.done.json"
 MASK_DONE = f"{RESULTS}/{{sample}}/mask.done.json"
 SR_DONE = f"{RESULTS}/{{sample}}/{{model}}/sr.done.json"
 SIMULATE_DONE = f"{RESULTS}/simulated/{{name}}.done.json"
-LR_DRAW = f"{RESULTS}/{{sample}}/lr.{{draw}}.ome.zarr"
+LR_DRAW = f"{STORES}/{{sample}}/lr.{{draw}}.ome.zarr"
 LR_DRAW_DONE = f"{RESULTS}/{{sample}}/lr.{{draw}}.done.json"
 CALIBRATION = f"{RESULTS}/calibration/crappifier.json"
 REGISTRATION = f"{RESULTS}/{{sample}}/registration.json"

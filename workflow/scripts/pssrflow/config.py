@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from pssrflow.errors import InputError
 from pssrflow.readers.overrides import parse_roi
+from pssrflow.remote import check_protocol, is_remote
 from pssrflow.schemas import explain, with_defaults
 from pssrflow.zoo import NO_OPTIONS, check_options
 
@@ -100,7 +101,24 @@ def _not_finite(content, key=""):
 def _impossible(config):
     """Combinations that no single key shows to be wrong, and numbers that are none."""
     yield from (f"{key}: found {v}. Accepted: a finite number" for key, v in _not_finite(config))
-    ingest, crappify = config["ingest"], config["crappify"]
+    yield from _impossible_ingest(config["ingest"])
+    crappify = config["crappify"]
+    if crappify["preset"] and crappify["fit"]:
+        yield "crappify: both preset and fit are given. Accepted: one of them, the other null"
+    elif crappify["scale"] == 1 and not any(
+        crappify[k] for k in ("before", "noise", "preset", "fit")
+    ):
+        yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
+    if is_remote(config["stores"]):
+        yield from _impossible_uri(config["stores"])
+    yield from _impossible_roi(config["predict"]["roi"])
+    if config["calibrate"]["kind"] == "search":
+        yield from _impossible_search(config["calibrate"], crappify)
+    yield from _impossible_models(config["models"], crappify["scale"])
+    yield from _refused_by_a_trial(crappify, config["calibrate"]["require_fit"])
+
+
+def _impossible_ingest(ingest):
     pairs = list(zip("zyx", ingest["chunk"], ingest["shard"]))
     for axis, chunk, shard in pairs:
         if shard % chunk:
@@ -113,17 +131,13 @@ def _impossible(config):
     low, high = ingest["percentiles"]
     if low >= high:
         yield f"ingest.percentiles: found {low} and {high}. Accepted: a low, then a higher one"
-    if crappify["preset"] and crappify["fit"]:
-        yield "crappify: both preset and fit are given. Accepted: one of them, the other null"
-    elif crappify["scale"] == 1 and not any(
-        crappify[k] for k in ("before", "noise", "preset", "fit")
-    ):
-        yield "crappify: scale 1 and no noise leave nothing to restore. Accepted: either of them"
-    yield from _impossible_roi(config["predict"]["roi"])
-    if config["calibrate"]["kind"] == "search":
-        yield from _impossible_search(config["calibrate"], crappify)
-    yield from _impossible_models(config["models"], crappify["scale"])
-    yield from _refused_by_a_trial(crappify, config["calibrate"]["require_fit"])
+
+
+def _impossible_uri(uri):
+    try:
+        check_protocol(uri)
+    except InputError as error:
+        yield f"stores: {error}"
 
 
 def _impossible_roi(roi):

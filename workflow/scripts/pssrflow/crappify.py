@@ -19,6 +19,7 @@ from pssrflow.errors import InputError
 from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, windows
 from pssrflow.jobs import INTERPRETER_MB, affordable, start_worker
+from pssrflow.remote import is_remote
 from pssrflow.store import create, open_level, read_plane, read_volume, write_shard
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def crappify(
         A plane that is smaller than an LR pixel, or a cluster that does not answer.
     """
     # Workers of a cluster may stand elsewhere.
-    hr, lr = (path if "://" in str(path) else Path(path).resolve() for path in (hr, lr))
+    hr, lr = (path if is_remote(path) else Path(path).resolve() for path in (hr, lr))
     source = read_volume(hr)
     if min(source.shape[3:]) < crappifier.scale:
         raise InputError(

@@ -25,12 +25,13 @@ WINDOW, SHOWN = 512, 96
 EDGE = 8
 
 
-def twins_of(results, row, settings, seed):
+def twins_of(results, stores, row, settings, seed):
     """Compare the acquired LR image of a pair with the crappified HR image.
 
     Parameters
     ----------
-    results : str
+    results, stores : str
+        Folders, or a URI of the stores, that hold one folder a sample.
     row : dict
         `sample` of a paired row.
     settings : dict
@@ -42,9 +43,9 @@ def twins_of(results, row, settings, seed):
     dict
         Title, picture, table rows and a sentence.
     """
-    folder, scale = f"{results}/{row['sample']}", settings["scale"]
-    shift = read_json(f"{folder}/registration.json")["subpixel"]
-    stores = [Grey(f"{folder}/{name}.ome.zarr", 1) for name in ("hr", "lr")]
+    scale = settings["scale"]
+    shift = read_json(f"{results}/{row['sample']}/registration.json")["subpixel"]
+    stores = [Grey(f"{stores}/{row['sample']}/{name}.ome.zarr", 1) for name in ("hr", "lr")]
     hr, real = move(
         stores[0].read(stores[0].planes[0], WINDOW * scale),
         stores[1].read(stores[1].planes[0], WINDOW),

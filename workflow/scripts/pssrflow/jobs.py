@@ -10,10 +10,12 @@ import signal
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import zarr
 
 from pssrflow.errors import InputError
+from pssrflow.remote import is_remote, of_a_server
 
 log = logging.getLogger("pssrflow")
 
@@ -73,8 +75,8 @@ def job(log_path, threads, writes, shares=None):
         _reuse_memory()
         sys.setswitchinterval(HAND_OVER)
         if shares is not None:
-            held.enter_context(_locked(shares, fcntl.LOCK_SH))
-        held.enter_context(_locked(writes, fcntl.LOCK_EX))
+            held.enter_context(_locked(_lockable(shares, log_path), fcntl.LOCK_SH))
+        held.enter_context(_locked(_lockable(writes, log_path), fcntl.LOCK_EX))
         zarr.config.set({"threading.max_workers": threads})
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
         start = time.monotonic()
@@ -83,7 +85,10 @@ def job(log_path, threads, writes, shares=None):
         except (InputError, OSError) as error:
             log.error("%s", _readable(error))
             sys.exit(1)
-        except Exception:
+        except Exception as error:
+            if of_a_server(error):
+                log.error("%s", error)
+                sys.exit(1)
             log.exception("this is a defect of PSSRflow; please report it with this log")
             sys.exit(1)
         log.info("done in %.1f s", time.monotonic() - start)
@@ -127,6 +132,11 @@ def write_json(path, content):
 def read_json(path):
     """Content of a JSON file."""
     return json.loads(Path(path).read_text())
+
+
+def _lockable(path, log_path):
+    """A path beside which a lock file can stand: for a URI, one beside the log."""
+    return Path(log_path).with_name(quote(str(path), "")) if is_remote(path) else path
 
 
 @contextlib.contextmanager

@@ -72,7 +72,11 @@ def write_report(path, results, rows, models, config, provenance, calibration=No
         calibration=calibration and calibration_summary(calibration),
         twins=[
             twins_of(
-                results, row, settings_of(config["crappify"], calibration, False), config["seed"]
+                results,
+                config["stores"] or results,
+                row,
+                settings_of(config["crappify"], calibration, False),
+                config["seed"],
             )
             for row in rows
             if row["paired"]
@@ -200,14 +204,15 @@ class Seen:
 
     @classmethod
     def open(cls, results, row, model, config):
-        folder = f"{results}/{row['sample']}"
+        folder = f"{config['stores'] or results}/{row['sample']}"
+        registration = f"{results}/{row['sample']}/registration.json"
         return cls(
             title=f"{row['sample']}, model {model}",
             lr=f"{folder}/lr.ome.zarr",
             sr=f"{folder}/{model}/sr.ome.zarr",
             hr=f"{folder}/hr.ome.zarr" if row["role"] == "test" else None,
             scale=config["crappify"]["scale"],
-            shift=read_json(f"{folder}/registration.json")["shift"] if row["paired"] else None,
+            shift=read_json(registration)["shift"] if row["paired"] else None,
             crop=config["report"]["crop"],
         )
 

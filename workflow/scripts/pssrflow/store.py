@@ -10,6 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import tensorstore
 import zarr
@@ -19,6 +20,7 @@ from zarr.storage import LocalStore
 from pssrflow.blocks import Region, cut
 from pssrflow.errors import InputError
 from pssrflow.intensity import Intensity
+from pssrflow.remote import is_remote, storage_options
 
 AXES = ("t", "c", "z", "y", "x")
 DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -84,13 +86,25 @@ class Volume:
 def create(path, volume):
     """Make an empty store with all its levels; an earlier one of this pipeline is removed first.
 
+    Parameters
+    ----------
+    path : path-like or str
+        A folder or a URI.
+    volume : Volume
+
     Raises
     ------
     InputError
         Something else stands at `path`.
     """
-    _discard(Path(path))
-    group = zarr.open_group(path, mode="w", zarr_format=3, attributes={"pssrflow": {}})
+    _discard(path)
+    group = zarr.open_group(
+        path,
+        mode="w",
+        zarr_format=3,
+        attributes={"pssrflow": {}},
+        storage_options=storage_options(path),
+    )
     for level, shape in enumerate(volume.level_shapes()):
         group.create_array(
             str(level),
@@ -105,25 +119,51 @@ def create(path, volume):
 
 
 def _discard(path):
+    if is_remote(path):
+        _discard_remote(path)
+        return
+    path = Path(path)
     # Renamed before it is removed: what a kill leaves must not look like a store.
     trash = path.with_name(f".{path.name}.removed")
     shutil.rmtree(trash, ignore_errors=True)
     if not path.exists():
         return
-    if any(path.iterdir()) and "pssrflow" not in zarr.open(path, mode="r").attrs:
-        raise InputError(path, "something that PSSRflow did not write", "another `results` folder")
+    if any(path.iterdir()):
+        _check_own(path)
     path.rename(trash)
     shutil.rmtree(trash)
 
 
+def _discard_remote(path):
+    files, folder = fsspec.url_to_fs(str(path), **storage_options(path))
+    if not files.exists(folder):
+        return
+    _check_own(path)
+    # The root says whose it is, so it goes last: a kill leaves what can be removed again.
+    for name in files.ls(folder, detail=False):
+        if not name.endswith("/zarr.json"):
+            files.rm(name, recursive=True)
+    files.rm(folder, recursive=True)
+
+
+def _check_own(path):
+    try:
+        own = "pssrflow" in zarr.open(path, mode="r", storage_options=storage_options(path)).attrs
+    except (FileNotFoundError, ValueError):
+        own = False
+    if not own:
+        raise InputError(path, "something that PSSRflow did not write", "another `results` folder")
+
+
 def open_level(path, level=0, mode="r"):
     """The array of one pyramid level, TCZYX."""
-    return zarr.open_array(f"{path}/{level}", mode=mode)
+    options = storage_options(path)
+    return zarr.open_array(f"{path}/{level}", mode=mode, storage_options=options)
 
 
 def read_volume(path) -> Volume:
     """Metadata of a store that this pipeline wrote."""
-    attributes = zarr.open_group(path, mode="r").attrs
+    attributes = zarr.open_group(path, mode="r", storage_options=storage_options(path)).attrs
     array, own = open_level(path), attributes["pssrflow"]
     return Volume(
         shape=array.shape,
@@ -193,7 +233,7 @@ def digest(values):
 
 def describe(path, volume):
     """Write what the metadata of a store say."""
-    zarr.open_group(path, mode="r+").attrs.update(
+    zarr.open_group(path, mode="r+", storage_options=storage_options(path)).attrs.update(
         {
             "ome": {
                 "version": "0.5",

@@ -7,6 +7,7 @@ import zarr
 from pssrflow.errors import InputError
 from pssrflow.readers.acquisition import Source, faults
 from pssrflow.readers.overrides import pick, sane_size
+from pssrflow.remote import storage_options
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
 _ACCEPTED = "an OME-Zarr image with `multiscales` metadata, or a Zarr array and `axes`"
@@ -55,7 +56,7 @@ def _own_codecs():
 def _open(path):
     with _own_codecs():
         try:
-            return zarr.open(str(path), mode="r")
+            return zarr.open(str(path), mode="r", storage_options=storage_options(path))
         except FileNotFoundError as error:
             raise InputError(path, f"no Zarr here ({error})", _ACCEPTED) from error
 
