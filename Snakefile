@@ -30,6 +30,7 @@ localrules:
     predict,
     evaluate,
     export,
+    plan,
 
 
 onstart:

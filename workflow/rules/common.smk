@@ -235,16 +235,37 @@ def prediction_input(wildcards):
     return [LR_DONE.format(**wildcards), *masks]
 
 
-def region(wildcards):
+def roi_of(sample):
     """What of a predict row is super-resolved; rows with a truth are whole."""
     roi = config["predict"]["roi"]
-    roi = roi.get(wildcards.sample) if isinstance(roi, dict) else roi
-    return None if wildcards.sample in HR_SAMPLES else roi
+    roi = roi.get(sample) if isinstance(roi, dict) else roi
+    return None if sample in HR_SAMPLES else roi
 
 
 def mask(wildcards):
     """Mask of a prediction, or None."""
     return MASK_STORE.format(**wildcards) if wildcards.sample in MASKED else None
+
+
+def forecast_rows():
+    """What is known of every row that will be super-resolved, before it is ingested."""
+    rows = []
+    for sample in PREDICTED:
+        column = "lr_path" if sample in PAIRED else "path"
+        text, hr = SAMPLES.at[sample, column], sample in CRAPPIFIED
+        simulated = text.startswith(SIMULATED)
+        names = ("axes", "scene", "channels") if sample in PAIRED else OVERRIDES
+        rows.append(
+            {
+                "sample": sample,
+                "path": text,
+                "simulated": simulated and config["simulate"][text.removeprefix(SIMULATED)],
+                "overrides": {n: SAMPLES.at[sample, n] for n in names},
+                "crappified": hr,
+                "roi": roi_of(sample),
+            }
+        )
+    return rows
 
 
 def report_rows():

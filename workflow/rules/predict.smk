@@ -32,7 +32,7 @@ rule predict_init:
         sr=SR_STORE,
         std=STD_STORE,
         mask=mask,
-        roi=region,
+        roi=lambda wildcards: roi_of(wildcards.sample),
         settings=PREDICT,
         markers=SR_PARTS,
         done=SR_DONE,
@@ -119,3 +119,25 @@ rule predict_finalise:
         code=code("predict_finalise"),
     script:
         "../scripts/predict_finalise.py"
+
+
+rule plan:
+    """Print what the predictions will need in memory, disk, files and time; runs nothing else."""
+    log:
+        f"{LOGS}/predict/plan.log",
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: workflow.cores
+    resources:
+        mem_mb=config["predict"]["memory"],
+    params:
+        rows=forecast_rows(),
+        models=config["models"],
+        weights={model: WEIGHTS.format(model=model) for model in MODELS},
+        scale=config["crappify"]["scale"],
+        percentiles=config["ingest"]["percentiles"],
+        sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
+        parts=len(PARTS),
+        settings=PREDICT,
+    script:
+        "../scripts/plan.py"

@@ -78,7 +78,7 @@ def affordable_tile(cutting, frames, each, mem_mb, held):
     tile = cutting.tile
     while tile > SMALLEST:
         tried = replace(cutting, tile=tile)
-        if _bytes(tried, each, held) <= room and _shared(tried, frames):
+        if job_bytes(tried, each, held) <= room and _shared(tried, frames):
             break
         tile //= 2
     return tile
@@ -89,7 +89,8 @@ def tile_bytes(cutting, each):
     return each * (cutting.tile + cutting.overlap + 2 * cutting.halo) ** 2
 
 
-def _bytes(cutting, each, held):
+def job_bytes(cutting, each, held):
+    """Memory of a job besides the interpreter: a pass of the network, and blocks on their way."""
     plane = math.prod(min(b, n) for b, n in zip(cutting.block[1:], cutting.sr_shape[1:]))
     # A plane as it is stitched and the next one; a block that is made, that waits, that is written.
     return tile_bytes(cutting, each) + plane * (2 * 4 + 3 * held * cutting.block[0])

@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -23,11 +22,9 @@ from pssrflow.networks import load_weights
 from pssrflow.prediction.halo import measure_halo
 from pssrflow.prediction.inference import Inference, fitting_batch
 from pssrflow.prediction.journal import Journal
-from pssrflow.prediction.memory import LARGEST, affordable_tile, bytes_per_pixel, tile_bytes
 from pssrflow.prediction.pipeline import Canvas, Source, run, steps
 from pssrflow.prediction.place import sr_volume
-from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.tiles import Cutting
+from pssrflow.prediction.plan import Plan, plan_prediction
 from pssrflow.readers import parse_roi
 from pssrflow.store import create, open_level, read_volume
 
@@ -87,7 +84,16 @@ def initialise(
     if mask is not None:
         _check_mask(mask, source)
     volume = sr_volume(source, facts["scale"], chunk, shard, box)
-    made = _plan(network, facts, lr, volume, source, box, parts, settings, mask is not None)
+    made = plan_prediction(
+        network,
+        source,
+        volume,
+        box,
+        parts,
+        settings,
+        lambda: measure_halo(network, lr, facts.get("intensity", "window")),
+        mask is not None,
+    )
     Path(done).unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
@@ -122,58 +128,6 @@ def _check_mask(mask, source):
             f"a mask of {found[2:]} pixels (z, y, x) for an LR image of {source.shape[2:]}",
             "a mask as large as the LR image, or one plane for all",
         )
-
-
-def _plan(network, facts, lr, volume, source, box, parts, settings, masked):
-    """The plan of a prediction, with the tile and halo that network and memory ask for."""
-    cutting = Cutting(
-        lr_shape=source.shape[3:],
-        origin=tuple(b.start for b in box[1:]),
-        sr_shape=volume.shape[2:],
-        shard=volume.shard_shape()[2:],
-        scale=facts["scale"],
-        stride=network.stride,
-        tile=LARGEST,
-        halo=0,
-        overlap=0 if settings["blend"] == "none" else settings["overlap"],
-    )
-    ensemble = settings["self_ensemble"] or hasattr(network, "members")
-    each = bytes_per_pixel(network)
-    held = np.dtype(volume.dtype).itemsize + (4 if ensemble else 0)
-
-    def with_tile(cutting):
-        tile = settings["tile"]
-        if tile == "auto":
-            # Small tiles skip more of what is empty.
-            largest = LARGEST // 4 if masked or settings["empty"] is not None else LARGEST
-            cutting = replace(cutting, tile=largest)
-            tile = affordable_tile(cutting, volume.shape[:2], each, settings["memory"], held)
-        return replace(cutting, tile=tile, overlap=min(cutting.overlap, tile // 2))
-
-    cutting = with_tile(cutting)
-    if settings["halo"] != "auto":
-        cutting = with_tile(replace(cutting, halo=settings["halo"]))
-    elif not _undivided(cutting):
-        halo = measure_halo(network, lr, facts.get("intensity", "window"))
-        cutting = with_tile(replace(cutting, halo=halo))
-    return Plan(
-        cutting=cutting,
-        frames=volume.shape[:2],
-        depth=box[0].start,
-        parts=parts,
-        blend=settings["blend"],
-        self_ensemble=settings["self_ensemble"],
-        empty=settings["empty"],
-        std=ensemble,
-        tile_bytes=tile_bytes(cutting, each),
-    )
-
-
-def _undivided(cutting):
-    """Whether a tile holds a whole plane, so that nothing lies around it."""
-    return all(len(edges) == 2 for edges in cutting.edges) and (
-        cutting.sr_shape[1:] == tuple(n * cutting.scale for n in cutting.lr_shape)
-    )
 
 
 def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", std=None, mask=None):

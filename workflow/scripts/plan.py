@@ -1,0 +1,23 @@
+"""Rule plan: print what the predictions will need; nothing is written but the log."""
+
+from pssrflow.jobs import job
+from pssrflow.prediction.ahead_of_time import expected_network, expected_volume
+from pssrflow.prediction.forecast import forecast, table
+from pssrflow.readers import parse_roi
+
+if __name__ == "__main__":
+    params = snakemake.params
+    sizes, scale = params.sizes, params.scale
+    with job(snakemake.log[0], snakemake.threads, snakemake.log[0]):
+        volumes = {row["sample"]: expected_volume(row, *sizes, scale) for row in params.rows}
+        found = []
+        for model in params.weights:
+            network = expected_network(
+                model, params.models, params.weights, scale, params.percentiles
+            )
+            for row in params.rows:
+                lr = volumes[row["sample"]]
+                box = parse_roi(row["roi"] or ":, :", lr.shape, lr.pixel_size)
+                needed = forecast(network, lr, box, *sizes, params.parts, params.settings)
+                found.append((row["sample"], model, needed))
+        print(table(found))

@@ -1,0 +1,170 @@
+"""What predictions will need, before anything runs: tiles, memory, disk, files and time."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from pssrflow.blocks import share
+from pssrflow.devices import DTYPES, best_device, best_precision
+from pssrflow.jobs import INTERPRETER_MB
+from pssrflow.networks import receptive_halo
+from pssrflow.prediction.memory import TORCH_MB, bytes_per_pixel, job_bytes
+from pssrflow.prediction.place import sr_volume
+from pssrflow.prediction.plan import is_ensemble, pixel_bytes, plan_prediction
+
+# Passes of a tile that are timed, after one that is not.
+TIMED = 2
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What one prediction needs.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        t, c, z, y, x of the SR volume.
+    tile, halo : int
+        LR pixels; the halo is the theoretical one, which measuring can only shorten.
+    blocks, jobs : int
+        Blocks, and jobs that have any.
+    memory_mb, device_mb : float
+        Of a job; and of a tile on a GPU.
+    disk_gb : float
+        With the pyramid, before compression.
+    files : int
+    seconds : float
+        Of the network, with all of this machine's processors or one GPU.
+    """
+
+    shape: tuple[int, ...]
+    tile: int
+    halo: int
+    blocks: int
+    jobs: int
+    memory_mb: float
+    device_mb: float
+    disk_gb: float
+    files: int
+    seconds: float
+
+
+def forecast(network, lr, box, chunk, shard, parts, settings) -> Forecast:
+    """Plan the prediction of a volume and time the network on one tile.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    lr : Volume
+    box : tuple of slice
+        z, y, x of the LR volume that are super-resolved.
+    chunk, shard : sequence of int
+        z, y, x of the SR store.
+    parts : int
+    settings : dict
+        The section `predict` of the configuration.
+    """
+    volume = sr_volume(lr, network.scale, chunk, shard, box)
+    plan = plan_prediction(
+        network, lr, volume, box, parts, settings, lambda: receptive_halo(network)
+    )
+    cutting, blocks = plan.cutting, plan.blocks()
+    held = pixel_bytes(volume, is_ensemble(network, settings))
+    levels = range(len(volume.level_shapes()))
+    shards = sum(len(volume.shards(level)) for level in levels)
+    stores = 2 if plan.std else 1
+    return Forecast(
+        shape=volume.shape,
+        tile=cutting.tile,
+        halo=cutting.halo,
+        blocks=len(blocks),
+        jobs=sum(map(bool, share(blocks, parts))),
+        memory_mb=job_bytes(cutting, bytes_per_pixel(network), held) / 1e6
+        + INTERPRETER_MB
+        + TORCH_MB,
+        device_mb=plan.tile_bytes / 1e6,
+        disk_gb=held * sum(map(math.prod, volume.level_shapes())) / 1e9,
+        # Metadata of every level and of the store; plan, done file and markers.
+        files=stores * (shards + len(levels) + 2) + parts + 1,
+        seconds=(8 if plan.self_ensemble else 1) * _seconds(network, plan),
+    )
+
+
+def _seconds(network, plan):
+    """Time of the network on all tiles, from that of the first one by their area."""
+    device = best_device()
+    network = network.to(device, memory_format=torch.channels_last).eval()
+    cutting, planes = plan.cutting, math.prod((*plan.frames, plan.cutting.sr_shape[0]))
+    first = cutting.tiles(*(slice(0, n) for n in cutting.sr_shape[1:]))[0]
+    size = [s.stop - s.start for s in first.read]
+    read = math.prod(_read(cutting, axis) for axis in (0, 1))
+    return _timed(network, device, size) / math.prod(size) * read * planes
+
+
+def _read(cutting, axis):
+    """LR pixels that the tiles along an axis read, those that several read as often."""
+    tiles = len(cutting.edges[axis]) - 1
+    around = 2 * cutting.halo + cutting.overlap
+    return cutting.sr_shape[1 + axis] // cutting.scale + (tiles - 1) * around
+
+
+def _timed(network, device, size):
+    image, precision, taken = torch.rand(1, 1, *size, device=device), best_precision(device), []
+    with (
+        torch.inference_mode(),
+        torch.autocast(device.type, DTYPES[precision], enabled=precision != "32"),
+    ):
+        for _ in range(1 + TIMED):
+            start = time.perf_counter()
+            network(image).float().cpu()
+            taken.append(time.perf_counter() - start)
+    return min(taken[1:])
+
+
+def table(rows):
+    """Forecasts as text, one line each and their sum.
+
+    Parameters
+    ----------
+    rows : list of (str, str, Forecast)
+        Sample, model and what it needs.
+    """
+    head = ["sample", "model", "SR t,c,z,y,x", "tile+halo", "blocks", "jobs"]
+    head += ["MB a job", "MB on a GPU", "GB on disk", "files", "network"]
+    found = [f for _, _, f in rows]
+    lines = [_line(*row) for row in rows]
+    sums = replace(
+        found[0],
+        **{k: sum(getattr(f, k) for f in found) for k in ("blocks", "jobs", "disk_gb", "files")},
+        seconds=sum(f.seconds for f in found),
+    )
+    total = _line("all", "", sums)
+    cells = [head, *lines, [c if i not in (2, 3, 6, 7) else "" for i, c in enumerate(total)]]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in cells)
+
+
+def _line(sample, model, needed):
+    return [
+        sample,
+        model,
+        ",".join(map(str, needed.shape)),
+        f"{needed.tile}+{needed.halo}",
+        f"{needed.blocks}",
+        f"{needed.jobs}",
+        f"{needed.memory_mb:.0f}",
+        f"{needed.device_mb:.0f}",
+        f"{needed.disk_gb:.3g}",
+        f"{needed.files}",
+        duration(needed.seconds),
+    ]
+
+
+def duration(seconds):
+    """Seconds for people: "45 s", "12.0 min", "3.5 h", "2.1 d"."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
