@@ -1,7 +1,7 @@
 """Rule plan: print what the predictions will need; nothing is written but the log."""
 
 from pssrflow.jobs import job
-from pssrflow.prediction.ahead_of_time import expected_network, expected_volume
+from pssrflow.prediction.expected import expected_network, expected_volume
 from pssrflow.prediction.forecast import forecast, table
 from pssrflow.readers import parse_roi
 
