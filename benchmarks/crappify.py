@@ -27,10 +27,10 @@ from pssrflow.crappifier import (
     crappify_plane,
 )
 from pssrflow.crappify import crappify
+from pssrflow.finish import finish
 from pssrflow.intensity import Intensity
 from pssrflow.jobs import job
 from pssrflow.microscope import Microscope, scan
-from pssrflow.finish import finish
 from pssrflow.store import Volume, create, open_level, write_shard
 
 CHAIN = Crappifier(Downsampling(4), (Poisson(1), Gaussian(13)))
