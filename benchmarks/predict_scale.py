@@ -6,6 +6,7 @@ in turns.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import math
@@ -404,34 +405,70 @@ def _content(done):
     return read_json(done)["content"]
 
 
-def _workflow(folder, parts, shard, **predict):
-    """Configuration and sheet that predict the LR field of a folder with weights as they are."""
+def _workflow(folder, parts, shard, path="lr.ome.zarr", stores=None, **predict):
+    """Configuration and sheet that predict an LR field with weights as they are."""
     config = {
+        "stores": stores,
         "samples": "samples.tsv",
         "results": "results",
         "ingest": {"chunk": list(CHUNK), "shard": shard},
-        "models": {"default": {"weights": str(folder / "weights.safetensors"), "train": False}},
+        "models": {"default": {"weights": "weights.safetensors", "train": False}},
         "predict": {"parts": parts} | predict,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    (folder / "samples.tsv").write_text("sample\trole\tpath\nfield\tpredict\tlr.ome.zarr\n")
+    (folder / "samples.tsv").write_text(f"sample\trole\tpath\nfield\tpredict\t{path}\n")
     return folder
 
 
-def _snakemake(folder, *targets, wait=True):
+def _snakemake(folder, *targets, wait=True, env=None):
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *targets]
     quiet = {
         "stdout": subprocess.DEVNULL,
         "stderr": subprocess.PIPE if wait else subprocess.DEVNULL,
     }
     process = subprocess.Popen(
-        [*command, "--configfile", "config.yaml"], cwd=folder, start_new_session=True, **quiet
+        [*command, "--configfile", "config.yaml"],
+        cwd=folder,
+        start_new_session=True,
+        env=env,
+        **quiet,
     )
     if wait:
         _, said = process.communicate()
         if process.returncode:
             raise SystemExit(said.decode())
     return process
+
+
+# -- a server ------------------------------------------------------------------------------------
+
+
+def s3(options, folder):
+    """The demo's predict row with its stores on an S3 server that fails now and then, killed."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from s3 import server
+
+    contents = []
+    with server("pssrflow", every=50) as (variables, application):
+        for name, stores in (("folder", None), ("server", "s3://pssrflow/demo")):
+            (folder / name).mkdir()
+            shutil.copy(folder / "weights.safetensors", folder / name)
+            _workflow(folder / name, 4, list(SHARD), "simulate:survey", stores, tile=128)
+            environment, moments = os.environ | variables, random.Random(0)
+            for _ in range(5 if stores else 0):
+                process = _snakemake(folder / name, "predict", wait=False, env=environment)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=moments.uniform(15, 30))
+                    break
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            _snakemake(folder / name, "predict", env=environment)
+            contents.append(_content(folder / name / "results/field/default/sr.done.json"))
+        print("| requests | failed on purpose | files of stores in the results | final hash |")
+        print("|---" * 4 + "|")
+        left = len(list((folder / "server/results").rglob("*.zarr")))
+        same = "equal" if contents[0] == contents[1] else "DIFFERS"
+        print(f"| {application.requests} | {application.failed} | {left} | {same} |")
 
 
 # -- many parts ---------------------------------------------------------------------------------
@@ -490,6 +527,7 @@ if __name__ == "__main__":
     command(free, size=(8192, whole), rounds=(5, whole))
     command(memory, sizes=([2048, 4096, 8192], several))
     command(kills)
+    command(s3)
     command(parts, parts=(10_000, whole))
     command(part, run=("", {}), part=(0, whole))
     options = parser.parse_args()

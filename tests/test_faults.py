@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from workflow import TINY, command, contents, environment, prepare, run
+from workflow import TINY, command, contents, environment, planned, prepare, run
 
 pytestmark = pytest.mark.slow
 KILLS = 10
@@ -82,22 +82,65 @@ def test_a_deleted_shard_is_named_and_a_forced_run_mends_it(undisturbed, tmp_pat
     (tmp_path / "results/survey/tiny/sr.ome.zarr/0/c/0/0/0/0/0").unlink()
     output = run(tmp_path, "--forcerun", "predict_finalise", "--", "predict", check=False)
     assert "sr.ome.zarr/0 at t,c,z,y,x = (0, 0, 0, 0, 0)" in output and "Traceback" not in output
-    run(tmp_path, "--forcerun", "predict_part", "--", "predict")
+    marker = "results/survey/tiny/sr.parts/0.json"
+    assert f"remove {marker}" in output
+    (tmp_path / marker).unlink()
+    assert planned(tmp_path, "predict") == {"predict_part", "predict_finalise", "predict"}
+    run(tmp_path, "predict")
     assert contents(tmp_path).items() <= undisturbed.items()
 
 
-def test_a_full_disk_gives_one_clear_error_and_the_run_goes_on(undisturbed, tmp_path):
+@pytest.fixture
+def small_disk(tmp_path):
+    """Function that mounts a disk of some kilobytes, or changes the size of the one mounted."""
     if os.geteuid():
         pytest.skip("mounting a small disk needs root")
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)], check=True)
-    try:
-        prepare(disk)
-        output = run(disk, "ingest", check=False)
-        assert "No space left on device" in output
-        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-        run(disk, "ingest", "crappify")
-        assert contents(disk).items() <= undisturbed.items()
-    finally:
-        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", str(disk)], check=True)
+
+    def resize(options):
+        subprocess.run(["mount", "-o", f"remount,{options}", str(disk)], check=True)
+        return disk
+
+    yield resize
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_gives_one_clear_error_and_the_run_goes_on(undisturbed, small_disk):
+    disk = small_disk("size=600k")
+    prepare(disk)
+    output = run(disk, "ingest", check=False)
+    assert "cannot be written (No space left on device" in output and "Traceback" not in output
+    small_disk("size=200m")
+    run(disk, "ingest", "crappify")
+    assert contents(disk).items() <= undisturbed.items()
+
+
+def test_a_prediction_goes_on_after_a_full_and_a_protected_disk(undisturbed, small_disk, tmp_path):
+    disk = small_disk("size=200m")
+    prepare(tmp_path, TINY | {"stores": str(disk)})
+    run(tmp_path, "train", "crappify", "results/survey/tiny/sr.plan.json")
+    used = sum(path.stat().st_blocks * 512 for path in disk.rglob("*")) // 1024
+    for options, said in (
+        (f"size={used + 40}k", "No space left on device"),
+        ("size=200m,ro", "Read-only file system"),
+    ):
+        small_disk(options)
+        output = run(tmp_path, "predict", check=False)
+        assert said in output and "Traceback" not in output
+    small_disk("rw")
+    run(tmp_path, "predict")
+    assert contents(tmp_path).items() <= undisturbed.items()
+
+
+def test_an_input_that_vanishes_is_named(undisturbed, tmp_path):
+    prepare(tmp_path)
+    run(tmp_path, "results/survey/tiny/sr.plan.json")
+    lr = tmp_path / "results/survey/lr.ome.zarr"
+    lr.rename(tmp_path / "away")
+    output = run(tmp_path, "results/survey/tiny/sr.done.json", check=False)
+    assert "survey/lr.ome.zarr" in output and "Traceback" not in output
+    (tmp_path / "away").rename(lr)
+    run(tmp_path, "predict")
+    assert contents(tmp_path).items() <= undisturbed.items()

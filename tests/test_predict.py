@@ -1,6 +1,7 @@
 """Prediction: tiles cover once and match an undivided pass, however the work is cut."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pssrflow.blocks import cut
+from pssrflow.devices import best_device
 from pssrflow.errors import InputError
 from pssrflow.networks import build, receptive_halo, save_weights
-from pssrflow.prediction import measure_halo
+from pssrflow.prediction import lr_corner, measure_halo
+from pssrflow.prediction.forecast import forecast, table
+from pssrflow.prediction.memory import affordable_tile, job_bytes
 from pssrflow.prediction.plan import Plan
 from pssrflow.prediction.stage import build_pyramid, finalise, initialise, run_part
 from pssrflow.prediction.tiles import Cutting
@@ -116,17 +120,17 @@ def predict(tmp_path, network, make_store):
     save_weights(weights, network, {"arch": "unet", "scale": 4, "options": OPTIONS})
 
     def run(
-        values, name="sr", parts=1, shard=128, weights=weights, pyramids=0, depth=2, **settings
+        values, name="sr", parts=1, shard=128, pyramids=0, depth=2, roi=None, mask=None, **settings
     ):
         lr, sr = make_store(values, f"lr-{name}"), tmp_path / f"{name}.ome.zarr"
         plan, done = tmp_path / f"{name}.plan.json", tmp_path / f"{name}.done.json"
         folder, sizes = tmp_path / f"{name}.parts", ((depth, 64, 64), (depth, shard, shard))
         std = tmp_path / f"{name}-std.ome.zarr"
         chosen = SETTINGS | settings
-        initialise(lr, weights, sr, plan, folder, done, parts, *sizes, chosen, std=std)
+        initialise(lr, weights, sr, plan, folder, done, parts, *sizes, chosen, std, roi, mask)
         markers = [folder / f"{part}.json" for part in range(parts)]
         for part, marker in enumerate(markers):
-            run_part(lr, weights, sr, plan, part, marker, 1, "32", std=std)
+            run_part(lr, weights, sr, plan, part, marker, 1, "32", std=std, mask=mask)
         built = [folder / f"pyramid.{part}.json" for part in range(pyramids)]
         for part, marker in enumerate(built):
             build_pyramid(sr, plan, markers, part, pyramids, marker, 1, std=std)
@@ -307,7 +311,7 @@ def test_a_part_goes_on_after_its_last_block_but_not_after_other_code(predict, t
     blocks = Plan.read(plan).blocks()
     digests = json.loads(marker.read_text())["digests"]["sr"]
     first = {"sr": {place: digests[place] for place in list(digests)[:1]}}
-    key = f"{Plan.read(plan).id} code 32"
+    key = f"{Plan.read(plan).id} code {best_device().type} 32"
     line = json.dumps({"key": key, "block": 0, "digests": first})
     lr = tmp_path / "lr-sr.ome.zarr"
     for code, again in (("code", len(blocks) - 1), ("other", len(blocks))):
@@ -332,3 +336,90 @@ def test_a_new_prediction_removes_the_markers_and_done_file_of_the_old_one(
     initialise(lr, weights, tmp_path / "sr.ome.zarr", *paths, *sizes)
     assert not paths[1].exists() and not paths[2].exists()
     assert paths[0].read_text() != old
+
+
+# -- regions, masks, forecasts ------------------------------------------------------------------
+
+
+def test_a_region_is_what_the_whole_has_there(predict, tissue, make_store, tmp_path):
+    values = tissue((1, 1, 4, 70, 90))
+    _, made, _ = predict(values, depth=1)
+    region, part, _ = predict(values, "roi", depth=1, roi="1:3, 20:61, 0.08um:0.32um")
+    assert part.shape == (1, 1, 2, 41 * 4, 60 * 4)
+    inside = made[:, :, 1:3, 20 * 4 : 61 * 4, 20 * 4 : 80 * 4]
+    # Pixels around the region are read, so its edges are no edges.
+    assert np.abs(part.astype(int) - inside).max() <= 1
+    assert read_volume(region).origin == (1.0, 20 * 4 - 1.5, 20 * 4 - 1.5)
+    assert lr_corner(read_volume(tmp_path / "lr-roi.ome.zarr"), read_volume(region), 4) == (
+        1,
+        20,
+        20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0:80, 0:20", "leaves the image"),
+        ("5", "1 range"),
+        ("0:1parsec, 0:20", "not a length"),
+        ("1um:2um, 0:5, 0:5", "pixel size along z is not known"),
+    ],
+)
+def test_a_region_that_cannot_be_is_refused(text, found, predict, tissue):
+    with pytest.raises(InputError, match=rf"predict\.roi: .*{found}.*Accepted"):
+        predict(tissue((1, 1, 2, 70, 90)), roi=text)
+
+
+def test_tiles_outside_a_mask_are_interpolated(predict, network, tissue, make_store):
+    values = tissue((1, 1, 2, 64, 96))
+    mask = np.zeros((1, 1, 1, 64, 96), np.uint8)
+    mask[..., 10:20, 70:80] = 1
+    mask = make_store(mask, "mask")
+    sr, made, _ = predict(values, mask=mask, tile=32, halo=0)
+    window = read_volume(sr).intensity.windows[0]
+    for z in (0, 1):
+        for rows, cols in np.ndindex(2, 3):
+            inside = slice(rows * 32, rows * 32 + 32), slice(cols * 32, cols * 32 + 32)
+            wanted = network if (rows, cols) == (0, 2) else build("bicubic", 4)
+            expected = undivided(wanted, values[0, 0, z][inside], window)
+            found = made[0, 0, z, rows * 128 : rows * 128 + 128, cols * 128 : cols * 128 + 128]
+            assert np.abs(found - np.clip(expected, 0, 255)).max() < 1
+
+
+def test_a_mask_of_another_size_is_refused(predict, tissue, make_store):
+    mask = make_store(tissue((1, 1, 1, 70, 80)), "mask")
+    with pytest.raises(InputError, match=r"mask_path: a mask of \(1, 70, 80\).*\(2, 70, 90\)"):
+        predict(tissue((1, 1, 2, 70, 90)), mask=mask)
+
+
+def test_auto_tiles_shrink_with_the_memory_and_leave_blocks_for_jobs(network):
+    each = 3000.0
+    cutting = Cutting((4096, 4096), (0, 0), (1, 16384, 16384), (1, 2048, 2048), 4, 4, 1024, 16)
+    tiles = [affordable_tile(cutting, (1, 1), each, mb, 1) for mb in (1000, 4000, 16000)]
+    assert tiles == sorted(tiles) and tiles[0] < tiles[1] <= tiles[2] == 1024
+    for mb, tile in zip((1000, 4000), tiles):
+        needed = job_bytes(replace(cutting, tile=tile), each, 1) / 1e6
+        assert needed <= mb - 500
+    small = replace(cutting, lr_shape=(1024, 1024), sr_shape=(1, 4096, 4096))
+    tile = affordable_tile(small, (1, 1), each, 16000, 1)
+    assert len(replace(small, tile=tile).blocks((1, 1))) == 4
+    assert len(replace(small, tile=tile).blocks((1, 50))) == 200
+
+
+def test_a_forecast_says_what_the_prediction_then_needs(predict, network, tissue, tmp_path):
+    values = tissue((1, 2, 3, 70, 190))
+    sr, _, done = predict(values, parts=3, halo=8)
+    lr, plan = read_volume(tmp_path / "lr-sr.ome.zarr"), Plan.read(tmp_path / "sr.plan.json")
+    box = tuple(slice(0, n) for n in lr.shape[2:])
+    chosen = SETTINGS | {"halo": 8}
+    needed = forecast(network, lr, box, (2, 64, 64), (2, 128, 128), 3, chosen)
+    assert needed.shape == tuple(done["shape"]) and needed.blocks == len(plan.blocks())
+    assert needed.jobs == 3 and needed.seconds > 0
+    files = [f for f in sr.rglob("*") if f.is_file()]
+    # Plan, done file and markers lie beside the store.
+    assert needed.files == len(files) + 1 + 3 + 1
+    pixels = sum(open_level(sr, level).size for level in range(len(read_volume(sr).level_shapes())))
+    assert needed.disk_gb == pytest.approx(pixels / 1e9)
+    lines = table([("x", "default", needed), ("y", "default", needed)]).splitlines()
+    assert lines[1].split()[:2] == ["x", "default"] and f"{2 * needed.files}" in lines[3].split()

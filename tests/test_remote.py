@@ -98,7 +98,7 @@ def test_a_run_on_a_server_is_killed_and_resumed_and_ends_as_in_folders(tmp_path
         remote = tmp_path / "remote"
         remote.mkdir()
         prepare(remote, TINY | {"stores": f"s3://{BUCKET}/run"})
-        for seconds in (15, 25, 35):
+        for seconds in (12, 18):
             process = subprocess.Popen(
                 command("predict"),
                 cwd=remote,

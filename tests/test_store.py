@@ -7,11 +7,14 @@ import ome_zarr.io
 import ome_zarr.reader
 import pytest
 import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ome_zarr_models.v05 import Image
 from pssrflow.blocks import Region
 from pssrflow.errors import InputError
-from pssrflow.finish import finish, halve
-from pssrflow.store import open_level, read_volume, write_shard
+from pssrflow.finish import children, finish, halve, roots
+from pssrflow.intensity import Intensity
+from pssrflow.store import Volume, open_level, read_volume, write_shard
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
@@ -110,3 +113,22 @@ def test_the_content_hash_depends_on_pixels_alone(make_store, tissue, tmp_path):
     make_store(changed, "c")
     a, b, c = (json.loads((tmp_path / f"{n}.done.json").read_text())["content"] for n in "abc")
     assert a == b != c
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(*(st.integers(1, n) for n in (2, 2, 3, 900, 900))),
+    st.sampled_from([16, 32, 50]),
+    st.integers(1, 4),
+    st.integers(1, 40),
+)
+def test_pieces_of_a_pyramid_share_no_shard_and_leave_none_out(shape, chunk, chunks, pieces):
+    nothing = Intensity(0.0, 1.0, ((0.0, 1.0),) * shape[1])
+    sizes = (1, chunk, chunk), (2, chunk * chunks, chunk * chunks)
+    volume = Volume(shape, "uint8", *sizes, (None,) * 3, ("0",) * shape[1], nothing)
+    level, found = roots(volume, pieces)
+    assert level == 0 or len(found) >= pieces
+    for below in range(level, 0, -1):
+        found = [child for region in found for child in children(volume, below, region)]
+        assert len(set(found)) == len(found)
+        assert set(found) == set(volume.shards(below - 1))

@@ -311,6 +311,39 @@ def test_several_models_are_trained_and_reported_each(mine):
     assert "test, model plain" in (mine / "results/report.html").read_text()
 
 
+def test_a_masked_region_is_predicted_by_an_ensemble_in_many_parts(tmp_path):
+    config = TINY | {
+        "models": {
+            "plain": {"arch": "bicubic"},
+            "other": {"arch": "bicubic"},
+            "both": {"arch": "ensemble", "members": ["plain", "other"]},
+        },
+        "predict": {"parts": 8, "tile": 32, "roi": {"survey": "10:60, 0.32um:1.28um"}},
+    }
+    mask = np.zeros((70, 90), np.uint8)
+    mask[:, 60:] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    header, row = SHEET.splitlines()[0], "survey\tpredict\tsimulate:survey"
+    prepare(tmp_path, config, f"{header}\tmask_path\n{row}\t\tmask.tif\n")
+    output = run(tmp_path, "results/survey/both/sr.done.json")
+    assert "predict_pyramid" in output and "assemble_ensemble" in output
+    done = json.loads((tmp_path / "results/survey/both/sr.done.json").read_text())
+    assert done["shape"] == [1, 1, 1, 200, 240]
+    # The members are alike.
+    std = zarr.open_array(tmp_path / "results/survey/both/std.ome.zarr/0", mode="r")
+    assert std.shape == (1, 1, 1, 200, 240) and not std[:].any()
+
+
+def test_the_plan_is_printed_and_nothing_else_is_made(tmp_path):
+    prepare(tmp_path)
+    output = run(tmp_path, "plan")
+    rows = {line.split()[0]: line.split() for line in output.splitlines() if "tiny" in line.split()}
+    assert set(rows) == {"test", "pair", "survey"}
+    assert rows["survey"][1:3] == ["tiny", "1,1,1,280,360"]
+    made = [f for f in (tmp_path / "results").rglob("*") if f.is_file() and f.suffix != ".log"]
+    assert [f.name for f in made if not f.name.startswith(".")] == []
+
+
 def test_targets_make_their_stage_and_no_later_one(tmp_path):
     prepare(tmp_path)
     stages = {

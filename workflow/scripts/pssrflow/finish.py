@@ -19,6 +19,20 @@ from pssrflow.store import describe, digest, open_level, read_volume, write_shar
 PIECES = 4
 
 
+class DamagedShard(InputError):
+    """A shard is missing, cannot be decoded or holds other pixels than were written.
+
+    Attributes
+    ----------
+    region : Region
+        Of level 0.
+    """
+
+    def __init__(self, path, region, found):
+        super().__init__(f"{path}/0 at t,c,z,y,x = {region.start}", found)
+        self.region = region
+
+
 def finish(path, done, digests, threads, intensity=None, ready=None, **facts):
     """Verify every shard against its digest, build the pyramid, write the done file.
 
@@ -38,8 +52,7 @@ def finish(path, done, digests, threads, intensity=None, ready=None, **facts):
 
     Raises
     ------
-    InputError
-        A shard is missing, cannot be decoded or holds other pixels than were written.
+    DamagedShard
     """
     volume = read_volume(path)
     if intensity is not None:
@@ -88,8 +101,7 @@ def climb(path, volume, level, shards, digests, threads, ready=None):
 
     Raises
     ------
-    InputError
-        As `finish`.
+    DamagedShard
     """
     levels = [open_level(path, k, "r+" if k else "r") for k in range(level + 1)]
     build = functools.partial(_built, path, volume, levels, digests, ready, level)
@@ -133,13 +145,13 @@ def children(volume, level, region) -> list[Region]:
 
 
 def _verified(path, array, region, expected, ready):
-    where = f"{path}/0 at t,c,z,y,x = {region.start}"
     try:
         values = array[region.slices]
     except (RuntimeError, ValueError, OSError) as error:
-        raise InputError(where, f"this shard cannot be read back ({error})") from error
+        raise DamagedShard(path, region, f"this shard cannot be read back ({error})") from error
     if not ready and digest(values) != expected:
-        raise InputError(where, "this shard is missing or holds other pixels than were written")
+        found = "this shard is missing or holds other pixels than were written"
+        raise DamagedShard(path, region, found)
     return values
 
 

@@ -210,6 +210,11 @@ def write_shard(array, region, values):
 
     One writer owns a shard: a smaller or shifted region would make zarr read the file, change it
     and write it again, which two writers cannot do at once.
+
+    Raises
+    ------
+    InputError
+        The disk is full, or nobody may write there.
     """
     shard = array.shards or array.chunks
     aligned = all(a % s == 0 for a, s in zip(region.start, shard))
@@ -220,8 +225,15 @@ def write_shard(array, region, values):
         raise AssertionError(f"{region} is not a whole shard of {shard} in {array.shape}")
     # What a killed job left may not decode, and zarr would read it where an edge cuts the shard.
     key = array.metadata.encode_chunk_key(tuple(a // s for a, s in zip(region.start, shard)))
-    sync((array.store_path / key).delete())
-    array[region.slices] = values
+    try:
+        sync((array.store_path / key).delete())
+        array[region.slices] = values
+    except (RuntimeError, OSError) as error:
+        raise InputError(
+            array.store_path / key,
+            f"this shard cannot be written ({error})",
+            "room and permission to write there; the same command then goes on where it was",
+        ) from error
     return digest(values)
 
 

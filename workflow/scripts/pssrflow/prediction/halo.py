@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from pssrflow.networks import receptive_halo
+from pssrflow.networks.reach import FURTHEST
 from pssrflow.prediction.tiles import with_halo
 from pssrflow.store import open_level, read_plane, read_volume
 
@@ -38,6 +39,11 @@ def measure_halo(network, lr, seen="window"):
         LR pixels; a multiple of the network's stride, at most the theoretical halo.
     """
     theory = receptive_halo(network)
+    if getattr(network, "global_pooling", False) or theory >= FURTHEST:
+        log.warning(
+            "this network sees the whole image, and tiles of it only themselves, which no halo "
+            "mends; `predict.blend` hides the seams"
+        )
     array, volume = open_level(lr), read_volume(lr)
     windows = volume.intensity.seen_by(seen).windows
     halos = _halos(theory, network.stride)

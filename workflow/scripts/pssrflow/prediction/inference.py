@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 
 # Quarter turns and whether to mirror: every way to lay a square on itself.
 DIHEDRAL = tuple(itertools.product(range(4), (False, True)))
-# Part of a device's free memory that a batch may take, and the most tiles in one.
-SHARE, MOST = 0.8, 64
+# Part of a device's free memory that a batch may take, and the most LR pixels of one: as many fill
+# a large GPU, and what comes back must fit the job's own memory.
+SHARE, MOST = 0.8, 1 << 20
 
 
 class Inference:
@@ -131,7 +132,7 @@ class Inference:
         return {"sr": made} | ({"std": np.zeros_like(made)} if self.passes > 1 else {})
 
 
-def fitting_batch(device, tile_bytes):
+def fitting_batch(device, tile_bytes, tile_pixels):
     """Tiles that a device's free memory holds at once; one on a processor, whose caches are small.
 
     Parameters
@@ -139,11 +140,13 @@ def fitting_batch(device, tile_bytes):
     device : torch.device
     tile_bytes : float
         Memory that the pass of one tile needs.
+    tile_pixels : int
+        LR pixels of a tile.
     """
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(MOST, int(SHARE * free / tile_bytes)))
+    return max(1, min(MOST // tile_pixels, int(SHARE * free / tile_bytes)))
 
 
 def _laid(batch, turns, mirror):

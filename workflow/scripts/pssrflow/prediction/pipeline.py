@@ -1,7 +1,6 @@
 """Read, infer, stitch and write at the same time, with little of each waiting for the next."""
 
 import itertools
-import logging
 import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,6 @@ from pssrflow.intensity import Intensity
 from pssrflow.prediction.inference import Inference
 from pssrflow.prediction.tiles import Cutting, Tile
 from pssrflow.store import read_plane, write_shard
-
-log = logging.getLogger(__name__)
 
 # Threads that read, which mostly wait for a disk or a server, and batches of tiles read ahead.
 READERS, READ_AHEAD = 4, 4

@@ -14,9 +14,9 @@ import torch
 from tqdm import tqdm
 
 from pssrflow.blocks import share
-from pssrflow.devices import best_precision, claimed_device
+from pssrflow.devices import best_device, best_precision, claimed_device
 from pssrflow.errors import InputError
-from pssrflow.finish import climb, finish, roots
+from pssrflow.finish import DamagedShard, climb, finish, roots
 from pssrflow.jobs import read_json, write_json
 from pssrflow.networks import load_weights
 from pssrflow.prediction.halo import measure_halo
@@ -78,7 +78,6 @@ def initialise(
         A region that leaves the volume, or a mask of another size.
     """
     network, facts = load_weights(weights)
-    _say_what_it_sees(network)
     source = read_volume(lr)
     box = parse_roi(roi or ":, :", source.shape, source.pixel_size)
     if mask is not None:
@@ -112,14 +111,6 @@ def initialise(
     made.write(plan)
 
 
-def _say_what_it_sees(network):
-    if getattr(network, "global_pooling", False):
-        log.warning(
-            "this network pools over the whole image: tiles see only their own mean, which no halo "
-            "mends; `predict.blend` hides the seams"
-        )
-
-
 def _check_mask(mask, source):
     found = read_volume(mask).shape
     if found[3:] != source.shape[3:] or found[2] not in (1, source.shape[2]):
@@ -151,37 +142,46 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
     mask : path-like, optional
         As `initialise`.
     """
-    torch.set_num_threads(threads)
-    network, facts = load_weights(weights)
     planned = Plan.read(plan)
-    blocks = planned.part(part)
-    with claimed_device() as device:
-        chosen = best_precision(device) if precision == "auto" else precision
-        journal = Journal(f"{marker}.journal", f"{planned.id} {code} {chosen}")
-        digests = {i: found for i, found in journal.read().items() if i in blocks}
-        left = {i: region for i, region in blocks.items() if i not in digests}
-        log.info("part %d on %s, precision %s, %d blocks", part, device, chosen, len(left))
-        if len(left) < len(blocks):
-            log.info("%d blocks were finished before", len(blocks) - len(left))
-        batch = fitting_batch(device, planned.tile_bytes)
-        inference = Inference(network, device, chosen, planned.self_ensemble, batch)
-        intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
-        masked = open_level(mask) if mask else None
-        source = Source(open_level(lr), intensity, planned.depth, planned.empty, masked)
-        stores = _stores(sr, std, planned)
-        arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
-        dtypes = {name: array.dtype for name, array in arrays.items()}
-        canvas = Canvas(planned.cutting, intensity, dtypes, planned.blend)
-        found = run(steps(planned.cutting, left), source, inference, canvas, arrays, threads)
-        with _progress(sum(region.size for region in left.values())) as advance:
-            for block, shards in itertools.groupby(found, lambda shard: shard[0]):
-                digests[block] = {name: {} for name in stores}
-                for _, name, region, digest in shards:
-                    digests[block][name][_place(region)] = digest
-                    advance(region.size if name == "sr" else 0)
-                journal.add(block, digests[block])
+    stores, blocks = _stores(sr, std, planned), planned.part(part)
+    kind = best_device()
+    precision = best_precision(kind) if precision == "auto" else precision
+    # Other code, devices and precisions make other pixels.
+    journal = Journal(f"{marker}.journal", f"{planned.id} {code} {kind.type} {precision}")
+    digests = {i: found for i, found in journal.read().items() if i in blocks}
+    left = {i: region for i, region in blocks.items() if i not in digests}
+    log.info("part %d: %d blocks, %d of them finished before", part, len(blocks), len(digests))
+    if left:
+        with claimed_device() as device:
+            log.info("%s, precision %s", device, precision)
+            what = lr, weights, stores, planned, left, device, precision, threads, mask
+            for block, found in _predicted(*what):
+                journal.add(block, found)
+                digests[block] = found
     write_json(marker, {"plan": planned.id, "digests": _merged(stores, digests.values())})
     journal.remove()
+
+
+def _predicted(lr, weights, stores, planned, blocks, device, precision, threads, mask):
+    """Make and write blocks; give the number of each, and the digests of its shards by store."""
+    torch.set_num_threads(threads)
+    network, facts = load_weights(weights)
+    batch = fitting_batch(device, planned.tile_bytes, planned.cutting.tile**2)
+    inference = Inference(network, device, precision, planned.self_ensemble, batch)
+    intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
+    masked = open_level(mask) if mask else None
+    source = Source(open_level(lr), intensity, planned.depth, planned.empty, masked)
+    arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
+    dtypes = {name: array.dtype for name, array in arrays.items()}
+    canvas = Canvas(planned.cutting, intensity, dtypes, planned.blend)
+    written = run(steps(planned.cutting, blocks), source, inference, canvas, arrays, threads)
+    with _progress(sum(region.size for region in blocks.values())) as advance:
+        for block, shards in itertools.groupby(written, lambda shard: shard[0]):
+            found = {name: {} for name in stores}
+            for _, name, region, digest in shards:
+                found[name][_place(region)] = digest
+                advance(region.size if name == "sr" else 0)
+            yield block, found
 
 
 def _place(shard):
@@ -242,7 +242,8 @@ def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
         volume = read_volume(path)
         level, shards = roots(volume, parts)
         digests = _digests(path, volume, reported[name], markers)
-        climb(path, volume, level, share(shards, parts)[part], digests, threads)
+        with _naming_the_part(name, markers):
+            climb(path, volume, level, share(shards, parts)[part], digests, threads)
     write_json(marker, {"level": level})
 
 
@@ -274,7 +275,8 @@ def finalise(sr, plan, markers, pyramid, done, threads, std=None):
     # The SR store comes last: its done file is what other rules wait for.
     for name, path in reversed(stores.items()):
         digests = _digests(path, read_volume(path), reported[name], markers)
-        finish(path, dones[name], digests, threads, ready=ready, **facts)
+        with _naming_the_part(name, markers):
+            finish(path, dones[name], digests, threads, ready=ready, **facts)
 
 
 def _stores(sr, std, planned):
@@ -283,6 +285,18 @@ def _stores(sr, std, planned):
 
 def _reported(stores, markers):
     return _merged(stores, (read_json(marker)["digests"] for marker in markers))
+
+
+@contextlib.contextmanager
+def _naming_the_part(name, markers):
+    """Say of a damaged shard how it is made again."""
+    try:
+        yield
+    except DamagedShard as error:
+        place = _place(error.region)
+        marker = next(m for m in markers if place in read_json(m)["digests"][name])
+        again = f"its part made again: remove {marker} and give the same command"
+        raise InputError(error.where, error.found, again) from error
 
 
 def _digests(path, volume, reported, markers):
