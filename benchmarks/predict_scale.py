@@ -137,7 +137,8 @@ def seams(options, folder):
     """
     print("| network | tile | halo | blend | largest difference, grey levels | seam score |")
     print("|---" * 6 + "|")
-    plane = _plane(options.lr) if options.lr else tissue()[:512, :512]
+    plane = _plane(options.lr) if options.lr else tissue()
+    plane = plane[: options.size, : options.size]
     chunk, shard = (1, 64, 64), (1, 256, 256)
     lr = store(folder / "lr.ome.zarr", plane[None, None, None], chunk, shard)
     window = read_volume(lr).intensity.windows[0]
@@ -280,7 +281,6 @@ def _pssr2(options, folder):
 # -- a network that costs nothing -----------------------------------------------------------------
 
 NEAREST = """import torch
-from torch.nn import functional as F
 
 
 class Nearest(torch.nn.Module):
@@ -289,7 +289,9 @@ class Nearest(torch.nn.Module):
         self.scale = scale
 
     def forward(self, images):
-        return F.interpolate(images, scale_factor=self.scale, mode="nearest")
+        n, c, y, x = images.shape
+        each = images[:, :, :, None, :, None].expand(-1, -1, -1, self.scale, -1, self.scale)
+        return each.reshape(n, c, y * self.scale, x * self.scale)
 """
 
 
@@ -521,7 +523,7 @@ if __name__ == "__main__":
             made.add_argument(f"--{name}", default=default, **options)
 
     whole, several = {"type": int}, {"type": int, "nargs": "+"}
-    command(seams, lr=(None, {"type": Path}), tiles=([64, 128, 256], several))
+    command(seams, lr=(None, {"type": Path}), size=(512, whole), tiles=([64, 128, 256], several))
     command(cuts)
     command(throughput, size=(4096, whole), rounds=(3, whole), pssr2=(None, {}))
     command(free, size=(8192, whole), rounds=(5, whole))

@@ -6,7 +6,9 @@ SR_PYRAMID = f"{SR_PARTS}/pyramid.{{part}}.json"
 # and, killed, goes on at the last, so fewer and longer ones lose nothing.
 PARTS = range(min(config["predict"]["parts"], 10_000))
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
-PYRAMIDS = range(len(PARTS) // 8)
+PYRAMIDS = range(min(len(PARTS) // 8, 100))
+# One file for all parts where many jobs ask for them: Snakemake would else plan a million inputs.
+SR_COLLECTED = f"{SR_PARTS}/collected.json"
 PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision", "roi")}
 
 
@@ -71,11 +73,32 @@ rule predict_part:
         "../scripts/predict_part.py"
 
 
+rule predict_collect:
+    """Put the markers of all parts into one, where parts are many."""
+    input:
+        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+    output:
+        marker=SR_COLLECTED,
+    log:
+        f"{LOGS}/predict/{{sample}}.{{model}}.collect.log",
+    benchmark:
+        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.collect.tsv"
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+    params:
+        code=code("predict_collect"),
+    script:
+        "../scripts/predict_collect.py"
+
+
 rule predict_pyramid:
     """Verify a share of the shards and build the pyramid above them, where parts are many."""
     input:
         plan=SR_PLAN,
-        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+        parts=[SR_COLLECTED],
     output:
         marker=SR_PYRAMID,
     log:
@@ -100,7 +123,7 @@ rule predict_finalise:
     """Verify every shard, build the pyramid, and say that the SR store is finished."""
     input:
         plan=SR_PLAN,
-        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+        parts=[SR_COLLECTED] if PYRAMIDS else expand(SR_PART, part=PARTS, allow_missing=True),
         pyramid=expand(SR_PYRAMID, part=PYRAMIDS, allow_missing=True),
     output:
         done=SR_DONE,

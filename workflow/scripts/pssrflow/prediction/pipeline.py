@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -57,8 +58,8 @@ class Source:
 
     Attributes
     ----------
-    array : zarr.Array
-        LR, TCZYX.
+    read : callable (plane, rows, cols) -> ndarray
+        LR pixels; see `plane_reader`.
     intensity : Intensity
         As the network sees it.
     depth : int
@@ -70,7 +71,7 @@ class Source:
         As large as the LR image; tiles in which it is 0 everywhere are not worth a network.
     """
 
-    array: object
+    read: Callable
     intensity: Intensity
     depth: int = 0
     empty: str | float | None = None
@@ -82,7 +83,7 @@ class Source:
 
     def _load(self, step):
         plane = (*step.plane[:2], step.plane[2] + self.depth)
-        values = read_plane(self.array, plane, *step.tile.read)
+        values = self.read(plane, *step.tile.read)
         low, high = self.intensity.windows[plane[1]]
         scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
         return scaled, self._is_empty(values) or self._is_masked(plane, step.tile)

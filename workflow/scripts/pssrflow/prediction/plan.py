@@ -57,6 +57,13 @@ class Plan:
         blocks = self.cutting.blocks(self.frames)
         return {i: blocks[i] for i in share(range(len(blocks)), self.parts)[number]}
 
+    def part_of(self, region) -> int:
+        """The part that makes a shard."""
+        blocks = self.cutting.blocks(self.frames)
+        inside = [all(map(_inside, region.start, b.start, b.stop)) for b in blocks].index(True)
+        shares = share(range(len(blocks)), self.parts)
+        return next(part for part, numbers in enumerate(shares) if inside in numbers)
+
     def write(self, path):
         write_json(path, dataclasses.asdict(self))
 
@@ -64,6 +71,10 @@ class Plan:
     def read(cls, path):
         found = _tuples(read_json(path))
         return cls(**found | {"cutting": Cutting(**found["cutting"])})
+
+
+def _inside(place, start, stop):
+    return start <= place < stop
 
 
 def _tuples(content):

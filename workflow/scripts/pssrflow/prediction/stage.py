@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import time
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from pssrflow.prediction.pipeline import Canvas, Source, run, steps
 from pssrflow.prediction.place import sr_volume
 from pssrflow.prediction.plan import Plan, plan_prediction
 from pssrflow.readers import parse_roi
-from pssrflow.store import create, open_level, read_volume
+from pssrflow.store import create, open_level, plane_reader, read_volume
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
             for block, found in _predicted(*what):
                 journal.add(block, found)
                 digests[block] = found
-    write_json(marker, {"plan": planned.id, "digests": _merged(stores, digests.values())})
+    write_json(marker, {"plan": planned.id, "digests": _merged(digests.values())})
     journal.remove()
 
 
@@ -170,7 +171,7 @@ def _predicted(lr, weights, stores, planned, blocks, device, precision, threads,
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
     masked = open_level(mask) if mask else None
-    source = Source(open_level(lr), intensity, planned.depth, planned.empty, masked)
+    source = Source(plane_reader(open_level(lr)), intensity, planned.depth, planned.empty, masked)
     arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
     dtypes = {name: array.dtype for name, array in arrays.items()}
     canvas = Canvas(planned.cutting, intensity, dtypes, planned.blend)
@@ -188,12 +189,12 @@ def _place(shard):
     return ",".join(map(str, shard.start))
 
 
-def _merged(stores, found):
+def _merged(found):
     """Digests of several blocks or parts, by store and place."""
-    merged = {name: {} for name in stores}
+    merged = defaultdict(dict)
     for digests in found:
-        for name in stores:
-            merged[name] |= digests[name]
+        for name, by_place in digests.items():
+            merged[name] |= by_place
     return merged
 
 
@@ -216,6 +217,17 @@ def _progress(voxels):
         yield advance
 
 
+def collect(markers, marker):
+    """Put the markers of all parts into one, which says what they say.
+
+    Parameters
+    ----------
+    markers : list of path-like
+    marker : path-like
+    """
+    write_json(marker, {"digests": _merged(read_json(path)["digests"] for path in markers)})
+
+
 def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
     """Verify a share of the shards that the parts wrote, and build the pyramid above them.
 
@@ -223,7 +235,7 @@ def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
     ----------
     sr, plan : path-like
     markers : list of path-like
-        Of all parts of the prediction.
+        Of all parts of the prediction, or the one that `collect` made of them.
     part, parts : int
         Which share, of how many.
     marker : path-like
@@ -236,13 +248,14 @@ def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
     InputError
         As `finalise`.
     """
-    stores = _stores(sr, std, Plan.read(plan))
-    reported = _reported(stores, markers)
+    planned = Plan.read(plan)
+    stores = _stores(sr, std, planned)
+    reported = _merged(read_json(marker)["digests"] for marker in markers)
     for name, path in stores.items():
         volume = read_volume(path)
         level, shards = roots(volume, parts)
         digests = _digests(path, volume, reported[name], markers)
-        with _naming_the_part(name, markers):
+        with _naming_the_part(planned, markers):
             climb(path, volume, level, share(shards, parts)[part], digests, threads)
     write_json(marker, {"level": level})
 
@@ -254,7 +267,7 @@ def finalise(sr, plan, markers, pyramid, done, threads, std=None):
     ----------
     sr, plan : path-like
     markers : list of path-like
-        Of all parts of the prediction.
+        Of all parts of the prediction, or the one that `collect` made of them.
     pyramid : list of path-like
         Of all jobs that have built the pyramid above verified shards; none if all is left to do.
     done : path-like
@@ -268,14 +281,14 @@ def finalise(sr, plan, markers, pyramid, done, threads, std=None):
     """
     planned = Plan.read(plan)
     stores = _stores(sr, std, planned)
-    reported = _reported(stores, markers)
+    reported = _merged(read_json(marker)["digests"] for marker in markers)
     ready = min((read_json(path)["level"] for path in pyramid), default=None)
     facts = {"tile": planned.cutting.tile, "halo": planned.cutting.halo}
     dones = {"sr": done, "std": Path(done).with_name("std.done.json")}
     # The SR store comes last: its done file is what other rules wait for.
     for name, path in reversed(stores.items()):
         digests = _digests(path, read_volume(path), reported[name], markers)
-        with _naming_the_part(name, markers):
+        with _naming_the_part(planned, markers):
             finish(path, dones[name], digests, threads, ready=ready, **facts)
 
 
@@ -283,18 +296,13 @@ def _stores(sr, std, planned):
     return {"sr": sr, "std": std} if planned.std else {"sr": sr}
 
 
-def _reported(stores, markers):
-    return _merged(stores, (read_json(marker)["digests"] for marker in markers))
-
-
 @contextlib.contextmanager
-def _naming_the_part(name, markers):
+def _naming_the_part(planned, markers):
     """Say of a damaged shard how it is made again."""
     try:
         yield
     except DamagedShard as error:
-        place = _place(error.region)
-        marker = next(m for m in markers if place in read_json(m)["digests"][name])
+        marker = Path(markers[0]).with_name(f"{planned.part_of(error.region)}.json")
         again = f"its part made again: remove {marker} and give the same command"
         raise InputError(error.where, error.found, again) from error
 

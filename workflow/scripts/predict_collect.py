@@ -1,0 +1,9 @@
+"""Rule predict_collect: put the markers of all parts into one."""
+
+from pssrflow.jobs import job
+from pssrflow.prediction.stage import collect
+
+if __name__ == "__main__":
+    output = snakemake.output.marker
+    with job(snakemake.log[0], snakemake.threads, output):
+        collect(markers=snakemake.input.parts, marker=output)
