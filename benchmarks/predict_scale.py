@@ -411,6 +411,7 @@ def _workflow(folder, parts, shard, path="lr.ome.zarr", stores=None, **predict):
     """Configuration and sheet that predict an LR field with weights as they are."""
     config = {
         "stores": stores,
+        "simulate": yaml.safe_load((ROOT / "config.yaml").read_text())["simulate"],
         "samples": "samples.tsv",
         "results": "results",
         "ingest": {"chunk": list(CHUNK), "shard": shard},

@@ -18,7 +18,8 @@ def project(root, tmp_path, monkeypatch):
 
     def hashes():
         rerun.code_hash.cache_clear()
-        rerun._tree.cache_clear()
+        rerun._imports.cache_clear()
+        rerun._code.cache_clear()
         return {p.stem: rerun.code_hash(str(p)) for p in (tmp_path / "scripts").glob("*.py")}
 
     return tmp_path / "scripts" / "pssrflow", hashes

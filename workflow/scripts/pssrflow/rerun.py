@@ -32,14 +32,18 @@ def code_hash(script):
     return hashlib.sha256("\n".join(trees).encode()).hexdigest()[:16]
 
 
+# Most scripts import most modules: each is parsed once, which a run of many jobs notices.
+@functools.cache
 def _imports(path):
+    found = []
     for node in ast.walk(_tree(path)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        yield from filter(None, map(_module, names))
+        found += filter(None, map(_module, names))
+    return found
 
 
 def _module(name):
@@ -49,13 +53,13 @@ def _module(name):
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
-@functools.cache
 def _tree(path):
     return ast.parse(path.read_text())
 
 
+@functools.cache
 def _code(path):
-    tree = ast.parse(path.read_text())
+    tree = _tree(path)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_text(body[0]):
