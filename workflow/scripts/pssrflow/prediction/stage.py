@@ -26,7 +26,7 @@ from pssrflow.prediction.journal import Journal
 from pssrflow.prediction.pipeline import Canvas, Source, run, steps
 from pssrflow.prediction.place import sr_volume
 from pssrflow.prediction.plan import Plan, plan_prediction
-from pssrflow.readers import parse_roi
+from pssrflow.readers.overrides import parse_roi
 from pssrflow.store import create, open_level, plane_reader, read_volume
 
 log = logging.getLogger(__name__)
