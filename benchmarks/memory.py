@@ -1,8 +1,7 @@
-"""Peak memory of ingest, crappify and predict must not grow with the field.
+"""Peak memory of ingest and crappify must not grow with the field (of predict: predict_scale.py).
 
 Simulated fields of both sizes go through the same functions as in the rules, each in a process of
-its own, whose peak resident memory is printed. Prediction runs on the crappified field, so its
-result has the size of the ingested one.
+its own, whose peak resident memory is printed.
 """
 
 import argparse
@@ -18,53 +17,21 @@ from pssrflow.crappify import crappify
 from pssrflow.ingest import ingest
 from pssrflow.jobs import job
 from pssrflow.microscope import Microscope, acquire
-from pssrflow.networks import build, save_weights
-from pssrflow.predict import finalise, initialise, run_part
 
-CHUNK, SHARD, PARTS = (1, 256, 256), (1, 2048, 2048), 2
-STAGES = ("simulate", "ingest", "crappify", "predict_init", "predict_part", "predict_finalise")
+CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
+STAGES = ("simulate", "ingest", "crappify")
 
 
 def run_stage(stage, folder, size, threads):
     """Run one stage as its rule does."""
-    raw, hr, lr, sr, weights, plan = (
-        folder / name
-        for name in (
-            "raw.ome.tif",
-            "hr.ome.zarr",
-            "lr.ome.zarr",
-            "sr.ome.zarr",
-            "w.safetensors",
-            "plan.json",
-        )
-    )
+    raw, hr, lr = (folder / name for name in ("raw.ome.tif", "hr.ome.zarr", "lr.ome.zarr"))
     if stage == "simulate":
         acquire(raw, 0, Microscope(), (1, size, size))
     elif stage == "ingest":
         ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), None, threads, 4000)
-    elif stage == "crappify":
+    else:
         chain = Crappifier(Downsampling(4), (Poisson(1), Gaussian(3)))
         crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, (1, 99), threads, 4000)
-    elif stage == "predict_init":
-        save_weights(weights, build("unet", 4), {"arch": "unet", "scale": 4, "options": {}})
-        initialise(
-            lr,
-            weights,
-            sr,
-            plan,
-            folder / "parts",
-            folder / "sr.json",
-            256,
-            24,
-            PARTS,
-            CHUNK,
-            SHARD,
-        )
-    elif stage == "predict_part":
-        run_part(lr, weights, sr, plan, 0, folder / "0.json", threads, "auto")
-    else:
-        run_part(lr, weights, sr, plan, 1, folder / "1.json", threads, "auto")
-        finalise(sr, plan, [folder / "0.json", folder / "1.json"], folder / "sr.json", threads)
 
 
 def peak_memory(stage, folder, size, threads):

@@ -103,7 +103,7 @@ class Run:
 
     def part(self, number, threads, precision="auto"):
         what = self.lr, self.weights, self.sr, self.plan, number, self.markers[number]
-        run_part(*what, threads, precision)
+        run_part(*what, self.done, threads, precision)
 
     def finalise(self, threads):
         finalise(self.sr, self.plan, self.markers, [], self.done, threads)

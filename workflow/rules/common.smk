@@ -235,10 +235,27 @@ def prediction_input(wildcards):
     return [LR_DONE.format(**wildcards), *masks]
 
 
+def checked_regions():
+    """Samples with a region of their own; refused where nobody would notice that it is not used."""
+    roi = config["predict"]["roi"]
+    named = roi if isinstance(roi, dict) else {}
+    known = [sample for sample in PREDICTED if sample not in HR_SAMPLES]
+    for sample in named:
+        if sample not in known:
+            raise WorkflowError(
+                f"predict.roi: {sample!r} is no predict row of {config['samples']}. "
+                f"Accepted: {', '.join(known) or 'none, for there is no such row'}"
+            )
+    return named
+
+
+REGIONS = checked_regions()
+
+
 def roi_of(sample):
     """What of a predict row is super-resolved; rows with a truth are whole."""
     roi = config["predict"]["roi"]
-    roi = roi.get(sample) if isinstance(roi, dict) else roi
+    roi = REGIONS.get(sample) if isinstance(roi, dict) else roi
     return None if sample in HR_SAMPLES else roi
 
 
@@ -263,6 +280,7 @@ def forecast_rows():
                 "overrides": {n: SAMPLES.at[sample, n] for n in names},
                 "crappified": hr,
                 "roi": roi_of(sample),
+                "masked": sample in MASKED,
             }
         )
     return rows

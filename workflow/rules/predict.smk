@@ -27,7 +27,7 @@ rule predict_init:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
-        mem_mb=4000,
+        mem_mb=config["predict"]["memory"],
     params:
         lr=LR_STORE,
         weights=WEIGHTS,
@@ -66,6 +66,7 @@ rule predict_part:
         weights=WEIGHTS,
         sr=SR_STORE,
         std=STD_STORE,
+        done=SR_DONE,
         mask=mask,
         precision=config["predict"]["precision"],
         code=code("predict_part"),

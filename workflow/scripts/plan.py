@@ -18,6 +18,7 @@ if __name__ == "__main__":
             for row in params.rows:
                 lr = volumes[row["sample"]]
                 box = parse_roi(row["roi"] or ":, :", lr.shape, lr.pixel_size)
-                needed = forecast(network, lr, box, *sizes, params.parts, params.settings)
+                what = params.parts, params.settings, row["masked"]
+                needed = forecast(network, lr, box, *sizes, *what)
                 found.append((row["sample"], model, needed))
         print(table(found))

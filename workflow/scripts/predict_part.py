@@ -15,6 +15,7 @@ if __name__ == "__main__":
             plan=snakemake.input.plan,
             part=int(snakemake.wildcards.part),
             marker=output,
+            done=params.done,
             threads=snakemake.threads,
             precision=params.precision,
             code=params.code,

@@ -1,6 +1,5 @@
 """Finish a store: verify every shard, build the pyramid, write the done file by rename."""
 
-import functools
 import hashlib
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -104,7 +103,10 @@ def climb(path, volume, level, shards, digests, threads, ready=None):
     DamagedShard
     """
     levels = [open_level(path, k, "r+" if k else "r") for k in range(level + 1)]
-    build = functools.partial(_built, path, volume, levels, digests, ready, level)
+
+    def build(region):
+        _built(path, volume, levels, digests, ready, level, region)
+
     with ThreadPoolExecutor(threads) as pool:
         for _ in pool.map(build, shards):
             pass
@@ -115,7 +117,7 @@ def _built(path, volume, levels, digests, ready, level, region):
     if level == 0:
         return _verified(path, levels[0], region, digests.get(region), level == ready)
     if level == ready:
-        return levels[level][region.slices]
+        return _read(f"{path}/{level}", levels[level], region)
     values = np.empty(region.shape, volume.dtype)
     for child in children(volume, level, region):
         finer = _built(path, volume, levels, digests, ready, level - 1, child)
@@ -146,13 +148,21 @@ def children(volume, level, region) -> list[Region]:
 
 def _verified(path, array, region, expected, ready):
     try:
-        values = array[region.slices]
-    except (RuntimeError, ValueError, OSError) as error:
-        raise DamagedShard(path, region, f"this shard cannot be read back ({error})") from error
+        values = _read(path, array, region)
+    except InputError as error:
+        raise DamagedShard(path, region, error.found) from error
     if not ready and digest(values) != expected:
         found = "this shard is missing or holds other pixels than were written"
         raise DamagedShard(path, region, found)
     return values
+
+
+def _read(path, array, region):
+    try:
+        return array[region.slices]
+    except (RuntimeError, ValueError, OSError) as error:
+        where = f"{path} at t,c,z,y,x = {region.start}"
+        raise InputError(where, f"this shard cannot be read back ({error})") from error
 
 
 def halve(plane):

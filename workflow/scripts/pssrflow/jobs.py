@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -10,7 +11,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from urllib.parse import quote
 
 import zarr
 
@@ -136,7 +136,9 @@ def read_json(path):
 
 def _lockable(path, log_path):
     """A path beside which a lock file can stand: for a URI, one beside the log."""
-    return Path(log_path).with_name(quote(str(path), "")) if is_remote(path) else path
+    if not is_remote(path):
+        return path
+    return Path(log_path).with_name(hashlib.sha256(str(path).encode()).hexdigest()[:16])
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ CONCURRENCY = ("data_copy_concurrency", "file_io_concurrency")
 COLOURS = ("FFFFFF", "00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 # benchmarks/codec_pipeline.py measures the pipelines; this one reads and writes shards fastest.
-# Empty chunks are written so that every shard of a finished store exists and can be verified.
+# zarr writes chunks of nothing but zeros too; zarrs leaves them out, and they read as zeros.
 zarr.config.set(
     {"codec_pipeline.path": "zarrs.ZarrsCodecPipeline", "array.write_empty_chunks": True}
 )
@@ -97,7 +97,7 @@ def create(path, volume):
     InputError
         Something else stands at `path`.
     """
-    _discard(path)
+    discard(path)
     group = zarr.open_group(
         path,
         mode="w",
@@ -118,7 +118,14 @@ def create(path, volume):
     describe(path, volume)
 
 
-def _discard(path):
+def discard(path):
+    """Remove a store of this pipeline, if there is one.
+
+    Raises
+    ------
+    InputError
+        Something else stands there.
+    """
     if is_remote(path):
         _discard_remote(path)
         return
@@ -192,15 +199,27 @@ def plane_reader(array):
     -------
     callable (plane, rows, cols) -> ndarray (y, x)
         `plane` is t, c, z; `rows` and `cols` are slices with start and stop, inside the plane.
+        Raises InputError where the store is damaged.
     """
     if not isinstance(array.store, LocalStore):
-        return lambda plane, rows, cols: array[(*plane, rows, cols)]
+        return _readable(array.store_path, lambda *place: array[place])
     folder = str(array.store.root / array.path)
     workers = {"limit": zarr.config.get("threading.max_workers") or os.cpu_count()}
     context = tensorstore.Context({name: workers for name in CONCURRENCY})
     spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": folder}}
     opened = tensorstore.open(spec, context=context).result()
-    return lambda plane, rows, cols: opened[(*plane, rows, cols)].read().result()
+    return _readable(folder, lambda *place: opened[place].read().result())
+
+
+def _readable(where, read):
+    def reader(plane, rows, cols):
+        try:
+            return read(*plane, rows, cols)
+        except (RuntimeError, ValueError, OSError) as error:
+            found = f"plane t,c,z = {tuple(plane)} cannot be read ({str(error).splitlines()[0]})"
+            raise InputError(where, found, "a store made again, from its raw file") from error
+
+    return reader
 
 
 def read_plane(array, plane, rows, cols):

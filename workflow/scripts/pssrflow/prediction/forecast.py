@@ -51,7 +51,7 @@ class Forecast:
     seconds: float
 
 
-def forecast(network, lr, box, chunk, shard, parts, settings) -> Forecast:
+def forecast(network, lr, box, chunk, shard, parts, settings, masked=False) -> Forecast:
     """Plan the prediction of a volume and time the network on one tile.
 
     Parameters
@@ -65,10 +65,12 @@ def forecast(network, lr, box, chunk, shard, parts, settings) -> Forecast:
     parts : int
     settings : dict
         The section `predict` of the configuration.
+    masked : bool
+        Whether there is a mask.
     """
     volume = sr_volume(lr, network.scale, chunk, shard, box)
     plan = plan_prediction(
-        network, lr, volume, box, parts, settings, lambda: receptive_halo(network)
+        network, lr, volume, box, parts, settings, lambda: receptive_halo(network), masked
     )
     cutting, blocks = plan.cutting, plan.blocks()
     held = pixel_bytes(volume, is_ensemble(network, settings))
@@ -86,8 +88,8 @@ def forecast(network, lr, box, chunk, shard, parts, settings) -> Forecast:
         + TORCH_MB,
         device_mb=plan.tile_bytes / 1e6,
         disk_gb=held * sum(map(math.prod, volume.level_shapes())) / 1e9,
-        # Metadata of every level and of the store; plan, done file and markers.
-        files=stores * (shards + len(levels) + 2) + parts + 1,
+        # Metadata of every level and of the store; done file; plan, markers and journals.
+        files=stores * (shards + len(levels) + 2) + 1 + 2 * parts,
         seconds=(8 if plan.self_ensemble else 1) * _seconds(network, plan),
     )
 
@@ -131,6 +133,8 @@ def table(rows):
     rows : list of (str, str, Forecast)
         Sample, model and what it needs.
     """
+    if not rows:
+        return "nothing to predict: the sample sheet has no row of role test or predict"
     head = ["sample", "model", "SR t,c,z,y,x", "tile+halo", "blocks", "jobs"]
     head += ["MB a job", "MB on a GPU", "GB on disk", "files", "network"]
     found = [f for _, _, f in rows]

@@ -7,6 +7,7 @@ import torch
 
 from pssrflow.networks import receptive_halo
 from pssrflow.networks.reach import FURTHEST
+from pssrflow.prediction.memory import bytes_per_pixel, free_bytes
 from pssrflow.prediction.tiles import with_halo
 from pssrflow.store import open_level, read_plane, read_volume
 
@@ -20,7 +21,7 @@ TOLERANCE, FLOAT_TOLERANCE = 0.5, 5e-5
 PROBES, CORE, PLACES = 4, 4, 4
 
 
-def measure_halo(network, lr, seen="window"):
+def measure_halo(network, lr, seen="window", memory=4000):
     """Smallest halo whose tiles differ from an undivided pass by less than half a grey level.
 
     Measured on the volume itself, at places spread over it. A network's theoretical halo is
@@ -32,6 +33,8 @@ def measure_halo(network, lr, seen="window"):
     lr : path-like
     seen : str
         How the network takes grey levels; see `Intensity.seen_by`.
+    memory : int
+        Megabytes; wider halos than these hold are not tried.
 
     Returns
     -------
@@ -46,7 +49,8 @@ def measure_halo(network, lr, seen="window"):
         )
     array, volume = open_level(lr), read_volume(lr)
     windows = volume.intensity.seen_by(seen).windows
-    halos = _halos(theory, network.stride)
+    halos = _affordable(_halos(theory, network.stride), network, memory)
+    theory = halos[-1]
     errors = [
         _errors(network, array, windows, halos, place)
         for place in _busiest(array, windows, network.stride)
@@ -57,6 +61,20 @@ def measure_halo(network, lr, seen="window"):
     halo = halos[np.argmax(passes)] if passes.any() else theory
     log.info("halo of %d LR pixels (the receptive field reaches %d)", halo, theory)
     return halo
+
+
+def _affordable(halos, network, memory):
+    """Halos around a square that a pass of the network can see at once."""
+    each, room = bytes_per_pixel(network), free_bytes(memory)
+    some = [h for h in halos if each * (2 * h + CORE * network.stride) ** 2 <= room] or halos[:1]
+    if len(some) < len(halos):
+        log.warning(
+            "%d MB hold no more than a halo of %d LR pixels of this network, which sees %d",
+            memory,
+            some[-1],
+            halos[-1],
+        )
+    return some
 
 
 def _tolerance(volume):

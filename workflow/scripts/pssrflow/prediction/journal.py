@@ -40,6 +40,3 @@ class Journal:
             stream.write(f"\n{line}\n")
             stream.flush()
             os.fsync(stream.fileno())
-
-    def remove(self):
-        self.path.unlink(missing_ok=True)

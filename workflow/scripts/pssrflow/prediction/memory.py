@@ -74,26 +74,46 @@ def affordable_tile(cutting, frames, each, mem_mb, held):
     held : int
         Bytes per SR pixel of what is kept of a block.
     """
-    room = (mem_mb - INTERPRETER_MB - TORCH_MB) * 1e6
-    tile = cutting.tile
+    room, tile = free_bytes(mem_mb), cutting.tile
     while tile > SMALLEST:
         tried = replace(cutting, tile=tile)
         if job_bytes(tried, each, held) <= room and _shared(tried, frames):
             break
         tile //= 2
+    needed = job_bytes(replace(cutting, tile=tile), each, held)
+    if needed > room:
+        log.warning(
+            "predict.memory: %d MB, but even tiles of %d LR pixels need %.0f MB; smaller shards "
+            "(ingest.shard) or a smaller predict.halo need less",
+            mem_mb,
+            tile,
+            mem_mb + (needed - room) / 1e6,
+        )
     return tile
+
+
+def free_bytes(mem_mb):
+    """What a job has for pixels, beside the interpreter and its libraries."""
+    return (mem_mb - INTERPRETER_MB - TORCH_MB) * 1e6
 
 
 def tile_bytes(cutting, each):
     """Memory of the pass of one tile."""
-    return each * (cutting.tile + cutting.overlap + 2 * cutting.halo) ** 2
+    return each * tile_pixels(cutting)
+
+
+def tile_pixels(cutting):
+    """LR pixels that a tile reads at most."""
+    return (cutting.tile + cutting.overlap + 2 * cutting.halo) ** 2
 
 
 def job_bytes(cutting, each, held):
     """Memory of a job besides the interpreter: a pass of the network, and blocks on their way."""
     plane = math.prod(min(b, n) for b, n in zip(cutting.block[1:], cutting.sr_shape[1:]))
-    # A plane as it is stitched and the next one; a block that is made, that waits, that is written.
-    return tile_bytes(cutting, each) + plane * (2 * 4 + 3 * held * cutting.block[0])
+    # Planes as they are stitched and the next ones; a block that is made, that waits, that is
+    # written. With a standard deviation, there are two of each.
+    images = 2 if held > 4 else 1
+    return tile_bytes(cutting, each) + plane * (2 * 4 * images + 3 * held * cutting.block[0])
 
 
 def _shared(cutting, frames):

@@ -103,6 +103,8 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
         Whether tiles may lie outside a mask.
     """
     each, ensemble = bytes_per_pixel(network), is_ensemble(network, settings)
+    # Mean, squares, difference and the pass that is added to them, float32.
+    each += 16 * network.scale**2 if ensemble else 0
     sparse = masked or settings["empty"] is not None
     cutting = Cutting(
         lr_shape=lr.shape[3:],
@@ -122,7 +124,7 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
         if tile == "auto":
             held = pixel_bytes(volume, ensemble)
             tile = affordable_tile(cutting, volume.shape[:2], each, settings["memory"], held)
-        return replace(cutting, tile=tile, overlap=min(cutting.overlap, tile // 2))
+        return replace(cutting, tile=tile, overlap=longest_overlap(cutting, tile))
 
     halo = settings["halo"]
     if halo == "auto":
@@ -133,12 +135,20 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
         frames=volume.shape[:2],
         depth=box[0].start,
         parts=parts,
-        blend=settings["blend"],
+        blend=settings["blend"] if cutting.overlap else "none",
         self_ensemble=settings["self_ensemble"],
         empty=settings["empty"],
         std=ensemble,
         tile_bytes=tile_bytes(cutting, each),
     )
+
+
+def longest_overlap(cutting, tile):
+    """LR pixels that tiles can share, such that no three of them do: cells are half a tile long at
+    least, less what the network's stride takes.
+    """
+    most = max(0, tile // 2 // cutting.stride - 1) * cutting.stride
+    return min(cutting.overlap, most)
 
 
 def is_ensemble(network, settings):

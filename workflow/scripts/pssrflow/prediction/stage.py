@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from pssrflow.blocks import share
+from pssrflow.blocks import cut, share
 from pssrflow.devices import best_device, best_precision, claimed_device
 from pssrflow.errors import InputError
 from pssrflow.finish import DamagedShard, climb, finish, roots
@@ -23,11 +23,12 @@ from pssrflow.networks import load_weights
 from pssrflow.prediction.halo import measure_halo
 from pssrflow.prediction.inference import Inference, fitting_batch
 from pssrflow.prediction.journal import Journal
+from pssrflow.prediction.memory import tile_pixels
 from pssrflow.prediction.pipeline import Canvas, Source, run, steps
 from pssrflow.prediction.place import sr_volume
 from pssrflow.prediction.plan import Plan, plan_prediction
 from pssrflow.readers.overrides import parse_roi
-from pssrflow.store import create, open_level, plane_reader, read_volume
+from pssrflow.store import create, digest, discard, open_level, plane_reader, read_volume
 
 log = logging.getLogger(__name__)
 
@@ -91,14 +92,17 @@ def initialise(
         box,
         parts,
         settings,
-        lambda: measure_halo(network, lr, facts.get("intensity", "window")),
+        lambda: measure_halo(network, lr, facts.get("intensity", "window"), settings["memory"]),
         mask is not None,
     )
-    Path(done).unlink(missing_ok=True)
+    for path in _dones(done).values():
+        path.unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
     if made.std:
         create(std, replace(volume, dtype="float32"))
+    elif std is not None:
+        discard(std)
     cutting = made.cutting
     log.info(
         "SR %s: %d blocks of %s in %d parts, tiles of %d LR pixels, halo %d",
@@ -122,10 +126,12 @@ def _check_mask(mask, source):
         )
 
 
-def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", std=None, mask=None):
+def run_part(
+    lr, weights, sr, plan, part, marker, done, threads, precision, code="", std=None, mask=None
+):
     """Super-resolve the blocks of one part and write its marker last.
 
-    Blocks that an interrupted run of this part has finished are not made again.
+    Blocks that an interrupted run of this part has finished are verified, not made again.
 
     Parameters
     ----------
@@ -133,6 +139,8 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
     part : int
     marker : path-like
         JSON: the digest of every shard of the part, by store.
+    done : path-like
+        Done file of an earlier prediction; removed before its pixels change.
     threads : int
     precision : str
         "auto", "bf16", "16" or "32".
@@ -150,9 +158,12 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
     # Other code, devices and precisions make other pixels.
     journal = Journal(f"{marker}.journal", f"{planned.id} {code} {kind.type} {precision}")
     digests = {i: found for i, found in journal.read().items() if i in blocks}
+    digests = {i: found for i, found in digests.items() if _intact(stores, blocks[i], found)}
     left = {i: region for i, region in blocks.items() if i not in digests}
     log.info("part %d: %d blocks, %d of them finished before", part, len(blocks), len(digests))
     if left:
+        for path in _dones(done).values():
+            path.unlink(missing_ok=True)
         with claimed_device() as device:
             log.info("%s, precision %s", device, precision)
             what = lr, weights, stores, planned, left, device, precision, threads, mask
@@ -160,14 +171,26 @@ def run_part(lr, weights, sr, plan, part, marker, threads, precision, code="", s
                 journal.add(block, found)
                 digests[block] = found
     write_json(marker, {"plan": planned.id, "digests": _merged(digests.values())})
-    journal.remove()
+
+
+def _intact(stores, block, digests):
+    """Whether the shards of a block still hold what the journal says was written."""
+    for name, path in stores.items():
+        array = open_level(path)
+        for shard in cut(block.stop, array.shards or array.chunks, block.start):
+            try:
+                if digest(array[shard.slices]) != digests[name][_place(shard)]:
+                    return False
+            except (RuntimeError, ValueError, OSError):
+                return False
+    return True
 
 
 def _predicted(lr, weights, stores, planned, blocks, device, precision, threads, mask):
     """Make and write blocks; give the number of each, and the digests of its shards by store."""
     torch.set_num_threads(threads)
     network, facts = load_weights(weights)
-    batch = fitting_batch(device, planned.tile_bytes, planned.cutting.tile**2)
+    batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
     masked = open_level(mask) if mask else None
@@ -179,8 +202,8 @@ def _predicted(lr, weights, stores, planned, blocks, device, precision, threads,
     with _progress(sum(region.size for region in blocks.values())) as advance:
         for block, shards in itertools.groupby(written, lambda shard: shard[0]):
             found = {name: {} for name in stores}
-            for _, name, region, digest in shards:
-                found[name][_place(region)] = digest
+            for _, name, region, made in shards:
+                found[name][_place(region)] = made
                 advance(region.size if name == "sr" else 0)
             yield block, found
 
@@ -284,12 +307,16 @@ def finalise(sr, plan, markers, pyramid, done, threads, std=None):
     reported = _merged(read_json(marker)["digests"] for marker in markers)
     ready = min((read_json(path)["level"] for path in pyramid), default=None)
     facts = {"tile": planned.cutting.tile, "halo": planned.cutting.halo}
-    dones = {"sr": done, "std": Path(done).with_name("std.done.json")}
     # The SR store comes last: its done file is what other rules wait for.
     for name, path in reversed(stores.items()):
         digests = _digests(path, read_volume(path), reported[name], markers)
         with _naming_the_part(planned, markers):
-            finish(path, dones[name], digests, threads, ready=ready, **facts)
+            finish(path, _dones(done)[name], digests, threads, ready=ready, **facts)
+
+
+def _dones(done):
+    """Done files of the stores of a prediction."""
+    return {"sr": Path(done), "std": Path(done).with_name("std.done.json")}
 
 
 def _stores(sr, std, planned):
@@ -303,6 +330,9 @@ def _naming_the_part(planned, markers):
         yield
     except DamagedShard as error:
         marker = Path(markers[0]).with_name(f"{planned.part_of(error.region)}.json")
+        if list(markers) != [marker] and len(markers) == 1:
+            # While the collected marker exists, Snakemake does not ask for the parts'.
+            Path(markers[0]).unlink()
         again = f"its part made again: remove {marker} and give the same command"
         raise InputError(error.where, error.found, again) from error
 
