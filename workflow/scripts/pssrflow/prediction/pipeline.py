@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import mmap
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from pssrflow.store import read_plane, write_shard
 READERS, READ_AHEAD = 4, 4
 # Batches that wait to be stitched. As many shards wait to be written as a block has.
 MADE_AHEAD = 1
+# Bytes from which on an array has pages of its own.
+LARGE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ class Source:
         plane = (*step.plane[:2], step.plane[2] + self.depth)
         values = self.read(plane, *step.tile.read)
         low, high = self.intensity.windows[plane[1]]
-        scaled = (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+        scaled = off_heap(values.shape, np.float32)
+        np.subtract(values, np.float32(low), out=scaled)
+        scaled /= np.float32(high - low)
         return scaled, self._is_empty(values) or self._is_masked(plane, step.tile)
 
     def _is_empty(self, values):
@@ -199,8 +204,27 @@ def _made(inference, batch, loaded):
     made = []
     for step, (image, empty) in zip(batch, loaded):
         images = inference.empty(image) if empty else next(inferred)
-        made.append((step, {name: whole[step.tile.keep] for name, whole in images.items()}))
+        made.append((step, {n: _kept(whole[step.tile.keep]) for n, whole in images.items()}))
     return made
+
+
+def _kept(image):
+    """A copy of what is kept of a pass, so that all else of it can go before the next one."""
+    copy = off_heap(image.shape, image.dtype)
+    copy[:] = image
+    return copy
+
+
+def off_heap(shape, dtype):
+    """An empty array beside the heap.
+
+    A job reuses the heap's pages (`jobs.job`), and what outlives a pass of the network must not
+    come to lie between them: large tensors would no longer fit in, and memory grow with the field.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
 
 
 class Canvas:
@@ -226,7 +250,7 @@ class Canvas:
         pixels, planes = {}, {}
         for step, images in made:
             if not pixels:
-                pixels = {n: np.empty(step.region.shape, d) for n, d in self.dtypes.items()}
+                pixels = {n: off_heap(step.region.shape, d) for n, d in self.dtypes.items()}
             for name, image in images.items():
                 planes[name] = self._paste(planes.get(name), step, image)
             if step.ends_plane:
@@ -243,7 +267,8 @@ class Canvas:
         if self.blend == "none" and image.shape == whole:
             return image
         if plane is None:
-            plane = np.zeros(whole, np.float32)
+            plane = off_heap(whole, np.float32)
+            plane[:] = 0
         place = tuple(
             slice(w.start - b.start, w.stop - b.start)
             for w, b in zip(step.tile.write, (rows, cols))
