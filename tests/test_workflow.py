@@ -314,8 +314,8 @@ def test_several_models_are_trained_and_reported_each(mine):
 def test_a_masked_region_is_predicted_by_an_ensemble_in_many_parts(tmp_path):
     config = TINY | {
         "models": {
-            "plain": {"arch": "bicubic"},
-            "other": {"arch": "bicubic"},
+            "plain": {"arch": "bicubic", "train": False},
+            "other": {"arch": "bicubic", "train": False},
             "both": {"arch": "ensemble", "members": ["plain", "other"]},
         },
         "predict": {"parts": 8, "tile": 32, "roi": {"survey": "10:60, 0.32um:1.28um"}},
