@@ -118,7 +118,7 @@ class Run:
         return open_level(self.sr)[:]
 
 
-def undivided(network, plane, window, passes=1):
+def undivided(network, plane, window):
     """SR of one pass of a whole plane (y, x), float32."""
     low, high = window
     image = (torch.from_numpy(plane.astype(np.float32))[None, None] - low) / (high - low)

@@ -59,7 +59,7 @@ def cuttings(draw, blended):
 @settings(max_examples=80, deadline=None)
 @given(cuttings(blended=False), st.integers(1, 9))
 def test_blocks_and_tiles_cover_a_volume_once_in_whole_shards(cutting, parts):
-    plan = Plan(cutting, (1, 2), 0, parts, "none", False, None, False, 0.0)
+    plan = Plan(cutting, (1, 2), 0, parts, "none", False, None, False, 0.0, 0.0)
     hits = np.zeros((1, 2, *cutting.sr_shape), int)
     shards = set(cut(hits.shape, (1, 1, *cutting.shard)))
     for part in range(parts):

@@ -235,28 +235,22 @@ def prediction_input(wildcards):
     return [LR_DONE.format(**wildcards), *masks]
 
 
-def checked_regions():
-    """Samples with a region of their own; refused where nobody would notice that it is not used."""
+def regions():
+    """What of each predict row is super-resolved; rows with a truth are whole."""
     roi = config["predict"]["roi"]
-    named = roi if isinstance(roi, dict) else {}
     known = [sample for sample in PREDICTED if sample not in HR_SAMPLES]
-    for sample in named:
+    if not isinstance(roi, dict):
+        return dict.fromkeys(known, roi)
+    for sample in roi:
         if sample not in known:
             raise WorkflowError(
                 f"predict.roi: {sample!r} is no predict row of {config['samples']}. "
                 f"Accepted: {', '.join(known) or 'none, for there is no such row'}"
             )
-    return named
+    return roi
 
 
-REGIONS = checked_regions()
-
-
-def roi_of(sample):
-    """What of a predict row is super-resolved; rows with a truth are whole."""
-    roi = config["predict"]["roi"]
-    roi = REGIONS.get(sample) if isinstance(roi, dict) else roi
-    return None if sample in HR_SAMPLES else roi
+REGIONS = regions()
 
 
 def mask(wildcards):
@@ -279,7 +273,7 @@ def forecast_rows():
                 "simulated": simulated and config["simulate"][text.removeprefix(SIMULATED)],
                 "overrides": {n: SAMPLES.at[sample, n] for n in names},
                 "crappified": hr,
-                "roi": roi_of(sample),
+                "roi": REGIONS.get(sample),
                 "masked": sample in MASKED,
             }
         )

@@ -34,7 +34,7 @@ rule predict_init:
         sr=SR_STORE,
         std=STD_STORE,
         mask=mask,
-        roi=lambda wildcards: roi_of(wildcards.sample),
+        roi=lambda wildcards: REGIONS.get(wildcards.sample),
         settings=PREDICT,
         markers=SR_PARTS,
         done=SR_DONE,

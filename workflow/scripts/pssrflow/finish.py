@@ -114,10 +114,10 @@ def climb(path, volume, level, shards, digests, threads, ready=None):
 
 def _built(path, volume, levels, digests, ready, level, region):
     """Pixels of one shard, which are read if they exist, else made of the level below."""
-    if level == 0:
-        return _verified(path, levels[0], region, digests.get(region), level == ready)
     if level == ready:
         return _read(f"{path}/{level}", levels[level], region)
+    if level == 0:
+        return _verified(path, levels[0], region, digests.get(region))
     values = np.empty(region.shape, volume.dtype)
     for child in children(volume, level, region):
         finer = _built(path, volume, levels, digests, ready, level - 1, child)
@@ -146,12 +146,12 @@ def children(volume, level, region) -> list[Region]:
     return found
 
 
-def _verified(path, array, region, expected, ready):
+def _verified(path, array, region, expected):
     try:
         values = _read(path, array, region)
     except InputError as error:
         raise DamagedShard(path, region, error.found) from error
-    if not ready and digest(values) != expected:
+    if digest(values) != expected:
         found = "this shard is missing or holds other pixels than were written"
         raise DamagedShard(path, region, found)
     return values

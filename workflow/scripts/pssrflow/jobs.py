@@ -74,13 +74,13 @@ def job(log_path, threads, writes, shares=None):
         _start_logging(stream)
         _reuse_memory()
         sys.setswitchinterval(HAND_OVER)
-        if shares is not None:
-            held.enter_context(_locked(_lockable(shares, log_path), fcntl.LOCK_SH))
-        held.enter_context(_locked(_lockable(writes, log_path), fcntl.LOCK_EX))
         zarr.config.set({"threading.max_workers": threads})
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
         start = time.monotonic()
         try:
+            if shares is not None:
+                held.enter_context(_locked(_lockable(shares, log_path), fcntl.LOCK_SH))
+            held.enter_context(_locked(_lockable(writes, log_path), fcntl.LOCK_EX))
             yield log
         except (InputError, OSError) as error:
             log.error("%s", _readable(error))

@@ -7,7 +7,7 @@ import torch
 
 from pssrflow.networks import bicubic
 from pssrflow.prediction.tiles import Cutting
-from pssrflow.store import read_plane
+from pssrflow.store import plane_reader
 
 # LR pixels made at once, and those around them that a cubic kernel reaches.
 TILE, REACH = 1024, 4
@@ -36,9 +36,10 @@ def interpolate(array, plane, rows, cols, scale):
     -------
     ndarray (y, x) of float32, in the units of the acquisition
     """
+    read = plane_reader(array)
     made = np.empty((rows.stop - rows.start, cols.stop - cols.start), np.float32)
     for tile in _cutting(array.shape[3:], scale).tiles(rows, cols):
-        values = read_plane(array, plane, *tile.read).astype(np.float32)
+        values = read(plane, *tile.read).astype(np.float32)
         inside = (
             slice(w.start - b.start, w.stop - b.start) for w, b in zip(tile.write, (rows, cols))
         )

@@ -4,15 +4,16 @@ import math
 import time
 from dataclasses import dataclass, replace
 
-import torch
+import numpy as np
 
 from pssrflow.blocks import share
-from pssrflow.devices import DTYPES, best_device, best_precision
+from pssrflow.devices import best_device, best_precision
 from pssrflow.jobs import INTERPRETER_MB
 from pssrflow.networks import receptive_halo
-from pssrflow.prediction.memory import TORCH_MB, bytes_per_pixel, job_bytes
+from pssrflow.prediction.inference import Inference
+from pssrflow.prediction.memory import TORCH_MB
 from pssrflow.prediction.place import sr_volume
-from pssrflow.prediction.plan import is_ensemble, pixel_bytes, plan_prediction
+from pssrflow.prediction.plan import pixel_bytes, plan_prediction
 
 # Passes of a tile that are timed, after one that is not.
 TIMED = 2
@@ -73,7 +74,7 @@ def forecast(network, lr, box, chunk, shard, parts, settings, masked=False) -> F
         network, lr, volume, box, parts, settings, lambda: receptive_halo(network), masked
     )
     cutting, blocks = plan.cutting, plan.blocks()
-    held = pixel_bytes(volume, is_ensemble(network, settings))
+    held = pixel_bytes(volume, plan.std)
     levels = range(len(volume.level_shapes()))
     shards = sum(len(volume.shards(level)) for level in levels)
     stores = 2 if plan.std else 1
@@ -83,26 +84,24 @@ def forecast(network, lr, box, chunk, shard, parts, settings, masked=False) -> F
         halo=cutting.halo,
         blocks=len(blocks),
         jobs=sum(map(bool, share(blocks, parts))),
-        memory_mb=job_bytes(cutting, bytes_per_pixel(network), held) / 1e6
-        + INTERPRETER_MB
-        + TORCH_MB,
+        memory_mb=plan.job_bytes / 1e6 + INTERPRETER_MB + TORCH_MB,
         device_mb=plan.tile_bytes / 1e6,
         disk_gb=held * sum(map(math.prod, volume.level_shapes())) / 1e9,
         # Metadata of every level and of the store; done file; plan, markers and journals.
         files=stores * (shards + len(levels) + 2) + 1 + 2 * parts,
-        seconds=(8 if plan.self_ensemble else 1) * _seconds(network, plan),
+        seconds=_seconds(network, plan),
     )
 
 
 def _seconds(network, plan):
     """Time of the network on all tiles, from that of the first one by their area."""
     device = best_device()
-    network = network.to(device, memory_format=torch.channels_last).eval()
+    inference = Inference(network, device, best_precision(device), plan.self_ensemble)
     cutting, planes = plan.cutting, math.prod((*plan.frames, plan.cutting.sr_shape[0]))
     first = cutting.tiles(*(slice(0, n) for n in cutting.sr_shape[1:]))[0]
     size = [s.stop - s.start for s in first.read]
     read = math.prod(_read(cutting, axis) for axis in (0, 1))
-    return _timed(network, device, size) / math.prod(size) * read * planes
+    return _timed(inference, size) / math.prod(size) * read * planes
 
 
 def _read(cutting, axis):
@@ -112,16 +111,12 @@ def _read(cutting, axis):
     return cutting.sr_shape[1 + axis] // cutting.scale + (tiles - 1) * around
 
 
-def _timed(network, device, size):
-    image, precision, taken = torch.rand(1, 1, *size, device=device), best_precision(device), []
-    with (
-        torch.inference_mode(),
-        torch.autocast(device.type, DTYPES[precision], enabled=precision != "32"),
-    ):
-        for _ in range(1 + TIMED):
-            start = time.perf_counter()
-            network(image).float().cpu()
-            taken.append(time.perf_counter() - start)
+def _timed(inference, size):
+    image, taken = np.random.default_rng(0).random(size, np.float32), []
+    for _ in range(1 + TIMED):
+        start = time.perf_counter()
+        inference([image])
+        taken.append(time.perf_counter() - start)
     return min(taken[1:])
 
 

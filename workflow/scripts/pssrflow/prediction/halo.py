@@ -9,7 +9,7 @@ from pssrflow.networks import receptive_halo
 from pssrflow.networks.reach import FURTHEST
 from pssrflow.prediction.memory import bytes_per_pixel, free_bytes
 from pssrflow.prediction.tiles import with_halo
-from pssrflow.store import open_level, read_plane, read_volume
+from pssrflow.store import open_level, plane_reader, read_volume
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +48,13 @@ def measure_halo(network, lr, seen="window", memory=4000):
             "mends; `predict.blend` hides the seams"
         )
     array, volume = open_level(lr), read_volume(lr)
+    read = plane_reader(array)
     windows = volume.intensity.seen_by(seen).windows
     halos = _affordable(_halos(theory, network.stride), network, memory)
     theory = halos[-1]
     errors = [
-        _errors(network, array, windows, halos, place)
-        for place in _busiest(array, windows, network.stride)
+        _errors(network, array.shape, read, windows, halos, place)
+        for place in _busiest(array.shape, read, windows, network.stride)
     ]
     # Errors need not fall steadily: every larger halo must pass too.
     passes = np.max(errors, axis=0) < _tolerance(volume)
@@ -95,41 +96,39 @@ def _halos(theory, stride):
     return halos
 
 
-def _busiest(array, windows, stride):
+def _busiest(shape, read, windows, stride):
     """Where the LR volume varies most: (plane, row, column) of a few squares, of many looked at."""
     looked = {}
     for place in np.ndindex(PLACES, PLACES, PLACES):
-        plane = tuple(int(n * (place[0] + 0.5) / PLACES) for n in array.shape[:3])
+        plane = tuple(int(n * (place[0] + 0.5) / PLACES) for n in shape[:3])
         corner = [
-            int(n * (p + 0.5) / PLACES) // stride * stride
-            for n, p in zip(array.shape[3:], place[1:])
+            int(n * (p + 0.5) / PLACES) // stride * stride for n, p in zip(shape[3:], place[1:])
         ]
         low, high = windows[plane[1]]
-        square = read_plane(array, plane, *_square(array, corner, stride))
+        square = read(plane, *_square(shape, corner, stride))
         looked[(plane, *corner)] = square.std() / (high - low)
     return sorted(looked, key=looked.get)[-PROBES:]
 
 
-def _square(array, corner, stride):
-    return [slice(c, min(c + CORE * stride, n)) for c, n in zip(corner, array.shape[3:])]
+def _square(shape, corner, stride):
+    return [slice(c, min(c + CORE * stride, n)) for c, n in zip(corner, shape[3:])]
 
 
-def _errors(network, array, windows, halos, place):
+def _errors(network, shape, read, windows, halos, place):
     """Largest error at one place for every halo, in grey levels."""
     plane, *corner = place
     low, high = windows[plane[1]]
-    square, images = _square(array, corner, network.stride), []
+    square, images = _square(shape, corner, network.stride), []
     for halo in halos:
-        read = [
-            with_halo(s.start, s.stop, n, halo, network.stride)
-            for s, n in zip(square, array.shape[3:])
+        around = [
+            with_halo(s.start, s.stop, n, halo, network.stride) for s, n in zip(square, shape[3:])
         ]
-        values = (read_plane(array, plane, *read).astype(np.float32) - low) / (high - low)
+        values = (read(plane, *around).astype(np.float32) - low) / (high - low)
         with torch.inference_mode():
             made = network(torch.from_numpy(values)[None, None])[0, 0].float().numpy()
         keep = (
             slice((s.start - r.start) * network.scale, (s.stop - r.start) * network.scale)
-            for s, r in zip(square, read)
+            for s, r in zip(square, around)
         )
         images.append(made[tuple(keep)] * (high - low))
     return [np.abs(image - images[-1]).max() for image in images]

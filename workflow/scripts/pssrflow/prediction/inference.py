@@ -47,11 +47,6 @@ class Inference:
         """Results that are averaged; with more than one their standard deviation is kept."""
         return len(self._members()) * len(self.transforms)
 
-    @property
-    def names(self):
-        """Images that a tile gives: "sr", and "std" of an ensemble."""
-        return ("sr", "std") if self.passes > 1 else ("sr",)
-
     def _members(self):
         return getattr(self.network, "members", (self.network,))
 

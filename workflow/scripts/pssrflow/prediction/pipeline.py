@@ -16,7 +16,7 @@ from pssrflow.compiled import compiled
 from pssrflow.intensity import Intensity
 from pssrflow.prediction.inference import Inference
 from pssrflow.prediction.tiles import Cutting, Tile
-from pssrflow.store import read_plane, write_shard
+from pssrflow.store import write_shard
 
 # Threads that read, which mostly wait for a disk or a server, and batches of tiles read ahead.
 READERS, READ_AHEAD = 4, 4
@@ -70,15 +70,15 @@ class Source:
     empty : str or float, optional
         Tiles that are not worth a network: "constant" for those of one value, or a grey level
         that no pixel of them exceeds.
-    mask : zarr.Array, optional
-        As large as the LR image; tiles in which it is 0 everywhere are not worth a network.
+    mask : callable (plane, rows, cols) -> ndarray, optional
+        Of the same place as `read`; tiles in which it is 0 everywhere are not worth a network.
     """
 
     read: Callable
     intensity: Intensity
     depth: int = 0
     empty: str | float | None = None
-    mask: object = None
+    mask: Callable | None = None
 
     def load(self, batch):
         """A batch of steps; what each reads, as the network sees it, and whether that is empty."""
@@ -91,19 +91,13 @@ class Source:
         scaled = off_heap(values.shape, np.float32)
         np.subtract(values, np.float32(low), out=scaled)
         scaled /= np.float32(high - low)
-        return scaled, self._is_empty(values) or self._is_masked(plane, step.tile)
+        masked = self.mask is not None and not self.mask(plane, *step.tile.read).any()
+        return scaled, masked or self._is_empty(values)
 
     def _is_empty(self, values):
         if self.empty is None:
             return False
         return values.max() <= (values.min() if self.empty == "constant" else self.empty)
-
-    def _is_masked(self, plane, tile):
-        if self.mask is None:
-            return False
-        # One channel and time of a mask hold for all.
-        place = [min(i, n - 1) for i, n in zip(plane, self.mask.shape)]
-        return not read_plane(self.mask, tuple(place), *tile.read).any()
 
 
 def steps(cutting: Cutting, blocks):

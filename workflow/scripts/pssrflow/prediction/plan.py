@@ -8,7 +8,13 @@ import numpy as np
 
 from pssrflow.blocks import Region, share
 from pssrflow.jobs import read_json, write_json
-from pssrflow.prediction.memory import LARGEST, affordable_tile, bytes_per_pixel, tile_bytes
+from pssrflow.prediction.memory import (
+    LARGEST,
+    affordable_tile,
+    bytes_per_pixel,
+    job_bytes,
+    tile_bytes,
+)
 from pssrflow.prediction.tiles import Cutting
 
 
@@ -32,8 +38,8 @@ class Plan:
         Which tiles are filled by interpolation; see `Source`.
     std : bool
         Whether the standard deviation of an ensemble is kept.
-    tile_bytes : float
-        Memory of the pass of one tile.
+    tile_bytes, job_bytes : float
+        Memory of the pass of one tile, and of a job besides the interpreter.
     id : str
         Differs between any two plans: what was made for another one is not trusted.
     """
@@ -47,6 +53,7 @@ class Plan:
     empty: str | float | None
     std: bool
     tile_bytes: float
+    job_bytes: float
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
 
     def blocks(self) -> dict[int, Region]:
@@ -102,7 +109,11 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
     masked : bool
         Whether tiles may lie outside a mask.
     """
-    each, ensemble = bytes_per_pixel(network), is_ensemble(network, settings)
+    each, ensemble = (
+        bytes_per_pixel(network),
+        settings["self_ensemble"] or hasattr(network, "members"),
+    )
+    held = pixel_bytes(volume, ensemble)
     # Mean, squares, difference and the pass that is added to them, float32.
     each += 16 * network.scale**2 if ensemble else 0
     sparse = masked or settings["empty"] is not None
@@ -122,7 +133,6 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
     def fitted(cutting):
         tile = settings["tile"]
         if tile == "auto":
-            held = pixel_bytes(volume, ensemble)
             tile = affordable_tile(cutting, volume.shape[:2], each, settings["memory"], held)
         return replace(cutting, tile=tile, overlap=longest_overlap(cutting, tile))
 
@@ -140,6 +150,7 @@ def plan_prediction(network, lr, volume, box, parts, settings, find_halo, masked
         empty=settings["empty"],
         std=ensemble,
         tile_bytes=tile_bytes(cutting, each),
+        job_bytes=job_bytes(cutting, each, held),
     )
 
 
@@ -149,11 +160,6 @@ def longest_overlap(cutting, tile):
     """
     most = max(0, tile // 2 // cutting.stride - 1) * cutting.stride
     return min(cutting.overlap, most)
-
-
-def is_ensemble(network, settings):
-    """Whether several results are averaged, whose standard deviation is kept."""
-    return settings["self_ensemble"] or hasattr(network, "members")
 
 
 def pixel_bytes(volume, ensemble):

@@ -193,7 +193,7 @@ def _predicted(lr, weights, stores, planned, blocks, device, precision, threads,
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     intensity = read_volume(lr).intensity.seen_by(facts.get("intensity", "window"))
-    masked = open_level(mask) if mask else None
+    masked = _mask_reader(mask) if mask else None
     source = Source(plane_reader(open_level(lr)), intensity, planned.depth, planned.empty, masked)
     arrays = {name: open_level(path, mode="r+") for name, path in stores.items()}
     dtypes = {name: array.dtype for name, array in arrays.items()}
@@ -206,6 +206,13 @@ def _predicted(lr, weights, stores, planned, blocks, device, precision, threads,
                 found[name][_place(region)] = made
                 advance(region.size if name == "sr" else 0)
             yield block, found
+
+
+def _mask_reader(mask):
+    """As `plane_reader`; one channel, time or plane of a mask holds for all."""
+    array = open_level(mask)
+    read, last = plane_reader(array), [n - 1 for n in array.shape[:3]]
+    return lambda plane, rows, cols: read(tuple(map(min, plane, last)), rows, cols)
 
 
 def _place(shard):
@@ -325,15 +332,15 @@ def _stores(sr, std, planned):
 
 @contextlib.contextmanager
 def _naming_the_part(planned, markers):
-    """Say of a damaged shard how it is made again."""
+    """Remove the marker that vouches for a damaged shard, so that its part makes it again."""
     try:
         yield
     except DamagedShard as error:
-        marker = Path(markers[0]).with_name(f"{planned.part_of(error.region)}.json")
-        if list(markers) != [marker] and len(markers) == 1:
-            # While the collected marker exists, Snakemake does not ask for the parts'.
-            Path(markers[0]).unlink()
-        again = f"its part made again: remove {marker} and give the same command"
+        part = planned.part_of(error.region)
+        # While the collected marker exists, Snakemake does not ask for those of the parts.
+        for name in (f"{part}.json", "collected.json"):
+            Path(markers[0]).with_name(name).unlink(missing_ok=True)
+        again = f"the same command once more, which makes it again in part {part}"
         raise InputError(error.where, error.found, again) from error
 
 
