@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from workflow import TINY, command, contents, environment, prepare, run
+from workflow import TINY, command, contents, environment, planned, prepare, run
 
 pytestmark = pytest.mark.slow
 KILLS = 10
@@ -76,13 +76,15 @@ def test_kills_during_a_rerun_leave_nothing_stale(tmp_path):
     assert contents(tmp_path / "killed") == contents(tmp_path / "calm")
 
 
-def test_a_deleted_shard_is_named_and_a_forced_run_mends_it(undisturbed, tmp_path):
+def test_a_deleted_shard_is_named_and_the_next_run_mends_it(undisturbed, tmp_path):
     prepare(tmp_path)
     run(tmp_path, "predict")
     (tmp_path / "results/survey/tiny/sr.ome.zarr/0/c/0/0/0/0/0").unlink()
     output = run(tmp_path, "--forcerun", "predict_finalise", "--", "predict", check=False)
     assert "sr.ome.zarr/0 at t,c,z,y,x = (0, 0, 0, 0, 0)" in output and "Traceback" not in output
-    run(tmp_path, "--forcerun", "predict_part", "--", "predict")
+    # The same command mends it, by that part alone.
+    assert planned(tmp_path, "predict") == {"predict_part", "predict_finalise", "predict"}
+    run(tmp_path, "predict")
     assert contents(tmp_path).items() <= undisturbed.items()
 
 
@@ -111,6 +113,23 @@ def test_a_full_disk_gives_one_clear_error_and_the_run_goes_on(undisturbed, smal
     small_disk("size=200m")
     run(disk, "ingest", "crappify")
     assert contents(disk).items() <= undisturbed.items()
+
+
+def test_a_prediction_goes_on_after_a_full_and_a_protected_disk(undisturbed, small_disk, tmp_path):
+    disk = small_disk("size=200m")
+    prepare(tmp_path, TINY | {"stores": str(disk)})
+    run(tmp_path, "train", "crappify", "results/survey/tiny/sr.plan.json")
+    used = sum(path.stat().st_blocks * 512 for path in disk.rglob("*")) // 1024
+    for options, said in (
+        (f"size={used + 40}k", "No space left on device"),
+        ("size=200m,ro", "Read-only file system"),
+    ):
+        small_disk(options)
+        output = run(tmp_path, "predict", check=False)
+        assert said in output and "Traceback" not in output
+    small_disk("rw")
+    run(tmp_path, "predict")
+    assert contents(tmp_path).items() <= undisturbed.items()
 
 
 def test_an_input_that_vanishes_is_named(undisturbed, tmp_path):

@@ -16,7 +16,7 @@ from pssrflow.prediction import lr_corner, measure_halo
 from pssrflow.prediction.forecast import forecast, table
 from pssrflow.prediction.memory import affordable_tile, job_bytes
 from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.stage import build_pyramid, finalise, initialise, run_part
+from pssrflow.prediction.stage import build_pyramid, collect, finalise, initialise, run_part
 from pssrflow.prediction.tiles import Cutting
 from pssrflow.store import open_level, read_volume
 
@@ -291,6 +291,23 @@ def test_a_shard_that_was_cut_short_is_named(pyramids, predict, tissue, tmp_path
         else:
             finalise(sr, plan, markers, [], tmp_path / "x.json", 1)
     assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize(("parts", "collected"), [(1, False), (3, False), (3, True)])
+def test_the_marker_of_a_damaged_shard_goes_and_no_other(
+    parts, collected, predict, tissue, tmp_path
+):
+    sr, _, _ = predict(tissue((1, 1, 1, 70, 90)), parts=parts)
+    plan, folder = tmp_path / "sr.plan.json", tmp_path / "sr.parts"
+    markers = [folder / f"{part}.json" for part in range(parts)]
+    if collected:
+        collect(markers, folder / "collected.json")
+    (sr / "0/c/0/0/0/1/2").unlink()
+    asked = [folder / "collected.json"] if collected else markers
+    with pytest.raises(InputError, match=rf"makes it again in part {parts // 2}"):
+        finalise(sr, plan, [str(path) for path in asked], [], tmp_path / "x.json", 1)
+    assert [path.exists() for path in markers] == [n != parts // 2 for n in range(parts)]
+    assert not (folder / "collected.json").exists()
 
 
 def test_a_half_written_shard_at_the_edge_is_replaced(predict, tissue, tmp_path):
