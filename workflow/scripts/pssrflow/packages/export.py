@@ -13,7 +13,7 @@ from PIL import Image
 
 from pssrflow.errors import InputError
 from pssrflow.jobs import read_json
-from pssrflow.networks import load_weights, save_weights
+from pssrflow.networks import load_weights, receptive_halo, save_weights
 from pssrflow.packages import describe as d
 from pssrflow.prediction import measure_halo
 from pssrflow.sources import file_hash
@@ -61,6 +61,8 @@ def export_package(weights, done, lr, package, percentiles, about, threads):
             "one with intensity: window; packages scale between percentiles",
         )
     known = d.provenance(facts, read_json(done))
+    # A halo that the edges of a small plane cut off was not measured.
+    check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
     halo = measure_halo(network, lr)
     image = example(lr, network.stride, halo)
     shape = {
@@ -89,15 +91,10 @@ def example(lr, stride, halo):
     InputError
         The plane is smaller than a tile with its halo.
     """
-    array = open_level(lr)
-    height, width = (min(EXAMPLE, n) // stride * stride for n in array.shape[3:])
-    least = 2 * halo + stride
-    if min(height, width) < least:
-        raise InputError(
-            lr,
-            f"{array.shape[3]} x {array.shape[4]} pixels are too few for an example",
-            f"at least {least} LR pixels along y and x: the network's halo on both sides",
-        )
+    array, least = open_level(lr), 2 * halo + stride
+    check_room(lr, least)
+    side = max(EXAMPLE, least)
+    height, width = (min(side, n) // stride * stride for n in array.shape[3:])
     plane = (0, 0, array.shape[2] // 2)
     places = [
         (slice(top, top + height), slice(left, left + width))
@@ -106,6 +103,17 @@ def example(lr, stride, halo):
     ]
     squares = (read_plane(array, plane, *place) for place in places[:64])
     return max(squares, key=np.std).astype(np.float32)
+
+
+def check_room(lr, least):
+    """Refuse planes of fewer than `least` LR pixels along y or x."""
+    height, width = open_level(lr).shape[3:]
+    if min(height, width) < least:
+        raise InputError(
+            lr,
+            f"{height} x {width} pixels are too few for an example",
+            f"at least {least} LR pixels along y and x: the network's halo on both sides",
+        )
 
 
 def traced(network, where):
