@@ -289,9 +289,7 @@ class Nearest(torch.nn.Module):
         self.scale = scale
 
     def forward(self, images):
-        n, c, y, x = images.shape
-        each = images[:, :, :, None, :, None].expand(-1, -1, -1, self.scale, -1, self.scale)
-        return each.reshape(n, c, y * self.scale, x * self.scale)
+        return images.repeat_interleave(self.scale, 3).repeat_interleave(self.scale, 2)
 """
 
 

@@ -1,8 +1,6 @@
 """Read, infer, stitch and write at the same time, with little of each waiting for the next."""
 
 import itertools
-import math
-import mmap
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pssrflow.blocks import Region, cut
-from pssrflow.compiled import compiled
 from pssrflow.intensity import Intensity
+from pssrflow.prediction.buffers import off_heap
+from pssrflow.prediction.canvas import Canvas
 from pssrflow.prediction.inference import Inference
 from pssrflow.prediction.tiles import Cutting, Tile
 from pssrflow.store import write_shard
@@ -22,8 +21,6 @@ from pssrflow.store import write_shard
 READERS, READ_AHEAD = 4, 4
 # Batches that wait to be stitched. As many shards wait to be written as a block has.
 MADE_AHEAD = 1
-# Bytes from which on an array has pages of its own.
-LARGE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -53,6 +50,12 @@ class Step:
     def size(self):
         """LR pixels that are read, y and x."""
         return tuple(s.stop - s.start for s in self.tile.read)
+
+    @property
+    def within(self):
+        """Where the tile goes in a plane of the block, y and x."""
+        corner = self.region.start[3:]
+        return tuple(slice(w.start - a, w.stop - a) for w, a in zip(self.tile.write, corner))
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def ahead(pool, function, items, waiting):
             future.cancel()
 
 
-def run(work, source: Source, inference: Inference, canvas, arrays, threads):
+def run(work, source: Source, inference: Inference, canvas: Canvas, arrays, threads):
     """Make blocks and write them; reading, computing and writing go on side by side.
 
     Parameters
@@ -171,7 +174,7 @@ def run(work, source: Source, inference: Inference, canvas, arrays, threads):
             stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, 1, threads)
         )
         loaded = ahead(readers, source.load, batched(work, inference.batch), READ_AHEAD)
-        made = ahead(device, lambda batch: _made(inference, *batch), loaded, MADE_AHEAD)
+        made = ahead(device, lambda batch: _made(inference, canvas, *batch), loaded, MADE_AHEAD)
         blocks = canvas.blocks(itertools.chain.from_iterable(made))
         written = ahead(writers, lambda s: _written(arrays, s), _shards(blocks, arrays), waiting)
         yield from written
@@ -191,120 +194,13 @@ def _written(arrays, shard):
     return block, name, region, write_shard(arrays[name], region, pixels)
 
 
-def _made(inference, batch, loaded):
-    """Steps of a batch, and what each keeps of its images by name (as `Inference`)."""
+def _made(inference, canvas, batch, loaded):
+    """Steps of a batch, and what the canvas keeps of the images of each, by name."""
     wanted = [image for image, empty in loaded if not empty]
     inferred = iter(inference(wanted) if wanted else ())
     made = []
     for step, (image, empty) in zip(batch, loaded):
         images = inference.empty(image) if empty else next(inferred)
-        made.append((step, {n: _kept(whole[step.tile.keep]) for n, whole in images.items()}))
+        kept = {n: canvas.keep(n, step, whole) for n, whole in images.items()}
+        made.append((step, kept))
     return made
-
-
-def _kept(image):
-    """A copy of what is kept of a pass, so that all else of it can go before the next one."""
-    copy = off_heap(image.shape, image.dtype)
-    copy[:] = image
-    return copy
-
-
-def off_heap(shape, dtype):
-    """An empty array beside the heap.
-
-    A job reuses the heap's pages (`jobs.job`), and what outlives a pass of the network must not
-    come to lie between them: large tensors would no longer fit in, and memory grow with the field.
-    """
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    if size < LARGE:
-        return np.empty(shape, dtype)
-    return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
-
-
-class Canvas:
-    """Where the tiles of a block come together.
-
-    Parameters
-    ----------
-    cutting : Cutting
-    intensity : Intensity
-        Constants that turn what the network gives into grey levels.
-    dtypes : dict of str to dtype
-        Of every image that is kept.
-    blend : str
-        "none", or how neighbouring tiles are weighted.
-    """
-
-    def __init__(self, cutting, intensity, dtypes, blend):
-        self.cutting, self.intensity, self.dtypes, self.blend = cutting, intensity, dtypes, blend
-        self.shards = math.prod(b // s for b, s in zip(cutting.block, cutting.shard))
-
-    def blocks(self, made):
-        """Steps that end a block, and the pixels of that block by name."""
-        pixels, planes = {}, {}
-        for step, images in made:
-            if not pixels:
-                pixels = {n: off_heap(step.region.shape, d) for n, d in self.dtypes.items()}
-            for name, image in images.items():
-                planes[name] = self._paste(planes.get(name), step, image)
-            if step.ends_plane:
-                for name, plane in planes.items():
-                    self._digitise(name, plane, step, pixels[name])
-                planes = {}
-            if step.ends_block:
-                yield step, pixels
-                pixels = {}
-
-    def _paste(self, plane, step, image):
-        rows, cols = step.region.slices[3:]
-        whole = (rows.stop - rows.start, cols.stop - cols.start)
-        if self.blend == "none" and image.shape == whole:
-            return image
-        if plane is None:
-            plane = off_heap(whole, np.float32)
-            plane[:] = 0
-        place = tuple(
-            slice(w.start - b.start, w.stop - b.start)
-            for w, b in zip(step.tile.write, (rows, cols))
-        )
-        if self.blend == "none":
-            plane[place] = image
-        else:
-            down, along = self.cutting.weights(step.tile, self.blend)
-            plane[place] += image * down[:, None] * along
-        return plane
-
-    def _digitise(self, name, plane, step, pixels):
-        low, high = self.intensity.windows[step.plane[1]]
-        inside = tuple(i - a for i, a in zip(step.plane, step.region.start))
-        # A standard deviation has no offset.
-        offset = low if name == "sr" else 0
-        digitise(plane, np.float32(high - low), np.float32(offset), pixels[inside])
-
-
-def digitise(image, span, low, made):
-    """Grey levels of an image from 0 to 1, rounded and clipped to what `made` can hold.
-
-    Parameters
-    ----------
-    image : ndarray (y, x) of float32
-    span, low : float32
-        Grey levels between 0 and 1, and at 0.
-    made : ndarray (y, x)
-        Receives them.
-    """
-    # Detail may exceed what the coarse image reached, so only the data type limits it.
-    if made.dtype.kind == "f":
-        np.multiply(image, span, out=made)
-        made += low
-        return
-    limits = np.iinfo(made.dtype)
-    _rounded(image, span, low, np.float32(limits.min), np.float32(limits.max), made)
-
-
-@compiled
-def _rounded(image, span, low, least, most, made):
-    for i in range(image.shape[0]):
-        for j in range(image.shape[1]):
-            grey = np.rint(image[i, j] * span + low)
-            made[i, j] = min(max(grey, least), most)
