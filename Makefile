@@ -15,7 +15,7 @@ demo: env
 	@$(BIN)/python workflow/scripts/headline.py results
 
 test: env lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal
 	@echo "The tests passed. Slow faults and scale: make test-slow. The demo: make demo"
 
 test-slow: env

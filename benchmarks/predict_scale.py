@@ -32,8 +32,9 @@ from pssrflow.intensity import Histogram, Intensity
 from pssrflow.jobs import job, read_json, write_json
 from pssrflow.microscope import Microscope, scan
 from pssrflow.networks import build, load_weights, save_weights
+from pssrflow.prediction.assembly import finalise
 from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.stage import finalise, initialise, run_part
+from pssrflow.prediction.stage import initialise, run_part
 from pssrflow.store import Volume, create, open_level, read_volume, write_shard
 
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)

@@ -12,11 +12,13 @@ from pssrflow.blocks import cut
 from pssrflow.devices import best_device
 from pssrflow.errors import InputError
 from pssrflow.networks import build, receptive_halo, save_weights
-from pssrflow.prediction import lr_corner, measure_halo
+from pssrflow.prediction.assembly import build_pyramid, collect, finalise
 from pssrflow.prediction.forecast import forecast, table
+from pssrflow.prediction.halo import measure_halo
 from pssrflow.prediction.memory import affordable_tile, job_bytes
+from pssrflow.prediction.place import lr_corner
 from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.stage import build_pyramid, collect, finalise, initialise, run_part
+from pssrflow.prediction.stage import initialise, run_part
 from pssrflow.prediction.tiles import Cutting
 from pssrflow.store import open_level, read_volume
 

@@ -213,7 +213,7 @@ def test_editing_pixels_of_a_raw_file_reruns_its_ingest_alone(tmp_path, tissue, 
 def test_parts_cores_and_chunks_change_no_pixel(finished, tmp_path):
     other = TINY | {
         "ingest": {"chunk": [1, 32, 32], "shard": [1, 64, 128]},
-        "predict": {"tile": 32, "parts": 5},
+        "predict": {"tile": 32, "parts": 3},
     }
     prepare(tmp_path, other)
     shutil.copytree(finished / "results/simulated", tmp_path / "results/simulated")

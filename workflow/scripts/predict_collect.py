@@ -1,7 +1,7 @@
 """Rule predict_collect: put the markers of all parts into one."""
 
 from pssrflow.jobs import job
-from pssrflow.prediction.stage import collect
+from pssrflow.prediction.assembly import collect
 
 if __name__ == "__main__":
     output = snakemake.output.marker

@@ -1,7 +1,7 @@
 """Rule predict_finalise: verify every shard and build the pyramid."""
 
 from pssrflow.jobs import job
-from pssrflow.prediction.stage import finalise
+from pssrflow.prediction.assembly import finalise
 
 if __name__ == "__main__":
     params = snakemake.params

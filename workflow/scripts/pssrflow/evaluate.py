@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pssrflow.metrics import MEANS, AffineFit, nrmse, psnr
-from pssrflow.prediction import interpolate
+from pssrflow.prediction.fill import interpolate
 from pssrflow.store import open_level, read_volume
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from skimage.registration import phase_cross_correlation
 from pssrflow.errors import InputError
 from pssrflow.jobs import write_json
 from pssrflow.patches import check_pair
-from pssrflow.prediction import interpolate
+from pssrflow.prediction.fill import interpolate
 from pssrflow.store import open_level, read_volume
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from pssrflow.degradation import calibration_summary, twins_of
 from pssrflow.evaluate import matched_boxes
 from pssrflow.jobs import read_json
 from pssrflow.metrics import AffineFit
-from pssrflow.prediction import interpolate, lr_corner
+from pssrflow.prediction.fill import interpolate
+from pssrflow.prediction.place import lr_corner
 from pssrflow.store import open_level, read_volume
 
 matplotlib.use("Agg")

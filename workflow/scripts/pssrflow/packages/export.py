@@ -15,7 +15,7 @@ from pssrflow.errors import InputError
 from pssrflow.jobs import read_json
 from pssrflow.networks import load_weights, receptive_halo, save_weights
 from pssrflow.packages import describe as d
-from pssrflow.prediction import measure_halo
+from pssrflow.prediction.halo import measure_halo
 from pssrflow.sources import file_hash
 from pssrflow.store import open_level, read_plane
 

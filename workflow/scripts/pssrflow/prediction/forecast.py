@@ -13,7 +13,7 @@ from pssrflow.networks import receptive_halo
 from pssrflow.prediction.inference import Inference
 from pssrflow.prediction.memory import TORCH_MB
 from pssrflow.prediction.place import sr_volume
-from pssrflow.prediction.plan import pixel_bytes, plan_prediction
+from pssrflow.prediction.planning import pixel_bytes, plan_prediction
 
 # Passes of a tile that are timed, after one that is not.
 TIMED = 2

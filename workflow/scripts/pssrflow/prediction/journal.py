@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+from collections import defaultdict
 from pathlib import Path
 
 
@@ -40,3 +41,17 @@ class Journal:
             stream.write(f"\n{line}\n")
             stream.flush()
             os.fsync(stream.fileno())
+
+
+def place_of(shard):
+    """Name of a shard among digests."""
+    return ",".join(map(str, shard.start))
+
+
+def merged(found):
+    """Digests of several blocks or parts, by store and place."""
+    together = defaultdict(dict)
+    for digests in found:
+        for name, by_place in digests.items():
+            together[name] |= by_place
+    return together

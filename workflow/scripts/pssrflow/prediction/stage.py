@@ -1,4 +1,4 @@
-"""Super-resolve a volume of any size: plan it in parts, run a part, put the parts together."""
+"""Super-resolve a volume of any size: plan it in parts, and run a part."""
 
 import contextlib
 import itertools
@@ -7,26 +7,24 @@ import os
 import shutil
 import sys
 import time
-from collections import defaultdict
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
-from pssrflow.blocks import cut, share
+from pssrflow.blocks import cut
 from pssrflow.devices import best_device, best_precision, claimed_device
 from pssrflow.errors import InputError
-from pssrflow.finish import DamagedShard, climb, finish, roots
-from pssrflow.jobs import read_json, write_json
+from pssrflow.jobs import write_json
 from pssrflow.networks import load_weights
 from pssrflow.prediction.halo import measure_halo
 from pssrflow.prediction.inference import Inference, fitting_batch
-from pssrflow.prediction.journal import Journal
+from pssrflow.prediction.journal import Journal, merged, place_of
 from pssrflow.prediction.memory import tile_pixels
 from pssrflow.prediction.pipeline import Canvas, Source, run, steps
 from pssrflow.prediction.place import sr_volume
-from pssrflow.prediction.plan import Plan, plan_prediction
+from pssrflow.prediction.plan import Plan, done_files
+from pssrflow.prediction.planning import plan_prediction
 from pssrflow.readers.overrides import parse_roi
 from pssrflow.store import create, digest, discard, open_level, plane_reader, read_volume
 
@@ -95,7 +93,7 @@ def initialise(
         lambda: measure_halo(network, lr, facts.get("intensity", "window"), settings["memory"]),
         mask is not None,
     )
-    for path in _dones(done).values():
+    for path in done_files(done).values():
         path.unlink(missing_ok=True)
     shutil.rmtree(markers, ignore_errors=True)
     create(sr, volume)
@@ -152,7 +150,7 @@ def run_part(
         As `initialise`.
     """
     planned = Plan.read(plan)
-    stores, blocks = _stores(sr, std, planned), planned.part(part)
+    stores, blocks = planned.stores(sr, std), planned.part(part)
     kind = best_device()
     precision = best_precision(kind) if precision == "auto" else precision
     # Other code, devices and precisions make other pixels.
@@ -162,7 +160,7 @@ def run_part(
     left = {i: region for i, region in blocks.items() if i not in digests}
     log.info("part %d: %d blocks, %d of them finished before", part, len(blocks), len(digests))
     if left:
-        for path in _dones(done).values():
+        for path in done_files(done).values():
             path.unlink(missing_ok=True)
         with claimed_device() as device:
             log.info("%s, precision %s", device, precision)
@@ -170,7 +168,7 @@ def run_part(
             for block, found in _predicted(*what):
                 journal.add(block, found)
                 digests[block] = found
-    write_json(marker, {"plan": planned.id, "digests": _merged(digests.values())})
+    write_json(marker, {"plan": planned.id, "digests": merged(digests.values())})
 
 
 def _intact(stores, block, digests):
@@ -179,7 +177,7 @@ def _intact(stores, block, digests):
         array = open_level(path)
         for shard in cut(block.stop, array.shards or array.chunks, block.start):
             try:
-                if digest(array[shard.slices]) != digests[name][_place(shard)]:
+                if digest(array[shard.slices]) != digests[name][place_of(shard)]:
                     return False
             except (RuntimeError, ValueError, OSError):
                 return False
@@ -203,7 +201,7 @@ def _predicted(lr, weights, stores, planned, blocks, device, precision, threads,
         for block, shards in itertools.groupby(written, lambda shard: shard[0]):
             found = {name: {} for name in stores}
             for _, name, region, made in shards:
-                found[name][_place(region)] = made
+                found[name][place_of(region)] = made
                 advance(region.size if name == "sr" else 0)
             yield block, found
 
@@ -213,19 +211,6 @@ def _mask_reader(mask):
     array = open_level(mask)
     read, last = plane_reader(array), [n - 1 for n in array.shape[:3]]
     return lambda plane, rows, cols: read(tuple(map(min, plane, last)), rows, cols)
-
-
-def _place(shard):
-    return ",".join(map(str, shard.start))
-
-
-def _merged(found):
-    """Digests of several blocks or parts, by store and place."""
-    merged = defaultdict(dict)
-    for digests in found:
-        for name, by_place in digests.items():
-            merged[name] |= by_place
-    return merged
 
 
 @contextlib.contextmanager
@@ -245,119 +230,3 @@ def _progress(voxels):
                 log.info("%s", bar)
 
         yield advance
-
-
-def collect(markers, marker):
-    """Put the markers of all parts into one, which says what they say.
-
-    Parameters
-    ----------
-    markers : list of path-like
-    marker : path-like
-    """
-    write_json(marker, {"digests": _merged(read_json(path)["digests"] for path in markers)})
-
-
-def build_pyramid(sr, plan, markers, part, parts, marker, threads, std=None):
-    """Verify a share of the shards that the parts wrote, and build the pyramid above them.
-
-    Parameters
-    ----------
-    sr, plan : path-like
-    markers : list of path-like
-        Of all parts of the prediction, or the one that `collect` made of them.
-    part, parts : int
-        Which share, of how many.
-    marker : path-like
-        JSON: the level up to which this share is built.
-    threads : int
-    std : path-like
-
-    Raises
-    ------
-    InputError
-        As `finalise`.
-    """
-    planned = Plan.read(plan)
-    stores = _stores(sr, std, planned)
-    reported = _merged(read_json(marker)["digests"] for marker in markers)
-    for name, path in stores.items():
-        volume = read_volume(path)
-        level, shards = roots(volume, parts)
-        digests = _digests(path, volume, reported[name], markers)
-        with _naming_the_part(planned, markers):
-            climb(path, volume, level, share(shards, parts)[part], digests, threads)
-    write_json(marker, {"level": level})
-
-
-def finalise(sr, plan, markers, pyramid, done, threads, std=None):
-    """Verify what the parts wrote, build what is left of the pyramid, write the done file.
-
-    Parameters
-    ----------
-    sr, plan : path-like
-    markers : list of path-like
-        Of all parts of the prediction, or the one that `collect` made of them.
-    pyramid : list of path-like
-        Of all jobs that have built the pyramid above verified shards; none if all is left to do.
-    done : path-like
-    threads : int
-    std : path-like
-
-    Raises
-    ------
-    InputError
-        A shard has no digest, or its pixels do not agree with it.
-    """
-    planned = Plan.read(plan)
-    stores = _stores(sr, std, planned)
-    reported = _merged(read_json(marker)["digests"] for marker in markers)
-    ready = min((read_json(path)["level"] for path in pyramid), default=None)
-    facts = {"tile": planned.cutting.tile, "halo": planned.cutting.halo}
-    # The SR store comes last: its done file is what other rules wait for.
-    for name, path in reversed(stores.items()):
-        digests = _digests(path, read_volume(path), reported[name], markers)
-        with _naming_the_part(planned, markers):
-            finish(path, _dones(done)[name], digests, threads, ready=ready, **facts)
-
-
-def _dones(done):
-    """Done files of the stores of a prediction."""
-    return {"sr": Path(done), "std": Path(done).with_name("std.done.json")}
-
-
-def _stores(sr, std, planned):
-    return {"sr": sr, "std": std} if planned.std else {"sr": sr}
-
-
-@contextlib.contextmanager
-def _naming_the_part(planned, markers):
-    """Remove the marker that vouches for a damaged shard, so that its part makes it again."""
-    try:
-        yield
-    except DamagedShard as error:
-        part = planned.part_of(error.region)
-        # While the collected marker exists, Snakemake does not ask for those of the parts.
-        for name in (f"{part}.json", "collected.json"):
-            Path(markers[0]).with_name(name).unlink(missing_ok=True)
-        again = f"the same command once more, which makes it again in part {part}"
-        raise InputError(error.where, error.found, again) from error
-
-
-def _digests(path, volume, reported, markers):
-    """Digest of every shard of a store.
-
-    Raises
-    ------
-    InputError
-        Some were not reported.
-    """
-    shards = {_place(shard): shard for shard in volume.shards()}
-    missing = [place for place in shards if place not in reported]
-    if missing:
-        raise InputError(
-            f"{path}/0 at t,c,z,y,x = ({missing[0].replace(',', ', ')})",
-            f"{len(missing)} of {len(shards)} shards were not reported by any part, this one first",
-            f"the markers of all parts; remove {Path(markers[0]).parent} to make them again",
-        )
-    return {shard: reported[place] for place, shard in shards.items()}
