@@ -29,7 +29,7 @@ from machine import ROOT, heading
 from pssrflow.devices import DTYPES, best_device, best_precision
 from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, Intensity
-from pssrflow.jobs import job, read_json, write_json
+from pssrflow.jobs import KEPT_BESIDE_TENSORS, job, read_json, write_json
 from pssrflow.microscope import Microscope, scan
 from pssrflow.networks import build, load_weights, save_weights
 from pssrflow.prediction.assembly import finalise
@@ -147,11 +147,15 @@ def seams(options, folder):
         network, facts = load_weights(path)
         whole = np.rint(undivided(network, plane, window).clip(0, 255))
         hard = getattr(network, "global_pooling", False) or facts["arch"] == "swinir"
+        # Measured by the first run.
+        halo = "auto"
         for tile in options.tiles:
             for blend in ("none", "linear", "gaussian") if hard else ("none",):
-                run = Run(folder / "sr", lr, path, 1, chunk, shard, tile=tile, blend=blend)
+                settings = {"tile": tile, "halo": halo, "blend": blend}
+                run = Run(folder / "sr", lr, path, 1, chunk, shard, **settings)
                 made = run.all()[0, 0, 0]
                 cutting = Plan.read(run.plan).cutting
+                halo = cutting.halo
                 score = seam_score(made, cutting.edges) / seam_score(whole, cutting.edges)
                 figures = f"{np.abs(made - whole).max():.0f} | {score:.4f}"
                 print(f"| {path.parent.name} | {tile} | {cutting.halo} | {blend} | {figures} |")
@@ -526,7 +530,7 @@ if __name__ == "__main__":
     command(seams, lr=(None, {"type": Path}), size=(512, whole), tiles=([64, 128, 256], several))
     command(cuts)
     command(throughput, size=(4096, whole), rounds=(3, whole), pssr2=(None, {}))
-    command(free, size=(8192, whole), rounds=(5, whole))
+    command(free, size=(16384, whole), rounds=(5, whole))
     command(memory, sizes=([2048, 4096, 8192], several))
     command(kills)
     command(s3)
@@ -541,5 +545,6 @@ if __name__ == "__main__":
         if options.weights[0].exists():
             shutil.copy(options.weights[0], folder / "weights.safetensors")
         # As the scripts of the rules work: above all with memory that is used again.
-        with job(folder / "log.txt", options.threads, folder / options.command):
+        what = folder / "log.txt", options.threads, folder / options.command
+        with job(*what, kept=KEPT_BESIDE_TENSORS):
             options.run_command(options, folder)

@@ -25,8 +25,9 @@ INTERPRETER_MB = 300
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 # Of sys/prctl.h, Linux.
 PR_SET_PDEATHSIG = 1
-# Bytes; larger arrays than any that a job makes, so that their pages are used again.
-KEPT = 1 << 30
+# Bytes of the largest arrays whose pages are used again: more than any that a job makes. Beside the
+# tensors of a network, which are large and of many sizes, a heap would grow with the field.
+KEPT, KEPT_BESIDE_TENSORS = 1 << 30, 1 << 25
 # Seconds after which a thread hands Python's lock over; with the usual 5 ms, threads that compute
 # for 1 ms between two calls wait for each other (2 to 3 % of crappify on two cores).
 HAND_OVER = 1e-4
@@ -53,7 +54,7 @@ _CLAIMED = []
 
 
 @contextlib.contextmanager
-def job(log_path, threads, writes, shares=None):
+def job(log_path, threads, writes, shares=None, kept=KEPT):
     """Run one script's work: alone where it writes, logged, with errors that a user can read.
 
     A job whose Snakemake was killed may still be writing when the next run starts; that run's
@@ -68,11 +69,13 @@ def job(log_path, threads, writes, shares=None):
         What this job alone may write: a store, a folder or a marker.
     shares : path-like, optional
         A store that other jobs of its kind fill at the same time.
+    kept : int
+        Bytes of the largest arrays whose pages are used again.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held, open(log_path, "w") as stream:
         _start_logging(stream)
-        _reuse_memory()
+        _reuse_memory(kept)
         sys.setswitchinterval(HAND_OVER)
         zarr.config.set({"threading.max_workers": threads})
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
@@ -96,7 +99,7 @@ def job(log_path, threads, writes, shares=None):
 
 def start_worker():
     """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
-    _reuse_memory()
+    _reuse_memory(KEPT)
     zarr.config.set({"threading.max_workers": 1})
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -172,17 +175,19 @@ def _start_logging(stream):
     logging.captureWarnings(True)
 
 
-def _reuse_memory():
-    """Make threads share two heaps, and keep the pages of arrays that are freed.
+def _reuse_memory(kept):
+    """Make threads share two heaps, keep the pages of arrays that are freed, and take large pages.
 
     glibc else keeps a heap for each thread, which grow with the hours, and gives each array's
     pages back to a system that must clear them again: a third of the time that reading takes.
     """
+    # Of torch: tensors stand on large pages, of which few must be cleared.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_ARENA_MAX, 2)
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT)
+        libc.mallopt(M_MMAP_THRESHOLD, kept)
+        libc.mallopt(M_TRIM_THRESHOLD, kept)
 
 
 def _exit_on_sigterm(*_):

@@ -19,8 +19,6 @@ from pssrflow.store import write_shard
 
 # Threads that read, which mostly wait for a disk or a server, and batches of tiles read ahead.
 READERS, READ_AHEAD = 4, 4
-# Batches that wait to be stitched. As many shards wait to be written as a block has.
-MADE_AHEAD = 1
 
 
 @dataclass(frozen=True)
@@ -170,11 +168,9 @@ def run(work, source: Source, inference: Inference, canvas: Canvas, arrays, thre
     """
     waiting = len(arrays) * canvas.shards
     with ExitStack() as stack:
-        readers, device, writers = (
-            stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, 1, threads)
-        )
+        readers, writers = (stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, threads))
         loaded = ahead(readers, source.load, batched(work, inference.batch), READ_AHEAD)
-        made = ahead(device, lambda batch: _made(inference, canvas, *batch), loaded, MADE_AHEAD)
+        made = (_made(inference, canvas, *batch) for batch in loaded)
         blocks = canvas.blocks(itertools.chain.from_iterable(made))
         written = ahead(writers, lambda s: _written(arrays, s), _shards(blocks, arrays), waiting)
         yield from written
