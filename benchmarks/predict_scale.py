@@ -29,7 +29,7 @@ from machine import ROOT, heading
 from pssrflow.devices import DTYPES, best_device, best_precision
 from pssrflow.finish import finish
 from pssrflow.intensity import Histogram, Intensity
-from pssrflow.jobs import KEPT_BESIDE_TENSORS, job, read_json, write_json
+from pssrflow.jobs import job, read_json, write_json
 from pssrflow.microscope import Microscope, scan
 from pssrflow.networks import build, load_weights, save_weights
 from pssrflow.prediction.assembly import finalise
@@ -546,5 +546,5 @@ if __name__ == "__main__":
             shutil.copy(options.weights[0], folder / "weights.safetensors")
         # As the scripts of the rules work: above all with memory that is used again.
         what = folder / "log.txt", options.threads, folder / options.command
-        with job(*what, kept=KEPT_BESIDE_TENSORS):
+        with job(*what, tensors=True):
             options.run_command(options, folder)

@@ -5,7 +5,7 @@ from pssrflow.prediction.stage import initialise
 
 if __name__ == "__main__":
     params = snakemake.params
-    with job(snakemake.log[0], snakemake.threads, params.sr):
+    with job(snakemake.log[0], snakemake.threads, params.sr, tensors=True):
         initialise(
             lr=params.lr,
             weights=params.weights,

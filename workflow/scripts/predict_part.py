@@ -1,12 +1,11 @@
 """Rule predict_part: super-resolve the blocks of one part."""
 
-from pssrflow.jobs import KEPT_BESIDE_TENSORS, job
+from pssrflow.jobs import job
 from pssrflow.prediction.stage import run_part
 
 if __name__ == "__main__":
     output, params = snakemake.output.marker, snakemake.params
-    writes = {"writes": output, "shares": params.sr}
-    with job(snakemake.log[0], snakemake.threads, **writes, kept=KEPT_BESIDE_TENSORS):
+    with job(snakemake.log[0], snakemake.threads, output, shares=params.sr, tensors=True):
         run_part(
             lr=params.lr,
             weights=params.weights,

@@ -54,7 +54,7 @@ _CLAIMED = []
 
 
 @contextlib.contextmanager
-def job(log_path, threads, writes, shares=None, kept=KEPT):
+def job(log_path, threads, writes, shares=None, tensors=False):
     """Run one script's work: alone where it writes, logged, with errors that a user can read.
 
     A job whose Snakemake was killed may still be writing when the next run starts; that run's
@@ -69,13 +69,13 @@ def job(log_path, threads, writes, shares=None, kept=KEPT):
         What this job alone may write: a store, a folder or a marker.
     shares : path-like, optional
         A store that other jobs of its kind fill at the same time.
-    kept : int
-        Bytes of the largest arrays whose pages are used again.
+    tensors : bool
+        Whether a network's tensors, large and of many sizes, take most of the memory.
     """
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as held, open(log_path, "w") as stream:
         _start_logging(stream)
-        _reuse_memory(kept)
+        _reuse_memory(tensors)
         sys.setswitchinterval(HAND_OVER)
         zarr.config.set({"threading.max_workers": threads})
         signal.signal(signal.SIGTERM, _exit_on_sigterm)
@@ -99,7 +99,7 @@ def job(log_path, threads, writes, shares=None, kept=KEPT):
 
 def start_worker():
     """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
-    _reuse_memory(KEPT)
+    _reuse_memory()
     zarr.config.set({"threading.max_workers": 1})
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -175,14 +175,16 @@ def _start_logging(stream):
     logging.captureWarnings(True)
 
 
-def _reuse_memory(kept):
-    """Make threads share two heaps, keep the pages of arrays that are freed, and take large pages.
+def _reuse_memory(tensors=False):
+    """Make threads share two heaps, and keep the pages of arrays that are freed.
 
     glibc else keeps a heap for each thread, which grow with the hours, and gives each array's
     pages back to a system that must clear them again: a third of the time that reading takes.
+    Tensors stand on large pages beside the heaps, of which few must be cleared.
     """
-    # Of torch: tensors stand on large pages, of which few must be cleared.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    kept = KEPT_BESIDE_TENSORS if tensors else KEPT
+    if tensors:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.mallopt(M_ARENA_MAX, 2)
