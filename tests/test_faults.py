@@ -82,7 +82,7 @@ def test_a_deleted_shard_is_named_and_the_next_run_mends_it(undisturbed, tmp_pat
     (tmp_path / "results/survey/tiny/sr.ome.zarr/0/c/0/0/0/0/0").unlink()
     output = run(tmp_path, "--forcerun", "predict_finalise", "--", "predict", check=False)
     assert "sr.ome.zarr/0 at t,c,z,y,x = (0, 0, 0, 0, 0)" in output and "Traceback" not in output
-    # The same command mends it, by that part alone.
+    assert "the same command once more, which makes it again in part 0" in output
     assert planned(tmp_path, "predict") == {"predict_part", "predict_finalise", "predict"}
     run(tmp_path, "predict")
     assert contents(tmp_path).items() <= undisturbed.items()

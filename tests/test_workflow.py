@@ -88,8 +88,8 @@ def test_provenance_names_inputs_versions_parameters_seed_and_code(finished):
     assert {"ingest", "train", "predict_part"} <= set(content["code"])
 
 
-def test_a_second_run_has_nothing_to_do(finished):
-    assert "Nothing to be done" in run(finished)
+def test_a_second_run_has_nothing_to_do(mine):
+    assert "Nothing to be done" in run(mine)
 
 
 def test_touching_every_file_reruns_nothing(mine):
@@ -220,12 +220,12 @@ def test_editing_pixels_of_a_raw_file_reruns_its_ingest_alone(tmp_path, tissue, 
 def test_parts_cores_and_chunks_change_no_pixel(finished, tmp_path):
     other = TINY | {
         "ingest": {"chunk": [1, 32, 32], "shard": [1, 64, 128]},
-        "predict": {"tile": 32, "parts": 3},
+        "predict": {"tile": 32, "parts": 5},
     }
     prepare(tmp_path, other)
     shutil.copytree(finished / "results/simulated", tmp_path / "results/simulated")
-    run(tmp_path, "--cores", "1", "crappify", "results/test/tiny/sr.done.json")
-    for name in ("test/lr", "train/lr", "test/tiny/sr"):
+    run(tmp_path, "--cores", "1", "crappify", "predict")
+    for name in ("test/lr", "pair/lr", "test/tiny/sr", "survey/tiny/sr"):
         one, two = (
             zarr.open_array(f / f"results/{name}.ome.zarr/0", mode="r")[:]
             for f in (finished, tmp_path)
@@ -269,8 +269,8 @@ def test_a_failing_job_shows_its_reason_without_a_traceback(tmp_path, write_tiff
     assert "Traceback" not in output
 
 
-def test_two_runs_in_one_results_folder_are_kept_apart(finished):
-    folder = str(finished / "free")
+def test_two_runs_in_one_results_folder_are_kept_apart(tmp_path):
+    folder = str(tmp_path / "free")
     code = "import sys; from pssrflow.jobs import claim; claim(sys.argv[1])"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
     command = [sys.executable, "-c", f"{code}; print('mine', flush=True); input()", folder]
@@ -285,7 +285,6 @@ def test_two_runs_in_one_results_folder_are_kept_apart(finished):
     # The lock dies with its holder, as after a kill -9.
     done = subprocess.run(command, env=environment, check=False, input="\n", text=True)
     assert done.returncode == 0
-    shutil.rmtree(folder)
 
 
 def test_a_job_waits_for_an_orphan_that_still_writes(tmp_path):

@@ -19,7 +19,7 @@ TINY = {
     "ingest": {"chunk": [1, 64, 64], "shard": [1, 256, 256]},
     "models": {"tiny": {"arch": "unet", "widths": [8, 16], "blocks": 1}},
     "train": {"max_steps": 20, "validate_every": 5, "batch": 2, "patch": 16, "max_time": None},
-    "predict": {"tile": 32, "parts": 1},
+    "predict": {"tile": 32, "parts": 2},
     "simulate": {
         "train": {"shape": [2, 256, 256], **HR},
         "test": {"shape": [1, 200, 264], "tissue": 1, **HR, "format": "slices", "bits": 12},

@@ -17,11 +17,12 @@ from pssrflow.devices import best_device, best_precision, claimed_device
 from pssrflow.errors import InputError
 from pssrflow.jobs import write_json
 from pssrflow.networks import load_weights
+from pssrflow.prediction.canvas import Canvas
 from pssrflow.prediction.halo import measure_halo
 from pssrflow.prediction.inference import Inference, fitting_batch
 from pssrflow.prediction.journal import Journal, merged, place_of
 from pssrflow.prediction.memory import tile_pixels
-from pssrflow.prediction.pipeline import Canvas, Source, run, steps
+from pssrflow.prediction.pipeline import Source, run, steps
 from pssrflow.prediction.place import sr_volume
 from pssrflow.prediction.plan import Plan, done_files
 from pssrflow.prediction.planning import plan_prediction
