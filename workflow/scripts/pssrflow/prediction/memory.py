@@ -110,10 +110,11 @@ def tile_pixels(cutting):
 def job_bytes(cutting, each, held):
     """Memory of a job besides the interpreter: a pass of the network, and blocks on their way."""
     plane = math.prod(min(b, n) for b, n in zip(cutting.block[1:], cutting.sr_shape[1:]))
-    # Planes as they are stitched and the next ones; a block that is made, that waits, that is
+    # Of blended tiles, their sum and the next one; a block that is made, that waits, that is
     # written. With a standard deviation, there are two of each.
     images = 2 if held > 4 else 1
-    return tile_bytes(cutting, each) + plane * (2 * 4 * images + 3 * held * cutting.block[0])
+    sums = 2 * 4 * images if cutting.overlap else 0
+    return tile_bytes(cutting, each) + plane * (sums + 3 * held * cutting.block[0])
 
 
 def _shared(cutting, frames):
