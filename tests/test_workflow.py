@@ -134,6 +134,8 @@ def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
     for model in models:
         sr = zarr.open_array(tmp_path / f"results/survey/{model}/sr.ome.zarr/0", mode="r")
         assert sr.shape == (1, 1, 1, 280, 360)
+    page = (tmp_path / "results/report.html").read_text()
+    assert page.count("Not trained in this run") == 2 and "Training curve" not in page
     # The network of these weights has made this before.
     made = contents(tmp_path)["results/survey/tuned/sr.done.json"]
     assert made == contents(finished)["results/survey/tiny/sr.done.json"]

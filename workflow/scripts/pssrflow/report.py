@@ -349,6 +349,11 @@ def _spectra(axis, crop):
 
 def _curve(results, model):
     history = pd.read_csv(f"{results}/models/{model}/history.csv")
+    if history["loss"].isna().all():
+        return {
+            "model": model,
+            "caption": "Not trained in this run: its weights are used as they are.",
+        }
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.4))
     axes[0].plot(history["step"], history["loss"], marker=".")
     axes[0].set(xlabel="step", ylabel="training loss", yscale="log")
