@@ -26,9 +26,9 @@ import tifffile
 import torch
 import yaml
 from machine import ROOT, heading
-from pssrflow.evaluate import measure_plane
-from pssrflow.networks import load_weights
-from pssrflow.store import open_level
+from pssrflow.evaluate.stage import measure_plane
+from pssrflow.models.weights import load_weights
+from pssrflow.volumes.store import open_level
 from real_data import DATASETS, SSTEM
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 import tifffile
 from machine import heading
-from pssrflow.calibration import Pair, fit_pairs
-from pssrflow.keyed import generator
-from pssrflow.microscope import Microscope, sample
+from pssrflow.calibrate.result import Pair
+from pssrflow.calibrate.scanner.fit import fit_pairs
+from pssrflow.seeded import generator
+from pssrflow.simulate.microscope import sample
+from pssrflow.simulate.settings import Microscope
 from scipy import signal as filters
 
 SCALE, SIZE, PITCH = 4, 256, 2

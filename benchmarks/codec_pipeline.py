@@ -14,8 +14,9 @@ import numpy as np
 import tensorstore
 import zarr
 from machine import heading
-from pssrflow.blocks import cut
-from pssrflow.microscope import Microscope, scan
+from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.settings import Microscope
+from pssrflow.volumes.blocks import cut
 
 SHARD = 2048
 PIPELINES = {

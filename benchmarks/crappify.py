@@ -18,20 +18,17 @@ from pathlib import Path
 
 import numpy as np
 from machine import heading
-from pssrflow.crappifier import (
-    Crappifier,
-    Downsampling,
-    Gaussian,
-    NoiseKey,
-    Poisson,
-    crappify_plane,
-)
-from pssrflow.crappify import crappify
-from pssrflow.finish import finish
-from pssrflow.intensity import Intensity
-from pssrflow.jobs import job
-from pssrflow.microscope import Microscope, scan
-from pssrflow.store import Volume, create, open_level, write_shard
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Gaussian, Poisson
+from pssrflow.crappify.stage import crappify
+from pssrflow.run.job import job
+from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.settings import Microscope
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.store import create, open_level, write_shard
+from pssrflow.volumes.volume import Volume
 
 CHAIN = Crappifier(Downsampling(4), (Poisson(1), Gaussian(13)))
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)

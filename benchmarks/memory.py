@@ -12,11 +12,14 @@ import tempfile
 from pathlib import Path
 
 from machine import heading
-from pssrflow.crappifier import Crappifier, Downsampling, Gaussian, Poisson
-from pssrflow.crappify import crappify
-from pssrflow.ingest import ingest
-from pssrflow.jobs import job
-from pssrflow.microscope import Microscope, acquire
+from pssrflow.crappify.chain import Crappifier
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Gaussian, Poisson
+from pssrflow.crappify.stage import crappify
+from pssrflow.ingest.stage import ingest
+from pssrflow.run.job import job
+from pssrflow.simulate.microscope import acquire
+from pssrflow.simulate.settings import Microscope
 
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
 STAGES = ("simulate", "ingest", "crappify")

@@ -26,16 +26,20 @@ import tifffile
 import torch
 import yaml
 from machine import ROOT, heading
-from pssrflow.devices import DTYPES, best_device, best_precision
-from pssrflow.finish import finish
-from pssrflow.intensity import Histogram, Intensity
-from pssrflow.jobs import job, read_json, write_json
-from pssrflow.microscope import Microscope, scan
-from pssrflow.networks import build, load_weights, save_weights
-from pssrflow.prediction.assembly import finalise
-from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.stage import initialise, run_part
-from pssrflow.store import Volume, create, open_level, read_volume, write_shard
+from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.networks.registry import build
+from pssrflow.predict.assembly import finalise
+from pssrflow.predict.plan import Plan
+from pssrflow.predict.stage import initialise, run_part
+from pssrflow.run.devices import DTYPES, best_device, best_precision
+from pssrflow.run.files import read_json, write_json
+from pssrflow.run.job import job
+from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.settings import Microscope
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Histogram, Intensity
+from pssrflow.volumes.store import create, open_level, read_volume, write_shard
+from pssrflow.volumes.volume import Volume
 
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
 SETTINGS = {

@@ -198,7 +198,7 @@ def stored(path, case):
 
 def difference(path, case):
     """Largest difference of ours from PSSR2's output, and that output's range; of 0 to 1."""
-    from pssrflow.networks import build
+    from pssrflow.networks.registry import build
 
     setting, image, wanted, state = stored(path, case)
     network = build(setting["arch"], setting["scale"], **setting["options"]).eval()

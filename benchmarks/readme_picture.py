@@ -4,8 +4,8 @@ import numpy as np
 import yaml
 from machine import ROOT
 from PIL import Image
-from pssrflow.report import Seen
-from pssrflow.schemas import load_schema, with_defaults
+from pssrflow.keys import load_schema, with_defaults
+from pssrflow.report.comparison import Seen
 
 GAP = 6
 

@@ -14,13 +14,16 @@ import lightning_fabric
 import yaml
 from crappify import CHUNK, SHARD, make_field
 from machine import ROOT, heading
-from pssrflow.config import check_config
-from pssrflow.crappifier import Crappifier, settings_of
-from pssrflow.crappify import crappify
-from pssrflow.patches import Patches, open_field, prefetch
-from pssrflow.schemas import load_schema
-from pssrflow.train import Recipe, Trainer
-from pssrflow.train.stage import start
+from pssrflow.config.check import check_config
+from pssrflow.crappify.chain import Crappifier
+from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.stage import crappify
+from pssrflow.keys import load_schema
+from pssrflow.models.model import start
+from pssrflow.pairs.field import open_field
+from pssrflow.pairs.patches import Patches, prefetch
+from pssrflow.train.loop import Trainer
+from pssrflow.train.settings import Recipe
 
 
 def defaults():

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from pssrflow.finish import finish
-from pssrflow.intensity import Histogram, Intensity
-from pssrflow.store import Volume, create, open_level, write_shard
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Histogram, Intensity
+from pssrflow.volumes.store import Store, write_shard
+from pssrflow.volumes.volume import Volume
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -53,10 +54,10 @@ def make_store(tmp_path):
             intensity=Intensity.measure(histograms, (1, 99)),
         )
         path = tmp_path / f"{name}.ome.zarr"
-        create(path, volume)
-        array = open_level(path, mode="r+")
+        Store(path).create(volume)
+        array = Store(path).level(mode="r+")
         digests = {r: write_shard(array, r, values[r.slices]) for r in volume.shards()}
-        finish(path, tmp_path / f"{name}.done.json", digests, threads=1)
+        finish(Store(path), tmp_path / f"{name}.done.json", digests, threads=1)
         return path
 
     return make

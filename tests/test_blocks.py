@@ -6,7 +6,7 @@ import math
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from pssrflow.blocks import cut, share, spans
+from pssrflow.volumes.blocks import cut, share, spans
 
 sizes = st.integers(1, 40)
 

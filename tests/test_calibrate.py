@@ -5,22 +5,19 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.calibration.pairs import Matched, move
-from pssrflow.calibration.search import placed, search
-from pssrflow.calibration.stage import calibrate
-from pssrflow.calibration.twin import compare
-from pssrflow.config import check_config
-from pssrflow.crappifier import (
-    Crappifier,
-    Downsampling,
-    Gaussian,
-    NoiseKey,
-    crappify_plane,
-    settings_of,
-)
+from pssrflow.calibrate.search import placed, search
+from pssrflow.calibrate.stage import calibrate
+from pssrflow.calibrate.twins import compare
+from pssrflow.config.check import check_config
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Gaussian
+from pssrflow.crappify.registry import settings_of
 from pssrflow.errors import InputError
-from pssrflow.microscope import Microscope, scan
-from pssrflow.schemas import load_schema, with_defaults
+from pssrflow.keys import load_schema, with_defaults
+from pssrflow.pairs.grey import Matched, move
+from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.settings import Microscope
 
 SLOW = Microscope(dwell_us=20, gain=0.4)
 FAST = Microscope(step_nm=16, spot_nm=12, dwell_us=4, gain=2, offset=15, read_noise=4)

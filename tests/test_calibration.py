@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pssrflow.calibration import Pair, fit_pairs, fit_single
-from pssrflow.crappifier.downsampling import Downsampling, downsample_region
+from pssrflow.calibrate.result import Pair
+from pssrflow.calibrate.scanner.fit import fit_pairs
+from pssrflow.calibrate.scanner.single import fit_single
+from pssrflow.crappify.downsample import downsample_region
+from pssrflow.crappify.kernels import Downsampling
 from pssrflow.errors import InputError
-from pssrflow.microscope import Microscope, sample
+from pssrflow.simulate.microscope import sample
+from pssrflow.simulate.settings import Microscope
 from scipy import ndimage
 from scipy.signal import lfilter
 
@@ -210,7 +214,7 @@ def test_the_same_seed_gives_the_same_json(fields, rng):
 def test_only_the_middle_of_a_large_field_is_matched_and_all_of_it_fitted(fields, rng, monkeypatch):
     pair = pair_of(fields[0], rng)
     whole = calibrate(pair)
-    monkeypatch.setattr("pssrflow.calibration.calibrate.WINDOW", 400)
+    monkeypatch.setattr("pssrflow.calibrate.scanner.fit.WINDOW", 400)
     found = calibrate(pair)
     assert found.pairs[0]["significance"] < whole.pairs[0]["significance"]
     assert found.parameters["gain"].value == pytest.approx(whole.parameters["gain"].value, rel=1e-3)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pssrflow.prediction.buffers import LARGE, off_heap
-from pssrflow.prediction.canvas import digitise
+from pssrflow.predict.canvas import digitise
+from pssrflow.run.memory import LARGE, off_heap
 
 
 @pytest.mark.parametrize("size", [LARGE // 2, 3 * LARGE + 1, 4 * LARGE])

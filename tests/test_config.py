@@ -4,11 +4,12 @@ import copy
 
 import pytest
 import yaml
-from pssrflow.config import check_config, seconds
+from pssrflow.config.check import check_config, seconds
+from pssrflow.config.samples import read_samples
 from pssrflow.errors import InputError
-from pssrflow.networks import build, save_weights
-from pssrflow.samples import read_samples
-from pssrflow.schemas import load_schema, with_defaults
+from pssrflow.keys import load_schema, with_defaults
+from pssrflow.models.weights import save_weights
+from pssrflow.networks.registry import build
 
 
 @pytest.fixture(scope="session")

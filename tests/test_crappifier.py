@@ -7,33 +7,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from pssrflow.crappifier import (
-    KERNELS,
-    NOISE_BLOCK,
-    PRESETS,
-    STEPS,
-    Blur,
-    Counts,
+from pssrflow.crappify.chain import (
     Crappifier,
-    Downsampling,
-    Gaussian,
-    Lag,
-    LocalGaussian,
     NoiseKey,
-    Poisson,
-    Readout,
-    SaltPepper,
-    Scan,
     crappify_patch,
     crappify_plane,
     crappify_region,
 )
-from pssrflow.crappifier.downsampling import downsample_region
-from pssrflow.crappify import crappify
+from pssrflow.crappify.downsample import downsample_region
+from pssrflow.crappify.kernels import KERNELS, Downsampling
+from pssrflow.crappify.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
+from pssrflow.crappify.presets import PRESETS
+from pssrflow.crappify.registry import STEPS
+from pssrflow.crappify.scanner import Counts, Lag, Readout, Scan
+from pssrflow.crappify.squares import NOISE_BLOCK
+from pssrflow.crappify.stage import crappify
 from pssrflow.errors import InputError
-from pssrflow.jobs import affordable, read_json
-from pssrflow.schemas import load_schema
-from pssrflow.store import open_level, read_volume
+from pssrflow.keys import load_schema
+from pssrflow.run.files import read_json
+from pssrflow.run.memory import affordable
+from pssrflow.volumes.store import Store
 
 KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
 CHAIN = Crappifier(
@@ -194,14 +187,14 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
         threads,
         4000,
     )
-    levels = read_volume(hr).intensity
+    levels = Store(hr).volume.intensity
     expected = [
         crappify_plane(
             values[0, 0, z], CHAIN, NoiseKey(0, "sample", 0, 0, 0, z), levels.black, levels.white
         )
         for z in range(2)
     ]
-    np.testing.assert_array_equal(open_level(lr)[0, 0], expected)
+    np.testing.assert_array_equal(Store(lr).level()[0, 0], expected)
 
 
 def test_a_dask_cluster_writes_the_bytes_of_this_process(tissue, make_store, tmp_path):
@@ -233,7 +226,7 @@ def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monk
     hr = make_store(tissue((1, 1, 1, 600, 520)))
 
     def made(name, apart):
-        monkeypatch.setattr("pssrflow.crappify.APART", apart)
+        monkeypatch.setattr("pssrflow.crappify.stage.APART", apart)
         names = (tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.json")
         crappify(hr, *names, CHAIN, 0, "s", (1, 32, 32), (1, 32, 32), (1, 99), 2, 4000)
         return read_json(tmp_path / f"{name}.json")["content"]
@@ -304,7 +297,7 @@ def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissu
         1,
         4000,
     )
-    volume = read_volume(lr)
+    volume = Store(lr).volume
     assert volume.pixel_size == (None, 0.016, 0.016)
     # The first LR pixel is centred 1.5 HR pixels into the image.
     assert volume.origin[1] * volume.pixel_size[1] == pytest.approx(1.5 * 0.004)

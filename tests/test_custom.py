@@ -6,13 +6,16 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from pssrflow.config import check_config
-from pssrflow.crappifier import Crappifier, Downsampling, NoiseKey, crappify_plane, crappify_region
-from pssrflow.crappifier.custom import Custom, Network
-from pssrflow.crappifier.learned import NoiseModel, save
+from pssrflow.config.check import check_config
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane, crappify_region
+from pssrflow.crappify.custom import Custom
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.learned import NoiseModel, save
+from pssrflow.crappify.network import Network
 from pssrflow.errors import InputError
-from pssrflow.networks import build, save_weights
-from pssrflow.schemas import load_schema
+from pssrflow.keys import load_schema
+from pssrflow.models.weights import save_weights
+from pssrflow.networks.registry import build
 
 KEY = NoiseKey(0, "own", 0, 0, 0, 0)
 

@@ -7,14 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from pssrflow.devices import one_of
 from pssrflow.errors import InputError
-from pssrflow.networks import Bicubic, build
+from pssrflow.networks.bicubic import Bicubic
 from pssrflow.networks.ensemble import Ensemble
-from pssrflow.prediction.inference import Inference
-from pssrflow.prediction.memory import bytes_per_pixel
-from pssrflow.prediction.pipeline import ahead, batched, steps
-from pssrflow.prediction.tiles import Cutting
+from pssrflow.networks.footprint import bytes_per_pixel
+from pssrflow.networks.registry import build
+from pssrflow.predict.inference import Inference
+from pssrflow.predict.pipeline import ahead, batched, steps
+from pssrflow.predict.tiles import Cutting
+from pssrflow.run.locks import one_of
 
 CPU = torch.device("cpu")
 

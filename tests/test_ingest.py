@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 from pssrflow.errors import InputError
-from pssrflow.ingest import ingest
-from pssrflow.store import open_level, read_volume
+from pssrflow.ingest.stage import ingest
+from pssrflow.volumes.store import Store
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def run(tmp_path):
 def test_pixels_and_dtype_are_kept(dtype, run, write_tiff, rng):
     values = (rng.random((3, 200, 260)) * 100).astype(dtype)
     store, done = run(write_tiff("a.tif", values, metadata={"axes": "ZYX"}))
-    np.testing.assert_array_equal(open_level(store)[0, 0], values)
+    np.testing.assert_array_equal(Store(store).level()[0, 0], values)
     assert done["dtype"] == dtype and done["shape"] == [1, 1, 3, 200, 260]
 
 
@@ -35,7 +35,7 @@ def test_shards_may_hold_several_planes(run, write_tiff, rng):
     values = rng.integers(0, 255, (5, 130, 70), np.uint8)
     path = write_tiff("a.tif", values, metadata={"axes": "ZYX"})
     store, _ = run(path, chunk=(2, 64, 64), shard=(4, 128, 128))
-    np.testing.assert_array_equal(open_level(store)[0, 0], values)
+    np.testing.assert_array_equal(Store(store).level()[0, 0], values)
 
 
 def test_slices_are_stacked_in_natural_order(run, write_tiff, rng):
@@ -43,13 +43,13 @@ def test_slices_are_stacked_in_natural_order(run, write_tiff, rng):
     for z, plane in enumerate(values, start=1):
         path = write_tiff(f"stack/slice_{z}.tif", plane)
     store, _ = run(path.rsplit("/", 1)[0])
-    np.testing.assert_array_equal(open_level(store)[0, 0], values)
+    np.testing.assert_array_equal(Store(store).level()[0, 0], values)
 
 
 def test_an_ome_zarr_is_taken_in_again_unchanged(run, make_store, tissue):
     values = tissue((2, 2, 3, 150, 70), np.uint16)
     store, done = run(make_store(values, "source"), "again", pixel_size="50, 4, 4 nm")
-    np.testing.assert_array_equal(open_level(store)[:], values)
+    np.testing.assert_array_equal(Store(store).level()[:], values)
     assert done["pixel_size_um"] == pytest.approx([0.05, 0.004, 0.004])
 
 
@@ -61,7 +61,7 @@ def test_content_is_the_same_for_any_number_of_threads(run, write_tiff, tissue):
 def test_window_and_range_come_from_the_pixels_of_each_channel(run, write_tiff):
     ramp = np.arange(10000, dtype=np.uint16).reshape(100, 100) // 4
     path = write_tiff("a.ome.tif", np.stack([ramp, ramp // 2]), metadata={"axes": "CYX"}, ome=True)
-    intensity = read_volume(run(path)[0]).intensity
+    intensity = Store(run(path)[0]).volume.intensity
     assert (intensity.black, intensity.white) == (0, 4095)
     np.testing.assert_allclose(intensity.windows, ((24, 2474), (12, 1237)), atol=2)
 
@@ -110,7 +110,7 @@ def test_sparse_fluorescence_is_scaled_by_its_range_not_by_its_background(run, w
     values = np.zeros((200, 200), np.uint16)
     values[3, :50] = 3000
     store, _ = run(write_tiff("a.tif", values))
-    assert read_volume(store).intensity.windows == ((0, 3000),)
+    assert Store(store).volume.intensity.windows == ((0, 3000),)
 
 
 def test_a_store_that_something_else_wrote_is_not_removed(run, write_tiff, tissue, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from pssrflow.intensity import Histogram, Intensity, detector_range, to_dtype
+from pssrflow.volumes.intensity import Histogram, Intensity, detector_range, to_dtype
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])

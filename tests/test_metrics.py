@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from pssrflow.evaluate import evaluate, matched_boxes, measure_plane
-from pssrflow.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
+from pssrflow.evaluate.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
+from pssrflow.evaluate.stage import evaluate, matched_boxes, measure_plane
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 

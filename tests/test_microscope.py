@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from pssrflow import microscope, tissue
 from pssrflow.errors import InputError
-from pssrflow.microscope import Microscope, acquire, detect, scan
-from pssrflow.tissue import scene
+from pssrflow.simulate import microscope, tissue
+from pssrflow.simulate.microscope import acquire, detect, scan
+from pssrflow.simulate.settings import Microscope
+from pssrflow.simulate.tissue import scene
 from skimage.registration import phase_cross_correlation
 
 SEED = 7

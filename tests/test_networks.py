@@ -7,7 +7,10 @@ import pytest
 import torch
 from PIL import Image
 from pssrflow.errors import InputError
-from pssrflow.networks import bicubic, build, load_weights, receptive_halo, save_weights
+from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.networks.receptive_field import receptive_halo
+from pssrflow.networks.registry import build
+from pssrflow.volumes.interpolation import bicubic
 
 SMALL = {"widths": [8, 8], "blocks": 1}
 

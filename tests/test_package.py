@@ -11,10 +11,12 @@ import torch
 import yaml
 from bioimageio.core import test_model as run_test
 from pssrflow.errors import InputError
-from pssrflow.networks import build, load_weights, receptive_halo, save_weights
-from pssrflow.packages.adopt import adopt_package
-from pssrflow.packages.export import export_package, traced
-from pssrflow.store import open_level
+from pssrflow.export.stage import export_package, traced
+from pssrflow.models.package import adopt_package
+from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.networks.receptive_field import receptive_halo
+from pssrflow.networks.registry import build
+from pssrflow.volumes.store import Store
 
 from workflow import TINY, planned, prepare, run
 
@@ -243,7 +245,7 @@ def test_the_workflow_predicts_with_a_package_as_with_the_network_in_it(tmp_path
     prepare(tmp_path, TINY | {"models": models})
     run(tmp_path, "predict")
     ours, theirs = (
-        open_level(tmp_path / f"results/test/{name}/sr.ome.zarr")[:].astype(int)
+        Store(tmp_path / f"results/test/{name}/sr.ome.zarr").level()[:].astype(int)
         for name in ("tiny", "theirs")
     )
     assert abs(ours - theirs).max() <= 1

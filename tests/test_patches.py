@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from pssrflow.blocks import Region
-from pssrflow.crappifier import (
-    Counts,
-    Crappifier,
-    Downsampling,
-    Lag,
-    Poisson,
-    Readout,
-    crappify_patch,
-)
+from pssrflow.crappify.chain import Crappifier, crappify_patch
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Poisson
+from pssrflow.crappify.scanner import Counts, Lag, Readout
 from pssrflow.errors import InputError
-from pssrflow.patches import Patches, open_field, orient, patch_size, prefetch, split_field
-from pssrflow.store import open_level
+from pssrflow.pairs.field import open_field, split_field
+from pssrflow.pairs.orientation import orient
+from pssrflow.pairs.patches import Patches, patch_size, prefetch
+from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.store import Store
 
 POISSON = Crappifier(Downsampling(4), (Poisson(1),))
 
@@ -183,13 +180,13 @@ def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue,
         calls.append((shape, *rest))
         return crappify_patch(read, shape, *rest)
 
-    monkeypatch.setattr("pssrflow.patches.crappify_patch", noted)
+    monkeypatch.setattr("pssrflow.pairs.patches.crappify_patch", noted)
     for number in range(24):
         found, truth = patches.draw(number)
         shape, chain, key, *levels, rows, cols = calls[-1]
         assert (key.seed, key.sample, key.realisation) == (3, "s", f"train {number}")
         low, high = field.lr_intensity.windows[0]
-        plane = open_level(hr)[0, 0, key.z, :400, :352]
+        plane = Store(hr).level()[0, 0, key.z, :400, :352]
         same = []
         for turn in range(8):
             seen = orient(plane, turn)

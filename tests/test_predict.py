@@ -8,19 +8,20 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from pssrflow.blocks import cut
-from pssrflow.devices import best_device
 from pssrflow.errors import InputError
-from pssrflow.networks import build, receptive_halo, save_weights
-from pssrflow.prediction.assembly import build_pyramid, collect, finalise
-from pssrflow.prediction.forecast import forecast, table
-from pssrflow.prediction.halo import measure_halo
-from pssrflow.prediction.memory import affordable_tile, job_bytes
-from pssrflow.prediction.place import lr_corner
-from pssrflow.prediction.plan import Plan
-from pssrflow.prediction.stage import initialise, run_part
-from pssrflow.prediction.tiles import Cutting
-from pssrflow.store import open_level, read_volume
+from pssrflow.models.halo import measure_halo
+from pssrflow.models.weights import save_weights
+from pssrflow.networks.receptive_field import receptive_halo
+from pssrflow.networks.registry import build
+from pssrflow.predict.assembly import build_pyramid, collect, finalise
+from pssrflow.predict.forecast import forecast, table
+from pssrflow.predict.memory import affordable_tile, job_bytes
+from pssrflow.predict.plan import Plan
+from pssrflow.predict.stage import initialise, run_part
+from pssrflow.predict.tiles import Cutting
+from pssrflow.run.devices import best_device
+from pssrflow.volumes.blocks import cut
+from pssrflow.volumes.store import Store
 
 OPTIONS = {"widths": [8, 12], "blocks": 1}
 STRIDE = 2
@@ -139,7 +140,7 @@ def predict(tmp_path, network, make_store):
         for part, marker in enumerate(built):
             build_pyramid(sr, plan, markers, part, pyramids, marker, 1, std=std)
         finalise(sr, plan, markers, built, done, 1, std=std)
-        return sr, open_level(sr)[:], json.loads(done.read_text())
+        return sr, Store(sr).level()[:], json.loads(done.read_text())
 
     return run
 
@@ -160,7 +161,7 @@ def test_tiles_equal_one_undivided_pass(shape, dtype, predict, network, tissue):
         else np.arange(shape[1]).reshape(1, 1, 1, *shape).astype(dtype)
     )
     sr, made, _ = predict(values)
-    expected = undivided(network, values[0, 0, 0], read_volume(sr).intensity.windows[0])
+    expected = undivided(network, values[0, 0, 0], Store(sr).volume.intensity.windows[0])
     limits = np.iinfo(dtype) if made.dtype.kind == "u" else np.finfo(dtype)
     tolerance = 1 if made.dtype.kind == "u" else 1e-4 * max(1, np.ptp(values))
     assert np.abs(made[0, 0, 0] - np.clip(expected, limits.min, limits.max)).max() <= tolerance
@@ -191,8 +192,8 @@ def test_pyramids_of_many_jobs_are_those_of_one(predict, tissue):
     for pyramids in (1, 2, 7):
         many, _, again = predict(values, f"p{pyramids}", pyramids=pyramids)
         assert again["content"] == done["content"]
-        for level in range(len(read_volume(one).level_shapes())):
-            np.testing.assert_array_equal(open_level(many, level)[:], open_level(one, level)[:])
+        for level in range(len(Store(one).volume.level_shapes())):
+            np.testing.assert_array_equal(Store(many).level(level)[:], Store(one).level(level)[:])
 
 
 def test_the_measured_halo_is_smaller_than_the_receptive_field(network, tissue, make_store):
@@ -225,7 +226,7 @@ def test_blending_changes_nothing_where_the_halo_holds_all_that_is_seen(blend, p
 
 def test_sr_keeps_dtype_and_units_and_divides_the_pixel_size(predict, tissue):
     sr, made, done = predict(tissue((1, 1, 1, 40, 50), np.uint16))
-    volume = read_volume(sr)
+    volume = Store(sr).volume
     assert made.shape == (1, 1, 1, 160, 200) and volume.dtype == "uint16"
     assert volume.pixel_size == (None, 0.001, 0.001)
     assert done["shape"] == [1, 1, 1, 160, 200]
@@ -238,7 +239,7 @@ def test_a_self_ensemble_is_the_mean_of_eight_and_keeps_their_deviation(
 ):
     values = tissue((1, 1, 1, 40, 52), np.float32)
     sr, made, _ = predict(values, self_ensemble=True, tile=64, shard=256)
-    window = read_volume(sr).intensity.windows[0]
+    window = Store(sr).volume.intensity.windows[0]
     eight = []
     for turns in range(4):
         for mirror in (False, True):
@@ -247,7 +248,7 @@ def test_a_self_ensemble_is_the_mean_of_eight_and_keeps_their_deviation(
             one = undivided(network, image, window)
             eight.append(np.rot90(one[:, ::-1] if mirror else one, -turns))
     np.testing.assert_allclose(made[0, 0, 0], np.mean(eight, 0), atol=1e-5)
-    std = open_level(tmp_path / "sr-std.ome.zarr")[0, 0, 0]
+    std = Store(tmp_path / "sr-std.ome.zarr").level()[0, 0, 0]
     np.testing.assert_allclose(std, np.std(eight, 0), atol=1e-5)
     assert json.loads((tmp_path / "std.done.json").read_text())["dtype"] == "float32"
 
@@ -260,7 +261,7 @@ def test_empty_tiles_are_interpolated(empty, interpolated, predict, network, tis
     values[..., :64] = 7
     values[..., 40, 40] = 20
     sr, made, _ = predict(values, empty=empty, tile=32, halo=0)
-    window = read_volume(sr).intensity.windows[0]
+    window = Store(sr).volume.intensity.windows[0]
     # A tile of one grey level, and one of two.
     for place, filled in zip((0, 32), interpolated):
         inside = (slice(place, place + 32),) * 2
@@ -323,7 +324,7 @@ def test_a_half_written_shard_at_the_edge_is_replaced(predict, tissue, tmp_path)
     run_part(*what, 1, "32")
     assert not what[-1].exists()
     finalise(sr, plan, [marker], [], tmp_path / "again.json", 1)
-    np.testing.assert_array_equal(open_level(sr)[:], made)
+    np.testing.assert_array_equal(Store(sr).level()[:], made)
     assert json.loads((tmp_path / "again.json").read_text())["content"] == done["content"]
 
 
@@ -344,7 +345,7 @@ def test_a_part_goes_on_after_its_last_block_but_not_after_other_code(predict, t
         run_part(lr, weights, sr, plan, 0, marker, tmp_path / "sr.done.json", 1, "32", code)
         assert sum(p.stat().st_mtime_ns > before[p] for p in shards) == again
         assert json.loads(marker.read_text())["digests"]["sr"] == digests
-    np.testing.assert_array_equal(open_level(sr)[:], made)
+    np.testing.assert_array_equal(Store(sr).level()[:], made)
 
 
 def test_a_new_prediction_removes_the_markers_and_done_file_of_the_old_one(
@@ -371,12 +372,9 @@ def test_a_region_is_what_the_whole_has_there(predict, tissue, make_store, tmp_p
     inside = made[:, :, 1:3, 20 * 4 : 61 * 4, 20 * 4 : 80 * 4]
     # Pixels around the region are read, so its edges are no edges.
     assert np.abs(part.astype(int) - inside).max() <= 1
-    assert read_volume(region).origin == (1.0, 20 * 4 - 1.5, 20 * 4 - 1.5)
-    assert lr_corner(read_volume(tmp_path / "lr-roi.ome.zarr"), read_volume(region), 4) == (
-        1,
-        20,
-        20,
-    )
+    assert Store(region).volume.origin == (1.0, 20 * 4 - 1.5, 20 * 4 - 1.5)
+    lr = Store(tmp_path / "lr-roi.ome.zarr").volume
+    assert lr.corner(Store(region).volume, 4) == (1, 20, 20)
 
 
 @pytest.mark.parametrize(
@@ -399,7 +397,7 @@ def test_tiles_outside_a_mask_are_interpolated(predict, network, tissue, make_st
     mask[..., 10:20, 70:80] = 1
     mask = make_store(mask, "mask")
     sr, made, _ = predict(values, mask=mask, tile=32, halo=0)
-    window = read_volume(sr).intensity.windows[0]
+    window = Store(sr).volume.intensity.windows[0]
     for z in (0, 1):
         for rows, cols in np.ndindex(2, 3):
             inside = slice(rows * 32, rows * 32 + 32), slice(cols * 32, cols * 32 + 32)
@@ -432,7 +430,7 @@ def test_auto_tiles_shrink_with_the_memory_and_leave_blocks_for_jobs(network):
 def test_a_forecast_says_what_the_prediction_then_needs(predict, network, tissue, tmp_path):
     values = tissue((1, 2, 3, 70, 190))
     sr, _, done = predict(values, parts=3, halo=8)
-    lr, plan = read_volume(tmp_path / "lr-sr.ome.zarr"), Plan.read(tmp_path / "sr.plan.json")
+    lr, plan = Store(tmp_path / "lr-sr.ome.zarr").volume, Plan.read(tmp_path / "sr.plan.json")
     box = tuple(slice(0, n) for n in lr.shape[2:])
     chosen = SETTINGS | {"halo": 8}
     needed = forecast(network, lr, box, (2, 64, 64), (2, 128, 128), 3, chosen)
@@ -441,7 +439,9 @@ def test_a_forecast_says_what_the_prediction_then_needs(predict, network, tissue
     files = [f for f in sr.rglob("*") if f.is_file()]
     # Plan, done file, markers and journals lie beside the store.
     assert needed.files == len(files) + 2 + 2 * 3
-    pixels = sum(open_level(sr, level).size for level in range(len(read_volume(sr).level_shapes())))
+    pixels = sum(
+        Store(sr).level(level).size for level in range(len(Store(sr).volume.level_shapes()))
+    )
     assert needed.disk_gb == pytest.approx(pixels / 1e9)
     lines = table([("x", "default", needed), ("y", "default", needed)]).splitlines()
     assert lines[1].split()[:2] == ["x", "default"] and f"{2 * needed.files}" in lines[3].split()

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pssrflow.crappifier import (
-    PRESETS,
-    Crappifier,
-    Downsampling,
-    NoiseKey,
-    crappify_plane,
-    settings_of,
-)
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.presets import PRESETS
+from pssrflow.crappify.registry import settings_of
 from pssrflow.errors import InputError
 from scipy import stats
 

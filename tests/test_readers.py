@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from pssrflow.errors import InputError
-from pssrflow.readers import open_acquisition, parse_crop, parse_pixel_size
+from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the development images are not here")

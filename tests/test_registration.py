@@ -4,11 +4,14 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.crappifier import Crappifier, Downsampling, NoiseKey, Poisson, crappify_plane
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Poisson
 from pssrflow.errors import InputError
-from pssrflow.ingest import ingest
-from pssrflow.microscope import Microscope, detect, sample
-from pssrflow.registration import measure_shift, register
+from pssrflow.ingest.stage import ingest
+from pssrflow.pairs.registration import measure_shift, register
+from pssrflow.simulate.microscope import detect, sample
+from pssrflow.simulate.settings import Microscope
 from scipy import ndimage
 
 NOISY = Crappifier(Downsampling(4), (Poisson(1),))

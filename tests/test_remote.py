@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import zarr
 from pssrflow.errors import InputError
-from pssrflow.finish import finish
-from pssrflow.remote import storage_options
-from pssrflow.store import create, open_level, read_plane, read_volume, write_shard
+from pssrflow.run.remote import storage_options
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.store import Store, digest, write_shard
 from s3 import server
 
 from workflow import TINY, command, contents, environment, prepare, run
@@ -41,11 +41,11 @@ def local(make_store, tissue):
 
 def copied(local, uri, done):
     """Write the pixels of a local store to a URI, shard by shard."""
-    volume, pixels = read_volume(local), open_level(local)
-    create(uri, volume)
-    array = open_level(uri, mode="r+")
+    volume, pixels = Store(local).volume, Store(local).level()
+    Store(uri).create(volume)
+    array = Store(uri).level(mode="r+")
     digests = {r: write_shard(array, r, pixels[r.slices]) for r in volume.shards()}
-    finish(uri, done, digests, 2)
+    finish(Store(uri), done, digests, 2)
 
 
 def test_a_store_on_an_unreliable_server_equals_one_in_a_folder(
@@ -54,11 +54,11 @@ def test_a_store_on_an_unreliable_server_equals_one_in_a_folder(
     uri = f"{bucket}/a/hr.ome.zarr"
     copied(local, uri, tmp_path / "remote.json")
     assert unreliable.failed
-    assert read_volume(uri) == read_volume(local)
-    for level in range(len(read_volume(local).level_shapes())):
-        np.testing.assert_array_equal(open_level(uri, level)[:], open_level(local, level)[:])
-    part = read_plane(open_level(uri), (0, 0, 1), slice(100, 180), slice(3, 150))
-    np.testing.assert_array_equal(part, open_level(local)[0, 0, 1, 100:180, 3:150])
+    assert Store(uri).volume == Store(local).volume
+    for level in range(len(Store(local).volume.level_shapes())):
+        np.testing.assert_array_equal(Store(uri).level(level)[:], Store(local).level(level)[:])
+    part = Store(uri).reader()((0, 0, 1), slice(100, 180), slice(3, 150))
+    np.testing.assert_array_equal(part, Store(local).level()[0, 0, 1, 100:180, 3:150])
     hashes = [
         json.loads((tmp_path / n).read_text())["content"] for n in ("remote.json", "hr.done.json")
     ]
@@ -72,20 +72,20 @@ def test_an_earlier_store_is_replaced_but_nothing_of_anybody_else(bucket, local,
     foreign = f"{bucket}/b/hr.ome.zarr"
     zarr.open_group(foreign, mode="w", storage_options=storage_options(foreign))
     with pytest.raises(InputError, match="something that PSSRflow did not write"):
-        create(foreign, read_volume(local))
+        Store(foreign).create(Store(local).volume)
 
 
 def test_a_damaged_shard_on_a_server_is_named(bucket, local, tmp_path):
     uri = f"{bucket}/a/hr.ome.zarr"
     copied(local, uri, tmp_path / "remote.json")
-    from pssrflow.store import digest
+    from pssrflow.volumes.store import Store, write_shard
 
-    array = open_level(uri, mode="r+")
-    digests = {r: digest(array[r.slices]) for r in read_volume(uri).shards()}
-    region = read_volume(uri).shards()[3]
+    array = Store(uri).level(mode="r+")
+    digests = {r: digest(array[r.slices]) for r in Store(uri).volume.shards()}
+    region = Store(uri).volume.shards()[3]
     write_shard(array, region, np.zeros(region.shape, np.uint8))
     with pytest.raises(InputError, match=rf"t,c,z,y,x = \({', '.join(map(str, region.start))}\)"):
-        finish(uri, tmp_path / "again.json", digests, 1)
+        finish(Store(uri), tmp_path / "again.json", digests, 1)
     assert not (tmp_path / "again.json").exists()
 
 

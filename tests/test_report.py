@@ -1,7 +1,7 @@
 """The report's tables, without the pictures."""
 
 import pandas as pd
-from pssrflow.report import headline, verdicts
+from pssrflow.report.verdict import headline, verdicts
 
 
 def rows(model, psnr):

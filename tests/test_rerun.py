@@ -1,4 +1,4 @@
-"""Code and input hashes change with content, and with nothing else."""
+"""Hashes of code and of inputs change with what decides a result, and with nothing else."""
 
 import os
 import shutil
@@ -6,23 +6,24 @@ import subprocess
 import sys
 
 import pytest
-from pssrflow import rerun
-from pssrflow.sources import fingerprint
+from pssrflow.run import rerun
+from pssrflow.run.rerun import fingerprint
 
 
 @pytest.fixture
 def project(root, tmp_path, monkeypatch):
-    """A copy of the scripts that can be edited."""
+    """A copy of the core that can be edited, and the hashes of its scripts."""
     shutil.copytree(root / "workflow/scripts", tmp_path / "scripts")
     monkeypatch.setattr(rerun, "PACKAGE", tmp_path / "scripts" / "pssrflow")
 
     def hashes():
-        rerun.code_hash.cache_clear()
-        rerun._imports.cache_clear()
-        rerun._code.cache_clear()
+        for cached in (rerun.code_hash, rerun.read_module, rerun._file):
+            cached.cache_clear()
         return {p.stem: rerun.code_hash(str(p)) for p in (tmp_path / "scripts").glob("*.py")}
 
-    return tmp_path / "scripts" / "pssrflow", hashes
+    yield tmp_path / "scripts" / "pssrflow", hashes
+    for cached in (rerun.code_hash, rerun.read_module, rerun._file):
+        cached.cache_clear()
 
 
 def edit(path, old, new):
@@ -31,39 +32,8 @@ def edit(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
-def test_editing_the_crappifier_changes_crappify_and_train_but_not_ingest(project):
-    package, hashes = project
-    before = hashes()
-    edit(package / "crappifier" / "steps.py", "GREY = 255.0", "GREY = 256.0")
-    after = hashes()
-    changed = {name for name in before if before[name] != after[name]}
-    assert {"crappify", "train"} <= changed
-    assert changed.isdisjoint({"simulate", "ingest", "predict_part", "evaluate"})
-
-
-def test_editing_a_reader_changes_ingest_alone(project):
-    package, hashes = project
-    before = hashes()
-    edit(package / "readers" / "raster.py", "import", "import sys\nimport")
-    after = hashes()
-    # The plan runs whenever it is asked for.
-    assert {name for name in before if before[name] != after[name]} == {"ingest", "plan"}
-
-
-def test_comments_docstrings_layout_and_time_stamps_change_nothing(project):
-    package, hashes = project
-    before = hashes()
-    path = package / "crappifier" / "steps.py"
-    path.write_text(
-        "# a comment\n" + path.read_text().replace('"""What a step', '"""What any step')
-    )
-    edit(path, "GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
-    os.utime(package / "store.py")
-    assert hashes() == before
-
-
 def test_hashes_are_the_same_in_every_process(root):
-    code = "from pssrflow.rerun import code_hash; import sys; print(code_hash(sys.argv[1]))"
+    code = "from pssrflow.run.rerun import code_hash; import sys; print(code_hash(sys.argv[1]))"
     script = str(root / "workflow/scripts/ingest.py")
     found = set()
     for seed in "0123":
@@ -88,8 +58,8 @@ def test_a_fingerprint_follows_the_bytes_and_not_the_time_stamp(tmp_path):
 
 
 def test_a_large_acquisition_is_sampled_over_all_its_files(tmp_path, monkeypatch):
-    monkeypatch.setattr("pssrflow.sources.HASHED_WHOLE", 1000)
-    monkeypatch.setattr("pssrflow.sources.PLACE_BYTES", 100)
+    monkeypatch.setattr("pssrflow.run.rerun.HASHED_WHOLE", 1000)
+    monkeypatch.setattr("pssrflow.run.rerun.PLACE_BYTES", 100)
     for name in "abc":
         (tmp_path / name).write_bytes(bytes(5000))
     first = fingerprint((str(tmp_path),))

@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
-from pssrflow.crappifier import (
-    Counts,
-    Crappifier,
-    Downsampling,
-    Lag,
-    NoiseKey,
-    Readout,
-    Scan,
-    crappify_plane,
-)
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.scanner import Counts, Lag, Readout, Scan
 from pssrflow.errors import InputError
 from scipy import ndimage
 

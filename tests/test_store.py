@@ -10,11 +10,13 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ome_zarr_models.v05 import Image
-from pssrflow.blocks import Region
 from pssrflow.errors import InputError
-from pssrflow.finish import children, finish, halve, roots
-from pssrflow.intensity import Intensity
-from pssrflow.store import Volume, open_level, read_volume, write_shard
+from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.pyramid import children, halve, roots
+from pssrflow.volumes.store import Store, digest, write_shard
+from pssrflow.volumes.volume import Volume
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32"])
@@ -38,7 +40,7 @@ def test_metadata_say_pixel_size_unit_window_and_axis_names(make_store, tissue):
     # A pixel of level 1 is centred between two pixels of level 0.
     assert translation["translation"] == pytest.approx([0, 0, 0, 0.002, 0.002])
     assert ome["omero"]["channels"][0]["window"]["max"] == 65535
-    assert open_level(path).metadata.dimension_names == ("t", "c", "z", "y", "x")
+    assert Store(path).level().metadata.dimension_names == ("t", "c", "z", "y", "x")
 
 
 def test_an_unknown_pixel_size_has_no_unit(make_store, tissue):
@@ -47,17 +49,17 @@ def test_an_unknown_pixel_size_has_no_unit(make_store, tissue):
         "axes"
     ]
     assert all("unit" not in axis for axis in axes)
-    assert read_volume(path).pixel_size == (None, None, None)
+    assert Store(path).volume.pixel_size == (None, None, None)
 
 
 def test_the_pyramid_halves_until_a_level_fits_one_chunk(make_store, tissue):
     values = tissue((1, 1, 1, 300, 131))
     path = make_store(values)
-    shapes = [open_level(path, k).shape[3:] for k in range(4)]
+    shapes = [Store(path).level(k).shape[3:] for k in range(4)]
     assert shapes == [(300, 131), (150, 66), (75, 33), (38, 17)]
     plane = values[0, 0, 0]
-    np.testing.assert_array_equal(open_level(path, 1)[0, 0, 0], halve(plane))
-    np.testing.assert_array_equal(open_level(path, 3)[0, 0, 0], halve(halve(halve(plane))))
+    np.testing.assert_array_equal(Store(path).level(1)[0, 0, 0], halve(plane))
+    np.testing.assert_array_equal(Store(path).level(3)[0, 0, 0], halve(halve(halve(plane))))
 
 
 def test_halving_takes_the_rounded_mean_and_keeps_the_last_odd_row():
@@ -75,15 +77,13 @@ def test_halving_takes_the_rounded_mean_and_keeps_the_last_odd_row():
 def test_writing_less_than_a_shard_is_refused(region, make_store, tissue):
     path = make_store(tissue((1, 1, 1, 256, 256)))
     with pytest.raises(AssertionError, match="not a whole shard"):
-        write_shard(open_level(path, mode="r+"), region, np.zeros(region.shape, np.uint8))
+        write_shard(Store(path).level(mode="r+"), region, np.zeros(region.shape, np.uint8))
 
 
 def unfinished(path):
     """Digests of the shards as they are, which `finish` must hold the store to."""
-    from pssrflow.store import digest
-
-    array = open_level(path)
-    return {r: digest(array[r.slices]) for r in read_volume(path).shards()}
+    array = Store(path).level()
+    return {r: digest(array[r.slices]) for r in Store(path).volume.shards()}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "deleted", "changed"])
@@ -100,7 +100,7 @@ def test_finish_names_the_damaged_shard_and_writes_no_done_file(
     else:
         shard.write_bytes((path / "0/c/0/0/0/0/0").read_bytes())
     with pytest.raises(InputError, match=r"0, 0, 0, 128, 0"):
-        finish(path, done, digests, threads=2)
+        finish(Store(path), done, digests, threads=2)
     assert not done.exists()
 
 

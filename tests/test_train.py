@@ -12,12 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from pssrflow.crappifier import Crappifier, Downsampling, Poisson
-from pssrflow.devices import best_precision
+from pssrflow.crappify.chain import Crappifier
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.noise import Poisson
 from pssrflow.errors import InputError
-from pssrflow.networks import load_weights
-from pssrflow.patches import open_field
-from pssrflow.train import LOSSES, OPTIMISERS, SCHEDULES, Recipe, train
+from pssrflow.models.weights import load_weights
+from pssrflow.pairs.field import open_field
+from pssrflow.run.devices import best_precision
+from pssrflow.train.losses import LOSSES
+from pssrflow.train.optimisers import OPTIMISERS, SCHEDULES
+from pssrflow.train.settings import Recipe
+from pssrflow.train.stage import train
 from tensorboardX.proto.event_pb2 import Event
 
 POISSON = Crappifier(Downsampling(4), (Poisson(1),))
@@ -71,8 +76,8 @@ def test_the_same_training_twice_gives_the_same_weights(field, tmp_path):
 CHILD = """
     import os, signal, sys
     from pathlib import Path
-    from pssrflow.patches import open_field
-    from pssrflow.train import Trainer
+    from pssrflow.pairs.field import open_field
+    from pssrflow.train.loop import Trainer
     sys.path.insert(0, {tests!r})
     from test_train import run
 

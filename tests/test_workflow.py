@@ -19,8 +19,8 @@ import torch
 import yaml
 import zarr
 from ome_zarr_models.v05 import Image
-from pssrflow.config import saved_facts
-from pssrflow.networks import build
+from pssrflow.models.facts import saved_facts
+from pssrflow.networks.registry import build
 
 from workflow import ROOT, SHEET, TINY, contents, planned, prepare, run
 
@@ -194,7 +194,7 @@ def test_an_edited_crappifier_reruns_crappify_and_what_depends_on_it_not_ingest(
     shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
     snakefile = ("--snakefile", str(project / "Snakefile"))
     assert planned(mine, *snakefile) == set()
-    core = project / "workflow/scripts/pssrflow/crappifier/steps.py"
+    core = project / "workflow/scripts/pssrflow/crappify/steps.py"
     core.write_text("# a comment\n" + core.read_text())
     os.utime(project / "workflow/scripts/crappify.py")
     assert planned(mine, *snakefile) == set()
@@ -273,7 +273,7 @@ def test_a_failing_job_shows_its_reason_without_a_traceback(tmp_path, write_tiff
 
 def test_two_runs_in_one_results_folder_are_kept_apart(tmp_path):
     folder = str(tmp_path / "free")
-    code = "import sys; from pssrflow.jobs import claim; claim(sys.argv[1])"
+    code = "import sys; from pssrflow.run.locks import claim; claim(sys.argv[1])"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}
     command = [sys.executable, "-c", f"{code}; print('mine', flush=True); input()", folder]
     first = subprocess.Popen(
@@ -291,7 +291,7 @@ def test_two_runs_in_one_results_folder_are_kept_apart(tmp_path):
 
 def test_a_job_waits_for_an_orphan_that_still_writes(tmp_path):
     code = (
-        "import sys; from pssrflow.jobs import job\n"
+        "import sys; from pssrflow.run.job import job\n"
         "with job(sys.argv[1], 1, sys.argv[2]):\n    print('in', flush=True); input()"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "workflow/scripts")}

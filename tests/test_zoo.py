@@ -9,13 +9,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from pssrflow.config import check_config, saved_facts
+from pssrflow.config.check import check_config
 from pssrflow.errors import InputError
-from pssrflow.networks import build, receptive_halo, save_weights
-from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR
-from pssrflow.networks.weights import adopt, read_tensors
-from pssrflow.schemas import load_schema
-from pssrflow.zoo import check_options
+from pssrflow.keys import load_schema
+from pssrflow.models.facts import saved_facts
+from pssrflow.models.weights import adopt, read_tensors, save_weights
+from pssrflow.networks.options import check_options
+from pssrflow.networks.pssr2.rdresunet import RDResUNet
+from pssrflow.networks.pssr2.resunet import ResUNet
+from pssrflow.networks.pssr2.swinir import SwinIR
+from pssrflow.networks.receptive_field import receptive_halo
+from pssrflow.networks.registry import build
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "tests" / "data" / "pssr2_models"
@@ -157,7 +161,7 @@ def test_options_that_do_not_go_together_are_refused(arch, scale, options, words
 
 
 def test_checking_options_loads_no_torch():
-    code = "import sys; from pssrflow.zoo import check_options; sys.exit('torch' in sys.modules)"
+    code = "import sys; from pssrflow.networks.options import check_options; sys.exit('torch' in sys.modules)"
     folder = ROOT / "workflow" / "scripts"
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
 

@@ -6,15 +6,15 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
-from pssrflow.config import check_config
+from pssrflow.config.check import check_config
 from pssrflow.errors import InputError
-from pssrflow.jobs import claim
-from pssrflow.rerun import code_hash
-from pssrflow.samples import OVERRIDES, SIMULATED, check_roles, read_samples
-from pssrflow.schemas import load_schema
-from pssrflow.sources import fingerprint, input_paths
+from pssrflow.run.locks import claim
+from pssrflow.run.rerun import code_hash, fingerprint
+from pssrflow.config.samples import OVERRIDES, SIMULATED, check_roles, read_samples
+from pssrflow.keys import load_schema
+from pssrflow.run.files import input_paths
 
-TEMPLATE = Path(workflow.basedir, "workflow", "report", "report.html.jinja")
+TEMPLATE = Path(workflow.basedir, "workflow", "scripts", "pssrflow", "report", "page.html.jinja")
 
 
 def checked_input():
@@ -110,7 +110,7 @@ def crappifier_params():
     files = [settings["fit"]] if settings["fit"] not in (None, "calibration") else []
     if any(s["name"] in ("custom", "network") for s in settings["before"] + settings["noise"]):
         # Only now: its compiler takes a second to load, in every job.
-        from pssrflow.crappifier import foreign_files
+        from pssrflow.crappify.registry import foreign_files
 
         files += foreign_files(settings)
     return {**settings, "files": {f: fingerprint((f,)) for f in files if Path(f).exists()}}
@@ -122,7 +122,7 @@ def model_params(wildcards):
     files = [model["weights"]] if model["weights"] else []
     files += [m for m in model.get("members", ()) if m not in MODELS]
     if model["arch"] == "custom":
-        from pssrflow.own_class import source_file
+        from pssrflow.plugins import source_file
 
         files += filter(None, [source_file(model["path"])])
     return {**model, "files": {str(f): fingerprint((str(f),)) for f in files}}

@@ -1,7 +1,7 @@
 """Rule adopt_package: take in a model package of bioimage.io instead of training."""
 
-from pssrflow.jobs import job
-from pssrflow.packages.adopt import adopt_package
+from pssrflow.models.package import adopt_package
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):

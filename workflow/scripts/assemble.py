@@ -1,7 +1,7 @@
 """Rule assemble_ensemble: take several networks as one."""
 
-from pssrflow.jobs import job
-from pssrflow.train.untrained import assemble
+from pssrflow.models.assemble import assemble
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):

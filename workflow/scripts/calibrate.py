@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pssrflow.calibration.stage import calibrate
-from pssrflow.jobs import job
+from pssrflow.calibrate.stage import calibrate
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.fit):

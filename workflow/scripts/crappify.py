@@ -1,8 +1,9 @@
 """Rule crappify_acquisition: degrade an HR store into an LR store."""
 
-from pssrflow.crappifier import Crappifier, settings_of
-from pssrflow.crappify import crappify
-from pssrflow.jobs import job
+from pssrflow.crappify.chain import Crappifier
+from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.stage import crappify
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.lr):

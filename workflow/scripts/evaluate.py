@@ -1,7 +1,8 @@
 """Rule evaluate_prediction: compare a prediction and its bicubic baseline with the truth."""
 
-from pssrflow.evaluate import evaluate
-from pssrflow.jobs import job, read_json
+from pssrflow.evaluate.stage import evaluate
+from pssrflow.run.files import read_json
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):

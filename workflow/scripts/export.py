@@ -1,7 +1,7 @@
 """Rule export_model: write a trained network as a model package of bioimage.io."""
 
-from pssrflow.jobs import job
-from pssrflow.packages.export import export_package
+from pssrflow.export.stage import export_package
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.package):

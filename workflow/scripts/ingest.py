@@ -1,7 +1,7 @@
 """Rules ingest_hr, _lr, _paired_lr and _weight: stream a raw acquisition into OME-Zarr."""
 
-from pssrflow.ingest import ingest
-from pssrflow.jobs import job
+from pssrflow.ingest.stage import ingest
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.store):

@@ -1,9 +1,8 @@
 """Rule plan: print what the predictions will need; nothing is written but the log."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.expected import expected_network, expected_volume
-from pssrflow.prediction.forecast import forecast, table
-from pssrflow.readers import parse_roi
+from pssrflow.predict.forecast import expected_network, expected_volume, forecast, table
+from pssrflow.run.job import job
+from pssrflow.volumes.regions import parse_roi
 
 if __name__ == "__main__":
     params = snakemake.params

@@ -1,7 +1,7 @@
 """Rule predict_collect: put the markers of all parts into one."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.assembly import collect
+from pssrflow.predict.assembly import collect
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     output = snakemake.output.marker

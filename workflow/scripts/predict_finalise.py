@@ -1,7 +1,7 @@
 """Rule predict_finalise: verify every shard and build the pyramid."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.assembly import finalise
+from pssrflow.predict.assembly import finalise
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     params = snakemake.params

@@ -1,7 +1,7 @@
 """Rule predict_init: create the empty SR store and deal its blocks to the parts."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.stage import initialise
+from pssrflow.predict.stage import initialise
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     params = snakemake.params

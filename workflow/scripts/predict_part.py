@@ -1,7 +1,7 @@
 """Rule predict_part: super-resolve the blocks of one part."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.stage import run_part
+from pssrflow.predict.stage import run_part
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     output, params = snakemake.output.marker, snakemake.params

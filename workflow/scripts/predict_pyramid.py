@@ -1,7 +1,7 @@
 """Rule predict_pyramid: verify a share of the shards and build the pyramid above them."""
 
-from pssrflow.jobs import job
-from pssrflow.prediction.assembly import build_pyramid
+from pssrflow.predict.assembly import build_pyramid
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     output, params = snakemake.output.marker, snakemake.params

@@ -1,7 +1,7 @@
 """Rule register_pair: measure how an acquired LR image lies beside the HR image."""
 
-from pssrflow.jobs import job
-from pssrflow.registration import register
+from pssrflow.pairs.registration import register
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.done):

@@ -1,8 +1,8 @@
 """Rule report: one self-contained page, and the provenance of everything it shows."""
 
-from pssrflow.jobs import job
-from pssrflow.provenance import write_provenance
-from pssrflow.report import write_report
+from pssrflow.report.provenance import write_provenance
+from pssrflow.report.stage import write_report
+from pssrflow.run.job import job
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.page):

@@ -1,7 +1,7 @@
 """Rule simulate_acquisition: write a raw acquisition of simulated tissue."""
 
-from pssrflow.jobs import job
-from pssrflow.simulate import simulate
+from pssrflow.run.job import job
+from pssrflow.simulate.stage import simulate
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.path):

@@ -1,9 +1,12 @@
 """Rule train_model: train one network on every training row."""
 
-from pssrflow.crappifier import Crappifier, settings_of
-from pssrflow.jobs import job, read_json
-from pssrflow.patches import open_field
-from pssrflow.train import Recipe, train
+from pssrflow.crappify.chain import Crappifier
+from pssrflow.crappify.registry import settings_of
+from pssrflow.pairs.field import open_field
+from pssrflow.run.files import read_json
+from pssrflow.run.job import job
+from pssrflow.train.settings import Recipe
+from pssrflow.train.stage import train
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):

@@ -5,7 +5,7 @@ from torch import nn
 
 from pssrflow.errors import InputError
 from pssrflow.networks.pssr2.blocks import pad
-from pssrflow.own_class import load_class
+from pssrflow.plugins import load_class
 
 CONTRACT = (
     "a torch.nn.Module, made as Class(scale=..., **options), that maps float32 images (n, 1, y, x) "

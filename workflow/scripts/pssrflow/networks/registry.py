@@ -1,11 +1,13 @@
 """Networks by name: the one place where an architecture is added."""
 
 from pssrflow.errors import InputError
+from pssrflow.networks.bicubic import Bicubic
 from pssrflow.networks.custom import own_network
 from pssrflow.networks.ensemble import Ensemble
-from pssrflow.networks.interpolation import Bicubic
-from pssrflow.networks.pssr2 import RDResUNet, ResUNet, SwinIR, rdresunet_a, resunet_a
-from pssrflow.networks.scripted import Scripted
+from pssrflow.networks.pssr2.rdresunet import RDResUNet, rdresunet_a
+from pssrflow.networks.pssr2.resunet import ResUNet, resunet_a
+from pssrflow.networks.pssr2.swinir import SwinIR
+from pssrflow.networks.torchscript import Scripted
 from pssrflow.networks.unet import UNet
 
 

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from pssrflow.errors import InputError
-from pssrflow.networks.interpolation import bicubic
+from pssrflow.volumes.interpolation import bicubic
 
 # Channels and residual blocks of each level; benchmarks/against_pssr2.py measures them.
 SIZES = {

@@ -2,25 +2,15 @@
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from pathlib import Path
 
 import torch
 
+from pssrflow.run.files import replacing
+
 log = logging.getLogger(__name__)
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """Scratch file that takes the place of `path` when it is complete and on the disk."""
-    path = Path(path)
-    scratch = path.with_name(f".{path.name}")
-    yield scratch
-    with open(scratch, "rb") as stream:
-        os.fsync(stream.fileno())
-    scratch.replace(path)
 
 
 def save(path, identity, state):

@@ -11,14 +11,15 @@ import torch
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
-from pssrflow.networks import save_weights
-from pssrflow.patches import prefetch
+from pssrflow.models.weights import save_weights
+from pssrflow.pairs.patches import prefetch
+from pssrflow.run.files import replacing
 from pssrflow.train import checkpoint
-from pssrflow.train.board import Board
-from pssrflow.train.checkpoint import replacing, sigterm
+from pssrflow.train.checkpoint import sigterm
 from pssrflow.train.losses import Loss
 from pssrflow.train.optimisers import OPTIMISERS, Average, Clip, Moment, learning_rate
-from pssrflow.train.recipe import Progress
+from pssrflow.train.progress import Progress
+from pssrflow.train.tensorboard import Board
 from pssrflow.train.validation import Validation, tensors
 
 log = logging.getLogger(__name__)

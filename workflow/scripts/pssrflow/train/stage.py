@@ -10,15 +10,13 @@ from pathlib import Path
 import lightning_fabric
 import torch
 
-import pssrflow
-from pssrflow.devices import best_precision
-from pssrflow.jobs import write_json
-from pssrflow.networks import build
-from pssrflow.networks.weights import adopt, read_tensors
-from pssrflow.patches import Patches, patch_size, split_field
-from pssrflow.sources import file_hash
+from pssrflow.models.model import start
+from pssrflow.pairs.field import split_field
+from pssrflow.pairs.patches import Patches, patch_size
+from pssrflow.run.devices import best_precision
+from pssrflow.run.files import file_hash, write_json
+from pssrflow.run.version import __version__
 from pssrflow.train.loop import Trainer
-from pssrflow.zoo import NO_OPTIONS
 
 log = logging.getLogger(__name__)
 
@@ -120,46 +118,11 @@ def _run(
     return trainer.progress.step, trainer.progress.best
 
 
-def start(model, scale):
-    """The network that a training begins with, and what goes with its weights.
-
-    Parameters
-    ----------
-    model : dict
-        A network of the configuration.
-    scale : int
-        HR pixels per LR pixel of the configuration.
-
-    Returns
-    -------
-    torch.nn.Module, dict
-
-    Raises
-    ------
-    InputError
-        Weights of another architecture, scale or number of channels.
-    """
-    options = {k: v for k, v in model.items() if k not in NO_OPTIONS}
-    network = build(model["arch"], scale, **options)
-    if model.get("weights"):
-        tensors, _ = read_tensors(model["weights"])
-        adopt(network, tensors, model["weights"])
-    network.requires_grad_(model.get("train", True))
-    facts = {
-        "arch": model["arch"],
-        "scale": scale,
-        "options": options,
-        "frames": 1,
-        "intensity": model.get("intensity", "window"),
-    }
-    return network, facts
-
-
 def _label(licence):
     """What goes with weights but does not decide whether a checkpoint belongs to them."""
     return {
         "licence": licence,
-        "versions": {"pssrflow": pssrflow.__version__}
+        "versions": {"pssrflow": __version__}
         | {name: importlib.metadata.version(name) for name in ("torch", "numpy")},
     }
 

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from pssrflow.networks import bicubic
-from pssrflow.train.checkpoint import replacing
+from pssrflow.run.files import replacing
+from pssrflow.volumes.interpolation import bicubic
 
 PATCHES = 64
 PREVIEW_PIXELS = 96

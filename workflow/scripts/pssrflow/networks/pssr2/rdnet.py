@@ -5,8 +5,8 @@ import itertools
 import torch
 from torch import nn
 
+from pssrflow.networks.options import compressed
 from pssrflow.networks.pssr2.blocks import DropPath, EffectiveSE, LayerNorm2d, rising
-from pssrflow.zoo import compressed
 
 # Layers start as good as absent (Touvron et al. 2021, doi:10.1109/ICCV48922.2021.00010).
 LAYER_SCALE = 1e-6

@@ -6,15 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pssrflow.networks.pssr2.blocks import (
-    GreyNetwork,
-    PyramidPooling,
-    Reconstruction,
-    pool_multiple,
-    residual_block,
-)
-from pssrflow.networks.pssr2.rdnet import RDNet
-from pssrflow.zoo import (
+from pssrflow.networks.options import (
     ATROUS_POOLS,
     RD_DILATIONS,
     RD_WIDTHS,
@@ -23,6 +15,14 @@ from pssrflow.zoo import (
     encoder_features,
     in_and_out,
 )
+from pssrflow.networks.pssr2.blocks import (
+    GreyNetwork,
+    PyramidPooling,
+    Reconstruction,
+    pool_multiple,
+    residual_block,
+)
+from pssrflow.networks.pssr2.rdnet import RDNet
 
 
 class RDResUNet(GreyNetwork):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pssrflow.networks.options import ATROUS_POOLS, DILATIONS, WIDTHS, check_options, in_and_out
 from pssrflow.networks.pssr2.blocks import (
     GreyNetwork,
     PyramidPooling,
@@ -13,7 +14,6 @@ from pssrflow.networks.pssr2.blocks import (
     pool_multiple,
     residual_block,
 )
-from pssrflow.zoo import ATROUS_POOLS, DILATIONS, WIDTHS, check_options, in_and_out
 
 
 class ResUNet(GreyNetwork):

@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from pssrflow.networks.options import SWIN, check_options, in_and_out
 from pssrflow.networks.pssr2.blocks import DropPath, GreyNetwork, rising
-from pssrflow.zoo import SWIN, check_options, in_and_out
 
 NORMS = {"LayerNorm": nn.LayerNorm, "RMSNorm": nn.RMSNorm, "Identity": nn.Identity}
 # Channels of the reconstruction.

@@ -1,0 +1,1 @@
+"""A physical point scanner, fitted to pairs by regression."""

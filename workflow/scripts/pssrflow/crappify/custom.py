@@ -1,0 +1,93 @@
+"""A user's own crappifier as a step: a Python class, or a network whose weights are given."""
+
+import functools
+import json
+import os
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from pssrflow.crappify.steps import Step, around
+from pssrflow.errors import InputError
+from pssrflow.plugins import load_class
+
+CONTRACT = (
+    "a callable (grey, rng) that takes a float32 array (y, x) of grey levels from 0 to 255 and a "
+    "numpy Generator and returns finite real numbers of the same shape"
+)
+
+
+@dataclass(frozen=True)
+class Custom(Step):
+    """A user's own class.
+
+    Its objects are called with grey levels and a random generator, as `CONTRACT` says, always on
+    the same squares of a plane; an attribute `halo` says how many pixels around each it looks at.
+
+    Attributes
+    ----------
+    path : str
+        ``package.module:Class``, importable or below the working directory, or ``file.py:Class``.
+    options : dict
+        Keyword arguments of the class.
+    """
+
+    path: str
+    options: dict | None = None
+
+    name: ClassVar = "custom"
+
+    @functools.cached_property
+    def _made(self):
+        return _instance(self.path, json.dumps(self.options or {}), os.getcwd())
+
+    @property
+    def halo(self):
+        found = getattr(self._made, "halo", 0)
+        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 1024:
+            raise InputError(self.path, f"halo is {found!r}", "a whole number from 0 to 1024")
+        return around(found)
+
+    def apply(self, window, inner, rng):
+        try:
+            # A copy: what the class does to its input is its own affair.
+            found = np.asarray(self._made(window.copy(), rng))
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                self.path, f"raised {type(error).__name__}: {error}", CONTRACT
+            ) from error
+        return checked(self.path, found, window.shape, CONTRACT)[inner]
+
+    def __getstate__(self):
+        # What the class holds may not travel to another process; it is made again there.
+        return {"path": self.path, "options": self.options}
+
+    def __setstate__(self, state):
+        for key, value in state.items():
+            object.__setattr__(self, key, value)
+
+
+def checked(where, found, shape, accepted):
+    """Grey levels that a foreign crappifier returned, or what is wrong with them."""
+    if found.shape != shape:
+        raise InputError(where, f"returned shape {found.shape} for {shape}", accepted)
+    if found.dtype.kind not in "fiu":
+        raise InputError(where, f"returned dtype {found.dtype}", accepted)
+    if not np.isfinite(found).all():
+        raise InputError(where, "returned NaN or infinity", accepted)
+    return found.astype(np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _instance(path, options, _folder):
+    made = load_class(path)
+    try:
+        made = made(**json.loads(options))
+    except Exception as error:
+        raise InputError(path, f"options {options} refused ({error})", "its own options") from error
+    if not callable(made):
+        raise InputError(path, "its objects cannot be called", CONTRACT)
+    return made

@@ -1,0 +1,139 @@
+"""From HR to LR pixels: what one step of a coarser scan sees of a finer one."""
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pssrflow.crappify.steps import TRUNCATE
+
+# Displaced samples are taken at this many places between two HR pixels.
+PHASES = 64
+# Lobes of the interpolation that reads a scan between its pixels.
+LOBES = 4
+
+FWHM = math.sqrt(8 * math.log(2))
+
+
+def _triangle(d, half):
+    return np.maximum(0, 1 - np.abs(d) / half)
+
+
+def _box(d, half):
+    """Overlap of a pixel at distance `d` with the box."""
+    return np.clip(np.minimum(d + 0.5, half) - np.maximum(d - 0.5, -half), 0, 1)
+
+
+def _keys(d, half):
+    """Keys 1981, doi:10.1109/TASSP.1981.1163711, with a = -1/2 as Pillow takes it."""
+    d = 2 * np.abs(d) / half
+    inner = 1.5 * d**3 - 2.5 * d**2 + 1
+    outer = -0.5 * d**3 + 2.5 * d**2 - 4 * d + 2
+    return np.where(d < 1, inner, np.where(d < 2, outer, 0))
+
+
+def _lanczos(d):
+    """Duchon 1979, doi:10.1175/1520-0450(1979)018<1016:LFIOAT>2.0.CO;2."""
+    return np.where(np.abs(d) < LOBES, np.sinc(d) * np.sinc(d / LOBES), 0)
+
+
+def _probe(d, sigma):
+    """The scan read between its pixels, through a spot wider by a Gaussian of `sigma`."""
+    if sigma < 1e-3:
+        return _lanczos(d)
+    u = np.arange(-TRUNCATE, TRUNCATE + 1 / 16, 1 / 8)
+    spot = np.exp(-0.5 * u**2)
+    return _lanczos(d[..., None] - sigma * u) @ (spot / spot.sum())
+
+
+# name: (kernel, half width or sigma in HR pixels of a width in LR pixels at a scale, reach in HR
+# pixels of that, default width in LR pixels); None picks one pixel.
+KERNELS = {
+    "bilinear": (_triangle, lambda width, scale: width * scale, lambda h: h, 1.0),
+    "area": (_box, lambda width, scale: width * scale / 2, lambda h: h + 0.5, 1.0),
+    "bicubic": (_keys, lambda width, scale: 2 * width * scale, lambda h: h, 1.0),
+    "linear": (_triangle, lambda width, scale: 1.0, lambda h: h, 1.0),
+    "probe": (
+        _probe,
+        lambda width, scale: width * scale / FWHM,
+        lambda s: LOBES + TRUNCATE * s,
+        0.0,
+    ),
+    "nearest": None,
+}
+
+
+@dataclass(frozen=True)
+class Downsampling:
+    """What one LR pixel sees.
+
+    Attributes
+    ----------
+    scale : int
+        HR pixels per LR pixel, along y and x: the larger step of the fast scan.
+    kernel : str
+        A key of `KERNELS`. "bilinear", "area" and "bicubic" average HR pixels as Pillow does;
+        "linear" and "nearest" take a single place, as PSSR 2021 did and as one may subsample;
+        "probe" samples the scene with the spot of the microscope: it interpolates the HR image
+        (band limited, Lanczos) through a Gaussian by which the spot of the fast scan is wider.
+    width : float or None
+        Of the kernel, in LR pixels: 1 is the usual one of "bilinear", "area" and "bicubic"; full
+        width at half maximum of the Gaussian of "probe", 0 for the same spot. None is the usual.
+    """
+
+    scale: int
+    kernel: str = "bilinear"
+    width: float | None = None
+
+    def weights(self, places):
+        """Kernel at distances (HR pixels, any shape) from the centre of an LR pixel."""
+        function, half, _, usual = KERNELS[self.kernel]
+        width = usual if self.width is None else self.width
+        return function(np.asarray(places, float), half(width, self.scale))
+
+    @property
+    def reach(self):
+        """HR pixels on either side of its centre that an LR pixel sees."""
+        if KERNELS[self.kernel] is None:
+            return self.scale / 2
+        _, half, reach, usual = KERNELS[self.kernel]
+        return reach(half(usual if self.width is None else self.width, self.scale))
+
+    @functools.lru_cache(maxsize=64)  # noqa: B019 -- frozen, and few in a process
+    def taps(self, displacement=0.0):
+        """Filter of LR pixel 0, displaced by HR pixels.
+
+        LR pixel i is centred on HR pixels ``scale * i`` to ``scale * i + scale - 1``.
+
+        Returns
+        -------
+        first : int
+            HR pixel of the first weight.
+        weights : ndarray of float32, sum 1
+        """
+        if KERNELS[self.kernel] is None:
+            return self.scale // 2 + round(displacement), np.ones(1, np.float32)
+        centre = (self.scale - 1) / 2 + displacement
+        first = math.ceil(centre - self.reach)
+        weights = self.weights(np.arange(first, math.floor(centre + self.reach) + 1) - centre)
+        used = np.flatnonzero(weights)
+        weights = weights[used[0] : used[-1] + 1]
+        return first + int(used[0]), (weights / weights.sum()).astype(np.float32)
+
+    @functools.lru_cache(maxsize=8)  # noqa: B019
+    def phases(self):
+        """Filters of `PHASES` displacements from 0 to 1 HR pixel, on common HR pixels.
+
+        Returns
+        -------
+        first : int
+        weights : ndarray (PHASES, n) of float32
+        """
+        found = [self.taps(phase / PHASES) for phase in range(PHASES)]
+        first = min(start for start, _ in found)
+        last = max(start + len(weights) for start, weights in found)
+        table = np.zeros((PHASES, last - first), np.float32)
+        for row, (start, weights) in zip(table, found):
+            row[start - first : start - first + len(weights)] = weights
+        return first, table

@@ -1,0 +1,1 @@
+"""Stage evaluate: predictions and their baselines against the truth."""

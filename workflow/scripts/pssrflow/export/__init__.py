@@ -1,0 +1,1 @@
+"""Target export: a trained network as a model package of bioimage.io."""

@@ -1,0 +1,1 @@
+"""Stage ingest: raw acquisitions of any format, streamed into OME-Zarr."""

@@ -1,0 +1,1 @@
+"""One file for each format; `open` finds the one that takes a path."""

@@ -1,0 +1,272 @@
+"""A raw acquisition as TCZYX, whatever axes its file has, read rectangle by rectangle."""
+
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.axes import describe, pick_channels
+from pssrflow.volumes.regions import parse_crop, parse_pixel_size
+
+_DTYPES = ("uint8", "uint16", "int16", "float32")
+_CONVERT = {
+    "b": "convert to uint8",
+    "i": "convert to uint16 or int16, if the grey levels fit",
+    "u": "convert to uint16, if the grey levels fit",
+    "f": "convert to float32",
+    "c": "convert to float32, for instance the magnitude",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one format's reader found: an array with lettered axes.
+
+    Attributes
+    ----------
+    files : tuple of Path
+    axes : str
+        One letter for each axis: T, C, Z, Y, X; S samples; Q or I not known; others as they are.
+    sizes : tuple of int
+    dtype : numpy.dtype
+        As stored, any byte order.
+    read : callable
+        Takes one index for each axis, an int or (for Y and X) a slice with explicit ends, and
+        returns that rectangle. Memory is that of the rectangle where the format
+        allows it, else of the chunks that it meets.
+    pixel_size : tuple of (float or None)
+        z, y, x in micrometer.
+    channels : tuple of str
+        Empty where the file does not say.
+    notes : tuple of str
+    movable : bool
+        Whether any axis may be Y or X, rather than those of the planes in the file.
+    close : callable
+    """
+
+    files: tuple[Path, ...]
+    axes: str
+    sizes: tuple[int, ...]
+    dtype: np.dtype
+    read: Callable[[tuple], np.ndarray]
+    pixel_size: tuple[float | None, float | None, float | None] = (None, None, None)
+    channels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    movable: bool = False
+    close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """A raw acquisition, open for reading; use it in a `with` block.
+
+    Attributes
+    ----------
+    source : str
+        The path as the user gave it.
+    files : tuple of Path
+        Every file that holds pixels; of a Zarr its root folder; nothing of a remote one.
+    shape : tuple of int
+        t, c, z, y, x.
+    dtype : numpy.dtype
+        uint8, uint16, int16 or float32 in native byte order.
+    pixel_size : tuple of (float or None)
+        z, y, x in micrometer, None where it is not known.
+    channels : tuple of str
+        Names; "0", "1", ... where the file does not say.
+    notes : tuple of str
+        Warnings that a user should read.
+    """
+
+    source: str
+    files: tuple[Path, ...]
+    shape: tuple[int, int, int, int, int]
+    dtype: np.dtype
+    pixel_size: tuple[float | None, float | None, float | None]
+    channels: tuple[str, ...]
+    notes: tuple[str, ...]
+    _from: Source = field(repr=False)
+    _roles: str = field(repr=False)
+    _selected: tuple[int, ...] = field(repr=False)
+    _origin: tuple[int, int, int] = field(repr=False)
+
+    def read(self, t, c, z, rows, cols):
+        """Read one rectangle of one plane.
+
+        Parameters
+        ----------
+        t, c, z : int
+        rows, cols : slice
+            Of the (cropped) acquisition.
+
+        Returns
+        -------
+        numpy.ndarray
+            2-D, in `dtype`.
+
+        Raises
+        ------
+        InputError
+            The file is damaged.
+        """
+        if not all(0 <= i < n for i, n in zip((t, c, z), self.shape[:3], strict=True)):
+            raise IndexError(f"t={t} c={c} z={z} of {self.shape[:3]}")
+        z0, y0, x0 = self._origin
+        at = {"T": t, "C": self._selected[c], "Z": z + z0}
+        at |= {"Y": _shift(rows, y0, self.shape[3]), "X": _shift(cols, x0, self.shape[4])}
+        with faults(f"{self.source}, plane t={t} c={c} z={z}"):
+            values = self._from.read(tuple(at.get(role, 0) for role in self._roles))
+            flipped = self._roles.index("X") < self._roles.index("Y")
+            return np.ascontiguousarray(values.T if flipped else values, dtype=self.dtype)
+
+    def close(self):
+        """Free the file handles."""
+        self._from.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def present(path, source, channels=None, crop=None, pixel_size=None):
+    """A source as TCZYX, with the user's selection.
+
+    Raises
+    ------
+    InputError
+        Axes or data type that the pipeline does not take, or a selection that is not there.
+    """
+    roles, guessed = _roles(source, path)
+    size = dict(zip(roles, source.sizes, strict=True))
+    names = _channel_names(source, size.get("C", 1))
+    selected = pick_channels(names, channels, path) if channels else tuple(range(len(names)))
+    zyx = tuple(size.get(a, 1) for a in "ZYX")
+    with located(path):
+        box = parse_crop(crop, zyx) if crop else tuple(slice(0, n) for n in zyx)
+        given = parse_pixel_size(pixel_size) if pixel_size else (None,) * 3
+    calibration = tuple(g or f for g, f in zip(given, source.pixel_size, strict=True))
+    return Acquisition(
+        source=path,
+        files=source.files,
+        shape=(size.get("T", 1), len(selected), *(s.stop - s.start for s in box)),
+        dtype=_native(source.dtype, path),
+        pixel_size=calibration,
+        channels=tuple(names[i] for i in selected),
+        notes=(*source.notes, *guessed, *_unknown_size(calibration, zyx)),
+        _from=source,
+        _roles=roles,
+        _selected=selected,
+        _origin=tuple(s.start for s in box),
+    )
+
+
+def _roles(source, path):
+    """Role of each axis ("?" for axes of length one that have none), and what was guessed."""
+    long = [a for a, n in zip(source.axes, source.sizes, strict=True) if n > 1 and a not in "YX"]
+    guess = [a for a in long if a in "QI"]
+    to_role = {"S": "C"} | ({guess[0]: "Z"} if len(guess) == 1 and "Z" not in long else {})
+    roles = "".join(
+        to_role.get(a, a) if n > 1 or a in "YX" else "?"
+        for a, n in zip(source.axes, source.sizes, strict=True)
+    )
+    used = roles.replace("?", "")
+    has = describe(source.axes, source.sizes)
+    if 0 in source.sizes:
+        raise InputError(path, f"the image is empty ({has})", "an image with pixels")
+    if set(used) - set("TCZYX") or len(set(used)) != len(used) or {"Y", "X"} - set(used):
+        raise InputError(
+            path,
+            f"its axes ({has}) cannot be taken as t, c, z, y, x",
+            "axes T, C, Z, Y, X, each once; name them in the sample sheet's `axes`, or export "
+            "another file (a processed image, if this is raw detector data)",
+        )
+    note = f"planes of an unnamed axis ({has}) taken as z (set `axes` if they are not)"
+    return roles, (note,) if "Z" in to_role.values() else ()
+
+
+def _channel_names(source, count):
+    unique = len(source.channels) == count and len(set(source.channels)) == count
+    return source.channels if unique else tuple(str(i) for i in range(count))
+
+
+def _native(dtype, path):
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype.name not in _DTYPES:
+        hint = _CONVERT.get(dtype.kind, "convert to one of these")
+        raise InputError(path, f"data type {dtype.name}", f"{', '.join(_DTYPES)}; {hint}")
+    return dtype
+
+
+def _unknown_size(pixel_size, sizes):
+    missing = [
+        a
+        for a, p, n in zip("zyx", pixel_size, sizes, strict=True)
+        if p is None and (n > 1 or a != "z")
+    ]
+    if missing:
+        where = ", ".join(missing)
+        yield f"pixel size of {where} is not in the file (set `pixel_size` in the sample sheet)"
+
+
+def _shift(part, start, size):
+    first, last, step = part.indices(size)
+    if step != 1 or (part.stop is not None and part.stop > size):
+        raise IndexError(f"{part} of an axis of {size}")
+    return slice(first + start, last + start)
+
+
+@contextlib.contextmanager
+def faults(where):
+    """Turn what a decoder raises inside the block into an InputError that names `where`."""
+    try:
+        yield
+    except (InputError, MemoryError) as error:
+        raise error
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(
+            where, f"the file is damaged or cannot be decoded ({reason})", "an intact file"
+        ) from error
+
+
+@contextlib.contextmanager
+def located(path):
+    """Put the path of the acquisition before the key that an InputError names."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}, {error.where}", error.found, error.accepted) from None
+
+
+class Recent:
+    """The pieces decoded last, within a budget; never fewer than one call needs.
+
+    A band of shards meets the same strips or the same plane again and again.
+    """
+
+    def __init__(self, budget=0):
+        self.budget, self.kept = budget, OrderedDict()
+
+    def get(self, keys, make):
+        """Pieces of `keys`, made by `make(key)` unless they are still here."""
+        wanted = {}
+        for key in keys:
+            wanted[key] = self.kept.pop(key, None)
+            if wanted[key] is None:
+                # Room first, so that old and new pieces are not held together.
+                self._shrink()
+                wanted[key] = make(key)
+        self.kept |= wanted
+        self._shrink(len(wanted))
+        return list(wanted.values())
+
+    def _shrink(self, keep=0):
+        total = sum(v.nbytes for v in self.kept.values())
+        while len(self.kept) > keep and total > self.budget:
+            total -= self.kept.popitem(last=False)[1].nbytes

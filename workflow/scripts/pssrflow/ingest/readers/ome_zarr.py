@@ -1,0 +1,166 @@
+"""Existing OME-Zarr (0.4 on Zarr v2, 0.5 on Zarr v3), local or remote, and plain Zarr arrays."""
+
+from pathlib import Path
+
+import zarr
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Source, faults
+from pssrflow.ingest.readers.axes import pick
+from pssrflow.run.remote import storage_options
+from pssrflow.volumes.regions import sane_size
+
+_MARKERS = ("zarr.json", ".zgroup", ".zarray")
+_ACCEPTED = "an OME-Zarr image with `multiscales` metadata, or a Zarr array and `axes`"
+_DEFAULT_AXES = [{"name": n} for n in "tczyx"]
+
+
+def is_zarr(path):
+    """Whether the folder is a Zarr group or array."""
+    return path.is_dir() and (
+        path.suffix == ".zarr" or any((path / marker).exists() for marker in _MARKERS)
+    )
+
+
+def open_zarr(path, scene=None, axes=None):
+    """Open level 0 of an OME-Zarr image, or a Zarr array whose axes the user names.
+
+    Parameters
+    ----------
+    path : Path or str
+        Folder or URI.
+    scene : int or str, optional
+        Image of a collection (bioformats2raw layout).
+    axes : str, optional
+        Only tells that a plain array is welcome.
+
+    Raises
+    ------
+    InputError
+        Not a Zarr, or one without the metadata that tell its axes.
+    """
+    files = (path,) if isinstance(path, Path) else ()
+    with faults(path):
+        node = _open(path)
+        if isinstance(node, zarr.Array):
+            return _plain(path, node, files, axes)
+        node, notes = _image(path, node, scene)
+        return _multiscale(path, node, files, notes)
+
+
+def _own_codecs():
+    """Use zarr's own codecs: faster pipelines know fewer of the codecs of older files."""
+    own = "zarr.core.codec_pipeline.BatchedCodecPipeline"
+    return zarr.config.set({"codec_pipeline.path": own})
+
+
+def _open(path):
+    with _own_codecs():
+        try:
+            return zarr.open(str(path), mode="r", storage_options=storage_options(path))
+        except FileNotFoundError as error:
+            raise InputError(path, f"no Zarr here ({error})", _ACCEPTED) from error
+
+
+def _plain(path, array, files, axes):
+    if not axes:
+        raise InputError(path, f"a Zarr array of {array.shape} without OME metadata", _ACCEPTED)
+    unknown = "Q" * (array.ndim - 2) + "YX"
+    return _source(array, files, unknown, (None, None, None), (), _absent(array, files))
+
+
+def _image(path, group, scene):
+    """The group that holds `multiscales`: this one, or one of a collection."""
+    if _ome(group).get("multiscales"):
+        if scene is not None:
+            pick(["0"], scene, path, "scene")
+        return group, ()
+    names = sorted(n for n, g in group.groups() if _ome(g).get("multiscales"))
+    if "plate" in _ome(group) or not names:
+        found = "a plate" if "plate" in _ome(group) else "a Zarr group without `multiscales`"
+        raise InputError(path, found, f"{_ACCEPTED}; of a plate, the path of one field")
+    chosen = names[0 if scene is None else pick(names, scene, path, "scene")]
+    several = len(names) > 1 and scene is None
+    note = f"{len(names)} scenes, {chosen} is read (set `scene` for another)"
+    return group[chosen], (note,) if several else ()
+
+
+def _ome(group):
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes)
+
+
+def _multiscale(path, group, files, notes):
+    ome = _ome(group)
+    multiscale = ome["multiscales"][0]
+    level = multiscale["datasets"][0]
+    array = _level(path, group, level["path"])
+    if not isinstance(array, zarr.Array):
+        raise InputError(path, f"level {level['path']!r} is not an array", _ACCEPTED)
+    axes = [
+        a if isinstance(a, dict) else {"name": a} for a in multiscale.get("axes", _DEFAULT_AXES)
+    ]
+    if len(axes) != array.ndim:
+        raise InputError(path, f"{len(axes)} axes for an array of {array.shape}", "one for each")
+    scale = [a * b for a, b in zip(_scale(level, axes), _scale(multiscale, axes), strict=True)]
+    letters = "".join(_letter(a) for a in axes)
+    sizes = {
+        n: sane_size(s, a.get("unit", "")) for n, s, a in zip(letters, scale, axes, strict=True)
+    }
+    names = tuple(c.get("label", str(i)) for i, c in enumerate(_channels(ome)))
+    pixel_size = tuple(sizes.get(a) for a in "ZYX")
+    return _source(array, files, letters, pixel_size, names, (*notes, *_absent(array, files)))
+
+
+def _level(path, group, name):
+    try:
+        with _own_codecs():
+            return group[name]
+    except KeyError as error:
+        raise InputError(path, f"level {name!r} is missing", "all levels it lists") from error
+
+
+def _scale(node, axes):
+    found = node.get("coordinateTransformations", ())
+    return next((t["scale"] for t in found if t["type"] == "scale"), [1.0] * len(axes))
+
+
+def _letter(axis):
+    by_type = {"time": "T", "channel": "C"}
+    return by_type.get(axis.get("type"), str(axis["name"])[:1].upper())
+
+
+def _channels(ome):
+    return (ome.get("omero") or {}).get("channels") or ()
+
+
+def _absent(array, files):
+    """Note about chunks that were never written: Zarr reads them as the fill value."""
+    if not files:
+        return
+    count, present = _stored(array)
+    if present < count:
+        yield (
+            f"{count - present} of {count} chunks (or shards) are not stored and read as "
+            f"{array.fill_value}; check that the copy is complete"
+        )
+
+
+def _stored(array):
+    present = array._nshards_initialized if array.shards else array.nchunks_initialized
+    count = array._nshards if array.shards else array.nchunks
+    return count, present
+
+
+def _source(array, files, axes, pixel_size, channels, notes):
+    return Source(
+        files=files,
+        axes=axes,
+        sizes=array.shape,
+        dtype=array.dtype,
+        read=lambda index: array[index],
+        pixel_size=pixel_size,
+        channels=channels,
+        notes=tuple(notes),
+        movable=True,
+    )

@@ -1,0 +1,90 @@
+"""PNG, BMP and JPEG: one plane, decoded whole, because these formats have no other way."""
+
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Recent, Source, faults
+
+# A user's own image of 16384 x 16384 pixels is no decompression bomb.
+Image.MAX_IMAGE_PIXELS = None
+
+FORMATS = ("PNG", "BMP", "JPEG")
+_COLOURS = {
+    "RGB": ("red", "green", "blue"),
+    "RGBA": ("red", "green", "blue", "alpha"),
+    "LA": ("grey", "alpha"),
+}
+_GREY = {
+    "L": "uint8",
+    "P": "uint8",
+    "1": "bool",
+    "I": "int32",
+    "F": "float32",
+    "I;16": "uint16",
+    "I;16B": "uint16",
+}
+_SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg")
+
+
+def is_raster(path):
+    """Whether the extension is that of a PNG, BMP or JPEG."""
+    return path.is_file() and path.suffix.lower() in _SUFFIXES
+
+
+def open_raster(path, scene=None):
+    """Open a PNG, BMP or JPEG.
+
+    A palette image gives its indices: the palette is how the grey levels were shown.
+
+    Raises
+    ------
+    InputError
+        Not such an image, or an animation.
+    """
+    with faults(path), Image.open(path, formats=FORMATS) as image:
+        mode, frames, kind = image.mode, getattr(image, "n_frames", 1), image.format
+        width, height = image.size
+    if frames > 1:
+        raise InputError(path, f"an animation of {frames} frames", "an image of one frame")
+    if mode not in _GREY and mode not in _COLOURS:
+        raise InputError(path, f"a {kind} of colour mode {mode}", "grey, palette or RGB(A) images")
+    deep = kind == "PNG" and _png_depth(path) == 16
+    channels = _COLOURS.get(mode, ())
+    decoded = Recent()
+
+    def read(index):
+        with faults(path):
+            (plane,) = decoded.get([path], _decode_deep if deep else _decode)
+            return plane[index]
+
+    return Source(
+        files=(path,),
+        axes="YXS"[: 2 + bool(channels)],
+        sizes=(height, width, len(channels))[: 2 + bool(channels)],
+        dtype=np.dtype("uint16" if deep else _GREY.get(mode, "uint8")),
+        read=read,
+        channels=channels,
+        notes=(f"{kind} is lossy: it alters noise and fine detail",) if kind == "JPEG" else (),
+        close=decoded.kept.clear,
+    )
+
+
+def _png_depth(path):
+    with open(path, "rb") as file:
+        return file.read(25)[24]
+
+
+def _decode(path):
+    with Image.open(path, formats=FORMATS) as image:
+        return np.asarray(image)
+
+
+def _decode_deep(path):
+    # Pillow cuts 16-bit colour to 8 bits.
+    with Image.open(path, formats=FORMATS) as image:
+        grey = image.mode.startswith("I")
+        return np.asarray(image) if grey else imagecodecs.png_decode(Path(path).read_bytes())

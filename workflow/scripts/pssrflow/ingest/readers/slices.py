@@ -1,0 +1,157 @@
+"""A folder or a glob of 2-D files as one stack along z."""
+
+import itertools
+import math
+import re
+from collections import Counter
+
+from natsort import natsorted
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Source, faults
+from pssrflow.ingest.readers.axes import describe
+
+EXTENSIONS = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+_ACCEPTED = f"2-D images with the extension {', '.join(EXTENSIONS)}"
+
+
+def open_slices(where, paths, open_file):
+    """Open 2-D files as slices, in natural order of their names.
+
+    Parameters
+    ----------
+    where : str
+        The folder or glob, for messages.
+    paths : iterable of Path
+        All that was found there.
+    open_file : callable
+        Path to Source.
+
+    Raises
+    ------
+    InputError
+        No images, a file with several planes, or slices of different shape or data type.
+    """
+    paths = [p for p in paths if not p.name.startswith(".")]
+    images = [p for p in paths if p.suffix.lower() in EXTENSIONS and p.is_file()]
+    images = natsorted(images, key=lambda p: (p.name, str(p)))
+    if not images:
+        raise InputError(where, "no images here", _ACCEPTED)
+    first, sizes, remarks = _check(images, open_file)
+    notes = [*_ignored(set(paths) - set(images)), *_numbering(images), *remarks]
+    reader = _Stack(images, open_file)
+    return Source(
+        files=tuple(images),
+        axes="Z" + first.axes,
+        sizes=(len(images), *first.sizes),
+        dtype=first.dtype,
+        read=reader.read,
+        pixel_size=sizes,
+        channels=first.channels,
+        notes=tuple(notes),
+        close=reader.close,
+    )
+
+
+def _check(images, open_file):
+    """The first slice, its pixel size, and notes; every header is compared with the first."""
+    first, notes, different = None, {}, 0
+    for path in images:
+        source = open_file(path)
+        source.close()
+        first = first or source
+        _require_plane(path, source)
+        _require_same(images[0], first, path, source)
+        different += source.pixel_size != first.pixel_size
+        notes.update(dict.fromkeys(source.notes))
+    if different:
+        notes[f"{different} slices state another pixel size than {images[0].name}"] = None
+    return first, first.pixel_size, notes
+
+
+def _require_plane(path, source):
+    if source.axes not in ("YX", "YXS", "SYX"):
+        has = describe(source.axes, source.sizes)
+        raise InputError(
+            path,
+            f"several planes ({has}) in a file of a folder of slices",
+            "one plane in each file; give the path of the file itself to read a stack",
+        )
+
+
+def _require_same(first_path, first, path, source):
+    same = (first.axes, first.sizes, first.dtype.newbyteorder("="))
+    if (source.axes, source.sizes, source.dtype.newbyteorder("=")) != same:
+        found = f"{path.name} has {_kind(source)}, {first_path.name} has {_kind(first)}"
+        raise InputError(path.parent, found, "slices of one shape and one data type")
+
+
+def _kind(source):
+    return f"{describe(source.axes, source.sizes)} {source.dtype.name}"
+
+
+def _ignored(paths):
+    if paths:
+        names = _some(natsorted(p.name for p in paths))
+        yield f"{len(paths)} files or folders are not slices and were ignored: {names}"
+
+
+def _numbering(images):
+    """Notes about gaps and repeats in the one number that tells the file names apart."""
+    suffixes = {p.suffix.lower() for p in images}
+    if len(suffixes) > 1:
+        yield f"slices of several formats in one stack: {', '.join(sorted(suffixes))}"
+    parts = [re.split(r"(\d+)", p.stem) for p in images]
+    if len({(len(p), *p[::2]) for p in parts}) > 1:
+        yield "file names differ in more than a number; check the order of the slices"
+        return
+    columns = [[int(n) for n in column] for column in zip(*(p[1::2] for p in parts), strict=True)]
+    varying = [c for c in columns if len(set(c)) > 1] or columns[-1:]
+    if len(varying) > 1:
+        yield "file names differ in several numbers; check the order of the slices"
+    elif varying:
+        yield from _gaps(varying[0])
+
+
+def _gaps(numbers):
+    repeated = [n for n, count in Counter(numbers).items() if count > 1]
+    if repeated:
+        yield f"slice numbers that occur twice: {_some(repeated)}"
+    present = sorted(set(numbers))
+    step = math.gcd(*(b - a for a, b in itertools.pairwise(present))) or 1
+    if step > 1:
+        yield f"slice numbers advance in steps of {step}"
+    missing = [
+        n
+        for a, b in itertools.pairwise(present)
+        for n in range(a + step, min(b, a + 1000 * step), step)
+    ]
+    if missing:
+        yield f"gap in the slice numbers, missing: {_some(missing)}; the planes beside it adjoin"
+
+
+def _some(items, shown=8):
+    items = [str(i) for i in items]
+    more = f" and {len(items) - shown} more" if len(items) > shown else ""
+    return ", ".join(items[:shown]) + more
+
+
+class _Stack:
+    """Holds one file open at a time."""
+
+    def __init__(self, images, open_file):
+        self.images, self.open_file = images, open_file
+        self.number, self.source = None, None
+
+    def read(self, index):
+        number = index[0]
+        if number != self.number:
+            self.close()
+            self.source, self.number = self.open_file(self.images[number]), number
+        with faults(f"{self.images[number]}, z={number}"):
+            return self.source.read(index[1:])
+
+    def close(self):
+        if self.source is not None:
+            self.source.close()
+        self.number, self.source = None, None

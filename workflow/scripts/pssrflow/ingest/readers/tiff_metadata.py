@@ -1,0 +1,82 @@
+"""Pixel sizes and channel names that TIFF files carry, in the dialects of their writers."""
+
+import xml.etree.ElementTree as ET
+
+from pssrflow.volumes.regions import sane_size
+
+NOTHING = (None, None, None)
+
+
+def describe_series(tif, number):
+    """Pixel size (z, y, x in micrometer) and channel names of one series of an open TiffFile."""
+    if tif.is_ome and (pixels := _ome_pixels(tif, number)) is not None:
+        return _ome_size(pixels), _ome_channels(pixels)
+    dialects = (_imagej, _fei, _zeiss, _lsm, _resolution)
+    found = (dialect(tif, tif.series[number].keyframe) for dialect in dialects)
+    return next((size for size in found if any(size)), NOTHING), ()
+
+
+def _ome_pixels(tif, number):
+    images = ET.fromstring(tif.ome_metadata).findall("{*}Image")
+    if len(images) != len(tif.series):
+        images = [i for i in images if i.get("Name") == tif.series[number].name]
+        number = 0
+    return images[number].find("{*}Pixels") if number < len(images) else None
+
+
+def _ome_size(pixels):
+    # The schema's default unit is the micrometer.
+    return tuple(
+        sane_size(pixels.get(f"PhysicalSize{a}"), pixels.get(f"PhysicalSize{a}Unit", "um"))
+        for a in "ZYX"
+    )
+
+
+def _ome_channels(pixels):
+    return tuple(c.get("Name") or str(i) for i, c in enumerate(pixels.findall("{*}Channel")))
+
+
+def _imagej(tif, page):
+    metadata = tif.imagej_metadata or {}
+    unit = metadata.get("unit", "pixel")
+    x, y = _per_unit(page)
+    return sane_size(metadata.get("spacing"), unit), sane_size(y, unit), sane_size(x, unit)
+
+
+def _fei(tif, page):
+    metadata = tif.fei_metadata or {}
+    scan = metadata.get("Scan") or metadata.get("EScan") or {}
+    return None, sane_size(scan.get("PixelHeight"), "m"), sane_size(scan.get("PixelWidth"), "m")
+
+
+def _zeiss(tif, page):
+    metadata = tif.sem_metadata or {}
+    entry = metadata.get("ap_image_pixel_size") or metadata.get("ap_pixel_size") or ("", None, "")
+    size = sane_size(*entry[1:3])
+    # The unnamed first entry repeats the size in meter and in full; the named one is rounded.
+    exact = next(iter(metadata.get("", ())[3:4]), None)
+    if size and exact and abs(exact * 1e6 / size - 1) < 0.01:
+        size = exact * 1e6
+    return None, size, size
+
+
+def _lsm(tif, page):
+    metadata = tif.lsm_metadata or {}
+    return tuple(sane_size(metadata.get(f"VoxelSize{a}"), "m") for a in "ZYX")
+
+
+def _resolution(tif, page):
+    """Baseline tags in pixels per centimeter, where they can come from a microscope only.
+
+    Resolutions in inches are those of screens and printers, and so are coarse ones.
+    """
+    x, y = (sane_size(s, "cm") for s in _per_unit(page))
+    plausible = page.resolutionunit == 3 and all(s and s < 10 for s in (x, y))
+    return (None, y, x) if plausible else NOTHING
+
+
+def _per_unit(page):
+    """Units per pixel of x and y, None where the tag is absent or zero."""
+    tags = (page.tags.get(name) for name in ("XResolution", "YResolution"))
+    fractions = (tag.value if tag is not None and tag.count == 1 else (0, 1) for tag in tags)
+    return tuple(den / num if num else None for num, den in fractions)

@@ -1,0 +1,126 @@
+"""Vendors' formats (.czi, .lif, .nd2, ...) through bioio and the plugins that are installed."""
+
+import contextlib
+
+import numpy as np
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Recent, Source, faults
+from pssrflow.ingest.readers.axes import pick
+from pssrflow.volumes.regions import sane_size
+
+# https://github.com/bioio-devs/bioio lists the plugins.
+_PLUGINS = {
+    ".czi": "bioio-czi",
+    ".lif": "bioio-lif",
+    ".nd2": "bioio-nd2",
+    ".dv": "bioio-dv",
+    ".sldy": "bioio-sldy",
+    ".emd": "bioio-emd",
+    ".vsi": "bioio-vsi",
+}
+_BY_BIOFORMATS = (".dm3", ".dm4", ".oib", ".oif", ".ims", ".mrc", ".ser", ".nrrd", ".lei", ".oir")
+ACCEPTED = (
+    "TIFF, OME-TIFF, PNG, BMP, JPEG, a folder or glob of these, OME-Zarr, and with their plugins "
+    f"{', '.join(_PLUGINS)}"
+)
+
+
+def open_vendor(path, scene=None):
+    """Open any file that an installed bioio plugin reads.
+
+    Raises
+    ------
+    InputError
+        No plugin reads it; the message names the package that would.
+    """
+    reader = _reader(path)
+    with faults(path):
+        notes = _set_scene(path, reader, scene)
+        axes, sizes = reader.dims.order, tuple(reader.dims.shape)
+        planes = _Planes(reader, axes)
+        pixel_size, channels = _pixel_size(path, reader), _channels(reader)
+    return Source(
+        files=(path,),
+        axes=axes,
+        sizes=sizes,
+        dtype=np.dtype(reader.dtype),
+        read=planes.read,
+        pixel_size=pixel_size,
+        channels=channels,
+        notes=notes,
+        close=planes.decoded.kept.clear,
+    )
+
+
+def _reader(path):
+    suffix = path.suffix.lower()
+    package = _PLUGINS.get(suffix, "bioio-bioformats" if suffix in _BY_BIOFORMATS else None)
+    try:
+        from bioio import BioImage
+        from bioio_base.exceptions import UnsupportedFileFormatError
+    except ImportError as error:
+        missing = f"pip install bioio {package or ''}".strip()
+        raise InputError(path, "bioio is not installed", f"after `{missing}`") from error
+    with faults(path):
+        try:
+            return _by_plane(BioImage, path)
+        except UnsupportedFileFormatError as error:
+            found = f"no installed reader takes {suffix or 'files without extension'}"
+            hint = f"this file after `pip install {package}`" if package else ACCEPTED
+            raise InputError(path, found, hint) from error
+
+
+def _by_plane(BioImage, path):
+    """Ask for chunks of one plane; most plugins know the option, and would else take a volume."""
+    try:
+        return BioImage(path, chunk_dims=["Y", "X"]).reader
+    except TypeError:
+        return BioImage(path).reader
+
+
+def _set_scene(path, reader, scene):
+    names = tuple(str(s) for s in reader.scenes)
+    if scene is not None:
+        reader.set_scene(pick(names, scene, path, "scene"))
+    elif len(names) > 1:
+        return (f"{len(names)} scenes, {names[0]} is read (set `scene` for another)",)
+    return ()
+
+
+def _pixel_size(path, reader):
+    # bioio-czi 3.0.1 reads the pixels of a CZI without channel axis, not its metadata.
+    with contextlib.suppress(Exception):
+        return tuple(sane_size(s) for s in reader.physical_pixel_sizes)
+    with contextlib.suppress(Exception):
+        from aicspylibczi import CziFile
+
+        scaling = {d.get("Id"): d.findtext("Value") for d in CziFile(path).meta.iter("Distance")}
+        return tuple(sane_size(scaling.get(a), "m") for a in "ZYX")
+    return (None, None, None)
+
+
+def _channels(reader):
+    with contextlib.suppress(Exception):
+        return tuple(str(n) for n in reader.channel_names or ())
+    return ()
+
+
+class _Planes:
+    """Decodes one plane and keeps it, because plugins do not cut rectangles."""
+
+    def __init__(self, reader, axes):
+        self.reader, self.axes, self.decoded = reader, axes, Recent()
+        # Plugins that override this read the planes asked for; the others read the whole file.
+        self.partial = "_read_indexed" in vars(type(reader))
+
+    def read(self, index):
+        plane = tuple(None if a in "YX" else i for a, i in zip(self.axes, index, strict=True))
+        (values,) = self.decoded.get([plane], self._decode)
+        y, x = self.axes.index("Y"), self.axes.index("X")
+        return values[index[y], index[x]]
+
+    def _decode(self, plane):
+        fixed = {a: i for a, i in zip(self.axes, plane, strict=True) if i is not None}
+        get = self.reader.get_image_data if self.partial else self.reader.get_image_dask_data
+        return np.asarray(get("YX", **fixed))

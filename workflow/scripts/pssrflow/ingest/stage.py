@@ -1,0 +1,141 @@
+"""Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels."""
+
+import logging
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.run.files import describe_source
+from pssrflow.run.memory import affordable
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Histogram, Intensity
+from pssrflow.volumes.store import Store
+from pssrflow.volumes.volume import Volume
+
+log = logging.getLogger(__name__)
+
+
+def ingest(path, store, done, chunk, shard, percentiles, bits, threads, mem_mb, **overrides):
+    """Write one acquisition as OME-Zarr.
+
+    Parameters
+    ----------
+    path : str
+        File, folder of slices, glob or OME-Zarr.
+    store, done : path-like
+        The store to write, and the JSON written last.
+    chunk, shard : sequence of int
+        z, y, x.
+    percentiles : tuple of float
+        Low and high percentile of each channel; they become its window and its scaling.
+    bits : int or None
+        Depth of the detector; None to take the fewest bits that hold the data.
+    threads, mem_mb : int
+    **overrides
+        `axes`, `scene`, `channels`, `crop` and `pixel_size` of the sample sheet.
+
+    Raises
+    ------
+    InputError
+        The acquisition cannot be read, or holds NaN, infinity or one value only.
+    """
+    with open_acquisition(path, **overrides) as acquisition:
+        volume = Volume(
+            shape=acquisition.shape,
+            dtype=str(acquisition.dtype),
+            chunk=tuple(chunk),
+            shard=tuple(shard),
+            pixel_size=acquisition.pixel_size,
+            channels=acquisition.channels,
+            intensity=Intensity(0.0, 1.0, ((0.0, 1.0),) * len(acquisition.channels)),
+        )
+        log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
+        store = Store(store)
+        store.create(volume)
+        # Pixels, their histogram bins as int64, and what the codecs hold.
+        threads = affordable(threads, mem_mb, math.prod(volume.shard_shape()) * 16)
+        writer = _Writer(acquisition, store)
+        digests = writer.run(volume.shards(), threads)
+    notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum()]
+    for note in notes:
+        log.warning("%s: %s", path, note)
+    intensity = Intensity.measure(writer.histograms, percentiles, bits)
+    facts = {"source": describe_source(path, acquisition.files), "notes": notes}
+    finish(store, done, digests, threads, intensity, **facts)
+
+
+class _Writer:
+    """Reads shard after shard, one reader ahead of several writers, and watches the pixels."""
+
+    def __init__(self, acquisition, store):
+        self.acquisition = acquisition
+        self.store = store
+        self.histograms = [Histogram(acquisition.dtype) for _ in acquisition.channels]
+        self.extremes = {}
+
+    def run(self, shards, threads):
+        digests, writing = {}, deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for region in shards:
+                values = self._read(region)
+                writing.append((region, pool.submit(self.store.write, region, values)))
+                # As many shards in memory as there are writers, and the one being read.
+                if len(writing) >= threads:
+                    done, result = writing.popleft()
+                    digests[done] = result.result()
+            digests.update((region, result.result()) for region, result in writing)
+        return digests
+
+    def _read(self, region):
+        values = np.empty(region.shape, self.acquisition.dtype)
+        rows, cols = region.slices[3:]
+        for plane in region.planes():
+            inside = tuple(i - a for i, a in zip(plane, region.start))
+            values[inside] = self.acquisition.read(*plane, rows, cols)
+            self._watch(plane, values[inside], rows)
+        return values
+
+    def _watch(self, plane, values, rows):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            bad = np.argwhere(~np.isfinite(values))
+            raise InputError(
+                f"{self.acquisition.source}, plane t={plane[0]} c={plane[1]} z={plane[2]}",
+                f"{len(bad)} pixels are NaN or infinite, the first near row "
+                f"{rows.start + bad[0][0]}",
+                "finite grey levels; replace or crop these pixels",
+            )
+        self.histograms[plane[1]].add(values)
+        low, high = self.extremes.get(plane, (np.inf, -np.inf))
+        self.extremes[plane] = min(low, values.min()), max(high, values.max())
+
+    def odd_maximum(self):
+        """Note about a maximum far above the rest, which would widen the detector's range."""
+        if self.acquisition.dtype.kind == "f":
+            return []
+        top = max(h.maximum for h in self.histograms)
+        usual = max(h.percentile(99.9) for h in self.histograms)
+        if max(8, int(top).bit_length()) < max(8, int(usual).bit_length()) + 2:
+            return []
+        return [
+            f"the brightest pixel ({top}) is far above 99.9 percent of them (up to {usual:.0f}): a "
+            "hot pixel widens the detector's range; set `ingest.bits` or crop it"
+        ]
+
+    def constant_planes(self):
+        """Notes about planes of one grey level; a volume of such planes is refused."""
+        flat = [plane for plane, (low, high) in self.extremes.items() if low == high]
+        if len(flat) == len(self.extremes):
+            raise InputError(
+                self.acquisition.source,
+                f"every pixel of every plane has one value ({self.extremes[flat[0]][0]})",
+                "an image; check the file, or the crop and channels of the sample sheet",
+            )
+        if not flat:
+            return []
+        named = ", ".join(f"t={t} c={c} z={z}" for t, c, z in flat[:5])
+        more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
+        return [f"constant planes (one grey level, nothing to learn or restore): {named}{more}"]

@@ -1,0 +1,1 @@
+"""A network with its weights, however it came about."""

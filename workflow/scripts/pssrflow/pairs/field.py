@@ -1,0 +1,163 @@
+"""One training acquisition, and a split of it that cannot leak."""
+
+import math
+from dataclasses import dataclass
+
+from pssrflow.errors import InputError
+from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.store import Store
+
+# The smallest strip or patch (LR pixels) that still shows structure.
+SMALLEST = 16
+
+
+@dataclass(frozen=True)
+class Field:
+    """One training acquisition: where its pixels are and how its grey levels scale.
+
+    Attributes
+    ----------
+    sample : str
+    hr : zarr.Array
+        TCZYX, level 0.
+    lr : zarr.Array or None
+        A really acquired LR image of the same field; None to crappify.
+    hr_intensity, lr_intensity : Intensity
+        Scaling of the truth and of the LR image; of a crappified field both are the LR image's.
+    detector : Intensity
+        Range of the HR image.
+    region : Region
+        LR pixels whose HR pixels all exist.
+    shift : tuple of int
+        HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    weight : zarr.Array or None
+        TCZYX, as large as the HR image or with one channel: how much each HR pixel counts.
+    heaviest : float
+        The largest weight, which counts in full.
+    """
+
+    sample: str
+    hr: object
+    lr: object | None
+    hr_intensity: Intensity
+    lr_intensity: Intensity
+    detector: Intensity
+    region: Region
+    shift: tuple[int, int] = (0, 0)
+    weight: object | None = None
+    heaviest: float = 1.0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Regions of one field, in LR pixels; a guard band lies between them."""
+
+    train: Region
+    validation: Region | None
+
+
+def open_field(sample, hr, lr, acquired, scale, shift=(0, 0), weight=None) -> Field:
+    """Open the stores of one training row.
+
+    Raises
+    ------
+    InputError
+        The acquired LR and HR images do not show the same planes or differ from the scale, or the
+        map of weights is of another size or has negative ones.
+    """
+    hr, lr = Store(hr), Store(lr)
+    hr_volume, lr_volume = hr.volume, lr.volume
+    if acquired:
+        check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
+    return Field(
+        sample,
+        hr.level(),
+        lr.level() if acquired else None,
+        # What is predicted comes in grey levels of the LR image. An acquired one may have another
+        # gain and offset than the truth, which the two windows then relate.
+        hr_volume.intensity if acquired else lr_volume.intensity,
+        lr_volume.intensity,
+        hr_volume.intensity,
+        _matched(hr_volume.shape, lr_volume.shape, scale, shift),
+        tuple(shift),
+        *(_weights(sample, weight, hr_volume.shape) if weight else ()),
+    )
+
+
+def _weights(sample, path, shape):
+    """Map of weights and its largest value."""
+    store = Store(path)
+    volume = store.volume
+    if volume.shape not in (shape, (shape[0], 1, *shape[2:])):
+        raise InputError(
+            f"sample {sample!r}, weight_path",
+            f"t,c,z,y,x = {volume.shape}",
+            f"the size of the HR image, {tuple(shape)}, or one channel of it",
+        )
+    lowest, highest = zip(*volume.intensity.windows)
+    if min(lowest) < 0:
+        found = f"a weight of {min(lowest):g}"
+        raise InputError(f"sample {sample!r}, weight_path", found, "0 or more")
+    return store.level(), max(highest)
+
+
+def _matched(hr_shape, lr_shape, scale, shift):
+    """LR pixels all of whose HR pixels exist, `shift` HR pixels away."""
+    start = [math.ceil(max(0, -d) / scale) for d in shift]
+    stop = [min(n, (h - max(0, d)) // scale) for n, h, d in zip(lr_shape[3:], hr_shape[3:], shift)]
+    return Region((0, 0, 0, *start), (*hr_shape[:3], *stop))
+
+
+def check_pair(sample, hr_shape, lr_shape, scale):
+    """Refuse an acquired pair whose planes differ or whose sizes are not `scale` apart."""
+    same_planes = hr_shape[:3] == lr_shape[:3]
+    # Two frames of one field may differ by a few pixels at the edge, not by a tenth.
+    ratios = [h / n for h, n in zip(hr_shape[3:], lr_shape[3:])]
+    if same_planes and all(abs(r / scale - 1) < 0.1 for r in ratios):
+        return
+    raise InputError(
+        f"sample {sample!r}",
+        f"HR has t,c,z,y,x = {tuple(hr_shape)} and the acquired LR {tuple(lr_shape)}",
+        f"the same t, c and z, and y and x that differ by the scale, {scale}",
+    )
+
+
+def split_field(region, fraction, patch, guard, name) -> Split:
+    """Hold out part of a field for validation; no pixel nor guard band is shared.
+
+    A strip of rows at the bottom of every plane is held out where the rest still holds a patch,
+    else the last planes of a stack.
+
+    Parameters
+    ----------
+    region : Region
+        The field, in LR pixels.
+    fraction : float
+        Share of the rows or planes to hold out; 0 for none.
+    patch, guard : int
+        LR pixels.
+    name : str
+        Of the sample, for the error.
+    """
+    if not fraction:
+        return Split(region, None)
+    planes_t, _, planes_z, height, _ = region.shape
+    rows = max(SMALLEST, math.ceil(fraction * height))
+    if height - rows - guard >= patch:
+        return _split_along(region, 3, rows, guard)
+    axis, planes = (2, planes_z) if planes_z >= planes_t else (0, planes_t)
+    if planes < 3:
+        raise InputError(
+            f"sample {name!r}",
+            f"{planes} plane(s) of {height} rows (LR) cannot be split into training and validation",
+            f"at least {patch + rows + guard} LR rows, or 3 planes, or a smaller train.patch, or "
+            "train.validation: 0",
+        )
+    return _split_along(region, axis, max(1, math.ceil(fraction * (planes - 2))), 1)
+
+
+def _split_along(region, axis, held, guard):
+    edge, train_stop, held_start = region.stop[axis], list(region.stop), list(region.start)
+    train_stop[axis], held_start[axis] = edge - held - guard, edge - held
+    return Split(Region(region.start, tuple(train_stop)), Region(tuple(held_start), region.stop))

@@ -1,0 +1,78 @@
+"""Planes of stores as grey levels, and pairs of them on one grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from pssrflow.crappify.steps import GREY
+from pssrflow.volumes.store import Store
+
+
+class Grey:
+    """A store whose planes are read as grey levels, 0 black to 255 white.
+
+    Attributes
+    ----------
+    planes : list of tuple
+        t, c, z of the planes that are used: of the first channel, evenly spaced.
+    step : float
+        One grey level of the detector on that scale; 0 for float.
+    """
+
+    def __init__(self, path, planes):
+        store = Store(path)
+        intensity = store.volume.intensity
+        self.array, self._read = store.level(), store.reader()
+        self.black, self.factor = intensity.black, GREY / (intensity.white - intensity.black)
+        self.step = self.factor if self.array.dtype.kind in "iu" else 0.0
+        times, _, sections = self.array.shape[:3]
+        places = [(t, 0, z) for t in range(times) for z in range(sections)]
+        count = min(planes, len(places))
+        self.planes = [places[(2 * i + 1) * len(places) // (2 * count)] for i in range(count)]
+
+    def read(self, plane, window):
+        """Upper left `window` pixels of a plane, float32."""
+        rows, cols = (slice(0, min(n, window)) for n in self.array.shape[3:])
+        values = self._read(plane, rows, cols).astype(np.float32)
+        return (values - np.float32(self.black)) * np.float32(self.factor)
+
+
+@dataclass(frozen=True)
+class Matched:
+    """One registered pair.
+
+    Attributes
+    ----------
+    hr : ndarray (scale * y, scale * x) of float32
+        Grey levels, moved so that it lies exactly over `lr`.
+    lr, mean : ndarray (y, x) of float32
+        As acquired, and what it should be without noise.
+    """
+
+    hr: np.ndarray
+    lr: np.ndarray
+    mean: np.ndarray
+
+
+def move(hr, lr, shift, scale):
+    """HR and LR pixels of one field on one grid.
+
+    Parameters
+    ----------
+    hr, lr : ndarray (y, x) of float32
+    shift : tuple of float
+        HR pixels (y, x): ``hr[i + y, j + x]`` shows what LR does at HR pixel (i, j).
+    scale : int
+    """
+    whole = [round(s) for s in shift]
+    first = [-(-max(0, -w) // scale) for w in whole]
+    last = [min(n, (m - max(0, w)) // scale) for n, m, w in zip(lr.shape, hr.shape, whole)]
+    boxes = [
+        slice(a * scale + w, b * scale + w) for a, b, w in zip(first, last, whole, strict=True)
+    ]
+    rest = [w - s for s, w in zip(shift, whole)]
+    moved = hr[tuple(boxes)]
+    if max(map(abs, rest)) > 0.02:
+        moved = ndimage.shift(moved, rest, order=5, mode="nearest")
+    return moved, lr[tuple(slice(a, b) for a, b in zip(first, last))]

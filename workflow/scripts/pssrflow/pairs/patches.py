@@ -1,0 +1,134 @@
+"""Training patches: a split that cannot leak, and a draw that depends only on its number."""
+
+import math
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_patch
+from pssrflow.pairs.orientation import Turned, orient
+from pssrflow.seeded import generator
+
+
+def patch_size(regions, wanted, stride):
+    """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
+    largest = min(wanted, *(min(region.shape[3:]) for region in regions))
+    return max(largest // stride * stride, stride)
+
+
+class Patches:
+    """Draws patches by number: the same number gives the same pixels, noise and orientation.
+
+    Parameters
+    ----------
+    fields : list of Field
+    regions : list of Region
+        The part of each field to draw from, in LR pixels.
+    crappifier : Crappifier
+    size : int
+        LR pixels along y and x.
+    seed : int
+    purpose : str
+        "train" or "validation"; part of the key.
+    """
+
+    def __init__(self, fields, regions, crappifier: Crappifier, size, seed, purpose):
+        self.fields, self.regions = fields, regions
+        self.crappifier, self.size = crappifier, size
+        self.seed, self.purpose = seed, purpose
+        pixels = [math.prod(region.shape) for region in regions]
+        self.pixels = sum(pixels)
+        self.share = np.cumsum(pixels) / self.pixels
+
+    def batch(self, numbers):
+        """LR and HR patches: float32 arrays (n, 1, y, x), scaled to 0..1; and weights if any."""
+        pairs = [self.draw(number) for number in numbers]
+        return tuple(np.stack(images)[:, None] for images in zip(*pairs))
+
+    def draw(self, number):
+        """One pair (LR, HR) of 2-D float32 arrays; a third are weights, if any field has them."""
+        field, plane, rows, cols, turn = self._choose(number)
+        if field.lr is not None:
+            lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
+        else:
+            lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
+        pair = _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
+        weighted = any(f.weight is not None for f in self.fields)
+        return (*pair, orient(self._weight(field, plane, rows, cols), turn)) if weighted else pair
+
+    def place_of(self, number):
+        """Where a patch comes from, in words."""
+        field, plane, rows, cols, _ = self._choose(number)
+        corner = (*plane, rows.start, cols.start)
+        return f"sample {field.sample!r} at t,c,z,y,x = {corner} (LR)"
+
+    def _choose(self, number):
+        rng = generator(self.seed, self.purpose, number)
+        index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
+        place = self._place(rng, self.regions[index])
+        return self.fields[index], *place, int(rng.integers(8))
+
+    def _place(self, rng, region):
+        plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))
+        # A strip may be thinner than a patch is long.
+        sizes = [min(self.size, n) for n in region.shape[3:]]
+        corner = [
+            int(rng.integers(a, b - n + 1))
+            for a, b, n in zip(region.start[3:], region.stop[3:], sizes)
+        ]
+        return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
+
+    def _acquired(self, field, plane, rows, cols):
+        lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
+        return lr, field.hr[(*plane, *self._target(field, rows, cols))]
+
+    def _target(self, field, rows, cols):
+        """HR pixels of a box of LR pixels."""
+        scale = self.crappifier.scale
+        return [
+            slice(r.start * scale + d, r.stop * scale + d)
+            for r, d in zip((rows, cols), field.shift)
+        ]
+
+    def _weight(self, field, plane, rows, cols):
+        """Weights of the HR pixels of a box, 0..1; 1 where the field has none."""
+        if field.weight is None:
+            return np.ones([len(r) * self.crappifier.scale for r in (rows, cols)], np.float32)
+        t, c, z = plane
+        channel = c if field.weight.shape[1] > 1 else 0
+        weights = field.weight[(t, channel, z, *self._target(field, rows, cols))]
+        return weights.astype(np.float32) / np.float32(field.heaviest)
+
+    def _crappified(self, field, plane, rows, cols, turn, realisation):
+        """Turn the specimen, then scan it: lines of a scan always run along x."""
+        scale = self.crappifier.scale
+        # Whole LR pixels: only then do the turned pixels lie on the grid again.
+        whole = tuple(n // scale * scale for n in field.hr.shape[3:])
+        seen = Turned(lambda r, c: field.hr[(*plane, r, c)], whole, turn)
+        (top, bottom), (left, right) = seen.box(
+            *((r.start * scale, r.stop * scale) for r in (rows, cols))
+        )
+        rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
+        around = seen.around((top, bottom), (left, right), self.crappifier.reach * scale)
+        key = NoiseKey(self.seed, field.sample, realisation, *plane)
+        levels = field.detector.black, field.detector.white
+        lr = crappify_patch(around, seen.shape, self.crappifier, key, *levels, rows, cols)
+        return lr, around(slice(top, bottom), slice(left, right))
+
+
+def _scaled(values, intensity, channel):
+    low, high = intensity.windows[channel]
+    return (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+
+
+def prefetch(make, numbers, depth=4):
+    """Yield make(n) for each of `numbers`, made ahead of time by a thread."""
+    ahead = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for number in numbers:
+            ahead.append(pool.submit(make, number))
+            if len(ahead) > depth:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

@@ -1,0 +1,1 @@
+"""Around a job: where files lie, locks, memory, devices; never part of a result's hash."""

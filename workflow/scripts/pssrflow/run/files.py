@@ -1,0 +1,81 @@
+"""Files: written by rename, described by their content."""
+
+import contextlib
+import glob
+import hashlib
+import json
+import os
+from pathlib import Path
+
+
+def write_json(path, content):
+    """Write `content` so that `path` either does not exist or is complete."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(scratch, "w") as stream:
+        json.dump(content, stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    scratch.replace(path)
+
+
+def read_json(path):
+    """Content of a JSON file."""
+    return json.loads(Path(path).read_text())
+
+
+def input_paths(text):
+    """Files and folders that a path of the sample sheet names; a glob may name many.
+
+    Parameters
+    ----------
+    text : str
+        A file, a folder or a glob; ``~`` and ``**`` are understood.
+
+    Returns
+    -------
+    list of Path
+        Empty if there is nothing.
+    """
+    path = Path(text).expanduser()
+    try:
+        if path.exists():
+            return [path]
+        return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+    except OSError:
+        # A name that is too long, or a folder that may not be read.
+        return []
+
+
+def file_hash(path):
+    """SHA-256 of a file."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def describe_source(path, files):
+    """Path, number, size and SHA-256 of the files of an acquisition."""
+    files = [f for root in files for f in files_below(Path(root))]
+    if len(files) == 1:
+        total = file_hash(files[0])
+    else:
+        lines = "\n".join(f"{f.name} {file_hash(f)}" for f in files)
+        total = hashlib.sha256(lines.encode()).hexdigest()
+    size = sum(f.stat().st_size for f in files)
+    return {"path": str(path), "files": len(files), "bytes": size, "sha256": total}
+
+
+def files_below(path):
+    return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Scratch file that takes the place of `path` when it is complete and on the disk."""
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}")
+    yield scratch
+    with open(scratch, "rb") as stream:
+        os.fsync(stream.fileno())
+    scratch.replace(path)

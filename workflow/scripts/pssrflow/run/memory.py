@@ -1,0 +1,101 @@
+"""Memory of a job: what it may use, and how pages are used again."""
+
+import contextlib
+import ctypes
+import math
+import mmap
+import os
+import signal
+import weakref
+from collections import defaultdict
+
+import numpy as np
+import zarr
+
+# Python, NumPy, Zarr and their threads, before any pixel is read.
+INTERPRETER_MB = 300
+# Of malloc.h, glibc.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+# Of sys/prctl.h, Linux.
+PR_SET_PDEATHSIG = 1
+# Bytes of the largest arrays whose pages are used again: more than any that a job makes. Beside the
+# tensors of a network, which are large and of many sizes, a heap would grow with the field.
+KEPT, KEPT_BESIDE_TENSORS = 1 << 30, 1 << 25
+
+
+def start_worker():
+    """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
+    reuse_memory()
+    zarr.config.set({"threading.max_workers": 1})
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def affordable(threads, mem_mb, bytes_each):
+    """Workers that a job's memory holds, beside the interpreter and its libraries.
+
+    Parameters
+    ----------
+    threads : int
+        What the scheduler gave.
+    mem_mb : int
+        What the scheduler gave, megabyte.
+    bytes_each : int
+        Largest that one worker needs.
+    """
+    return max(1, min(threads, int((mem_mb - INTERPRETER_MB) * 1e6 / bytes_each)))
+
+
+def reuse_memory(tensors=False):
+    """Make threads share two heaps, and keep the pages of arrays that are freed.
+
+    glibc else keeps a heap for each thread, which grow with the hours, and gives each array's
+    pages back to a system that must clear them again: a third of the time that reading takes.
+    Tensors stand on large pages beside the heaps, of which few must be cleared.
+    """
+    kept = KEPT_BESIDE_TENSORS if tensors else KEPT
+    if tensors:
+        os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 2)
+        libc.mallopt(M_MMAP_THRESHOLD, kept)
+        libc.mallopt(M_TRIM_THRESHOLD, kept)
+
+
+# Torch itself, megabyte.
+TORCH_MB = 200
+
+
+def free_bytes(mem_mb):
+    """What a job has for pixels, beside the interpreter and its libraries."""
+    return (mem_mb - INTERPRETER_MB - TORCH_MB) * 1e6
+
+
+# Bytes from which on an array has pages of its own.
+LARGE = 1 << 18
+# Pages that no array uses, by how many bytes they are.
+_FREE = defaultdict(list)
+
+
+def off_heap(shape, dtype):
+    """An array beside the heap, of any content.
+
+    A job reuses the heap's pages (`jobs.job`), and what outlives a pass of the network must not
+    come to lie between them: large tensors would no longer fit in, and memory grow with the field.
+    Pages come back when the array is gone; to get new ones from the system takes longer than to
+    write to them.
+    """
+    count = math.prod(shape)
+    size = count * np.dtype(dtype).itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    # Few sizes, so that the pages of one array fit the next; none is held before it is written to.
+    size = 1 << (size - 1).bit_length()
+    try:
+        pages = _FREE[size].pop()
+    except IndexError:
+        pages = mmap.mmap(-1, size)
+    array = np.frombuffer(pages, dtype, count)
+    weakref.finalize(array, _FREE[size].append, pages).atexit = False
+    return array.reshape(shape)

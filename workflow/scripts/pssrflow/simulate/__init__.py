@@ -1,0 +1,1 @@
+"""A simulated electron microscope; independent of the crappifier, whose constants it repeats."""

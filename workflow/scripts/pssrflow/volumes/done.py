@@ -1,0 +1,78 @@
+"""Finish a store: verify every shard, build the pyramid, write the done file by rename."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from pssrflow.run.files import write_json
+from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.pyramid import climb, roots
+from pssrflow.volumes.store import Store
+from pssrflow.volumes.volume import Volume
+
+# Pieces of the pyramid for each thread that builds it.
+PIECES = 4
+
+
+def finish(
+    store: Store,
+    done,
+    digests: dict[Region, str],
+    threads: int,
+    intensity: Intensity | None = None,
+    ready: int | None = None,
+    **facts,
+) -> None:
+    """Verify every shard against its digest, build the pyramid, write the done file.
+
+    Parameters
+    ----------
+    store : Store
+    done : path-like
+        The JSON beside it.
+    digests : dict of Region to str
+        What the writers of level 0 reported.
+    threads : int
+    intensity : Intensity, optional
+        Constants that were not known when the store was created.
+    ready : int, optional
+        Level that other jobs have built from verified shards, with all below it.
+    **facts
+        Written to the done file as they are.
+
+    Raises
+    ------
+    DamagedShard
+    """
+    if intensity is not None:
+        store.describe(replace(store.volume, intensity=intensity))
+    volume = store.volume
+    level, shards = roots(volume, PIECES * threads)
+    if ready is None or ready < level:
+        climb(store, level, shards, digests, threads, ready)
+        ready = level
+    top = len(volume.level_shapes()) - 1
+    if ready < top:
+        climb(store, top, volume.shards(top), digests, threads, ready)
+    write_json(done, _summary(store, digests) | facts)
+
+
+def content_hash(volume: Volume, digests: dict[Region, str]) -> str:
+    """One hash for the pixels of a store and where they lie."""
+    lines = [repr((tuple(volume.shape), volume.dtype))]
+    lines += [f"{region.start} {digests[region]}" for region in sorted(digests)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _summary(store, digests):
+    volume = store.volume
+    return {
+        "store": Path(store.path).name,
+        "shape": list(volume.shape),
+        "dtype": volume.dtype,
+        "content": content_hash(volume, digests),
+        "shards": len(digests),
+        "pixel_size_um": list(volume.pixel_size),
+        **volume.intensity.to_json(),
+    }
