@@ -1,0 +1,162 @@
+"""Where every file of a run lies: the one place that spells a path of `results/`.
+
+Methods take the names that rules have as wildcards; without them they give Snakemake's patterns.
+"""
+
+from dataclasses import dataclass
+
+SAMPLE, MODEL = "{sample}", "{model}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One row of the sample sheet, as far as a job needs to know it.
+
+    Attributes
+    ----------
+    name : str
+    role : str
+        "train", "test" or "predict".
+    paired : bool
+        Whether its LR image was acquired beside the HR image.
+    """
+
+    name: str
+    role: str
+    paired: bool = False
+
+    @property
+    def has_hr(self) -> bool:
+        """Whether there is an HR image: to learn from, or as the truth."""
+        return self.role != "predict"
+
+    @property
+    def crappified(self) -> bool:
+        """Whether the LR image is made of the HR image."""
+        return self.has_hr and not self.paired
+
+    @property
+    def predicted(self) -> bool:
+        """Whether it is super-resolved."""
+        return self.role != "train"
+
+    @property
+    def tested(self) -> bool:
+        """Whether predictions are compared with a truth."""
+        return self.role == "test"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of a run.
+
+    Attributes
+    ----------
+    results : str
+        Folder of everything but the stores.
+    stores : str
+        Folder or URI of the stores.
+    """
+
+    results: str
+    stores: str
+
+    @classmethod
+    def of(cls, results: str, stores: str | None) -> "Layout":
+        """From the keys of the configuration; without `stores` they lie in the results."""
+        return cls(results.rstrip("/"), (stores or results).rstrip("/"))
+
+    # -- of a sample ------------------------------------------------------------------------------
+
+    def store(self, kind: str, sample: str = SAMPLE) -> str:
+        """Store of an image of a sample: "hr", "lr", "lr.1", "weight", "mask"."""
+        return f"{self.stores}/{sample}/{kind}.ome.zarr"
+
+    def done(self, kind: str, sample: str = SAMPLE) -> str:
+        """Says that such a store is finished."""
+        return f"{self.results}/{sample}/{kind}.done.json"
+
+    def registration(self, sample: str = SAMPLE) -> str:
+        """How the acquired LR image of a sample lies beside the HR image."""
+        return f"{self.results}/{sample}/registration.json"
+
+    # -- of a sample and a model ------------------------------------------------------------------
+
+    def map_store(self, name: str, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Store of what a prediction keeps: "sr", "std"."""
+        return f"{self.stores}/{sample}/{model}/{name}.ome.zarr"
+
+    def map_done(self, name: str, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Says that such a store is finished."""
+        return f"{self.results}/{sample}/{model}/{name}.done.json"
+
+    def plan(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """What all jobs of a prediction agree on."""
+        return f"{self.results}/{sample}/{model}/sr.plan.json"
+
+    def parts(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Folder of the markers of a prediction's parts."""
+        return f"{self.results}/{sample}/{model}/sr.parts"
+
+    def metrics(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Metrics of a prediction and its baselines, a row per plane."""
+        return f"{self.results}/{sample}/{model}/metrics.csv"
+
+    # -- of a model -------------------------------------------------------------------------------
+
+    def model(self, model: str = MODEL) -> str:
+        """Folder of a model."""
+        return f"{self.results}/models/{model}"
+
+    def weights(self, model: str = MODEL) -> str:
+        """The best weights of a model."""
+        return f"{self.model(model)}/best.safetensors"
+
+    def trained(self, model: str = MODEL) -> str:
+        """Says that a model is trained, assembled or adopted."""
+        return f"{self.model(model)}/train.done.json"
+
+    def history(self, model: str = MODEL) -> str:
+        """A row per validation."""
+        return f"{self.model(model)}/history.csv"
+
+    def package(self, model: str = MODEL) -> str:
+        """A model as a package of bioimage.io."""
+        return f"{self.model(model)}/{model}.bioimageio.zip"
+
+    # -- of the run -------------------------------------------------------------------------------
+
+    def simulated(self, name: str, suffix: str = "") -> str:
+        """Raw files of a simulated acquisition."""
+        return f"{self.results}/simulated/{name}{suffix}"
+
+    def simulated_done(self, name: str = "{name}") -> str:
+        """Says that an acquisition is simulated."""
+        return f"{self.results}/simulated/{name}.done.json"
+
+    @property
+    def crappifier(self) -> str:
+        """The fitted crappifier."""
+        return f"{self.results}/calibration/crappifier.json"
+
+    @property
+    def page(self) -> str:
+        """The report."""
+        return f"{self.results}/report.html"
+
+    @property
+    def provenance(self) -> str:
+        """What was made from what."""
+        return f"{self.results}/provenance.json"
+
+    def log(self, name: str) -> str:
+        """Log of a job."""
+        return f"{self.results}/logs/{name}.log"
+
+    def benchmark(self, name: str) -> str:
+        """Time and memory of a job."""
+        return f"{self.results}/benchmarks/{name}.tsv"
+
+
+# Names that no sample may have: folders and files that the results hold beside the samples'.
+RESERVED = ("models", "calibration", "logs", "benchmarks", "simulated")
