@@ -11,7 +11,7 @@ from pssrflow.errors import InputError
 from pssrflow.run.locks import claim
 from pssrflow.run.rerun import code_hash, fingerprint
 from pssrflow.config.samples import OVERRIDES, SIMULATED, check_roles, read_samples
-from pssrflow.keys import load_schema
+from pssrflow.config.schema import load_schema
 from pssrflow.run.files import input_paths
 
 TEMPLATE = Path(workflow.basedir, "workflow", "scripts", "pssrflow", "report", "page.html.jinja")
@@ -110,7 +110,7 @@ def crappifier_params():
     files = [settings["fit"]] if settings["fit"] not in (None, "calibration") else []
     if any(s["name"] in ("custom", "network") for s in settings["before"] + settings["noise"]):
         # Only now: its compiler takes a second to load, in every job.
-        from pssrflow.crappify.registry import foreign_files
+        from pssrflow.crappify.settings import foreign_files
 
         files += foreign_files(settings)
     return {**settings, "files": {f: fingerprint((f,)) for f in files if Path(f).exists()}}

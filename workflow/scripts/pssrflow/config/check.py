@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.keys import explain, with_defaults
+from pssrflow.config.schema import explain, with_defaults
 from pssrflow.models.facts import saved_facts
 from pssrflow.networks.options import NO_OPTIONS, check_options
 from pssrflow.run.remote import check_protocol, is_remote
@@ -192,7 +192,7 @@ def _impossible_package(key, path):
 
 def _impossible_search(calibrate, crappify):
     # Only now: what searches takes a second to load.
-    from pssrflow.calibrate.search import placed
+    from pssrflow.crappify.settings import placed
 
     if not calibrate["space"]:
         yield (
@@ -219,7 +219,7 @@ def _refused_by_a_trial(crappify, require_fit):
         return
     # Only now: compilers and networks take seconds to load.
     from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
-    from pssrflow.crappify.registry import settings_of
+    from pssrflow.crappify.settings import settings_of
 
     try:
         crappifier = Crappifier.from_config(**settings_of(crappify, None, require_fit))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pssrflow.errors import InputError
-from pssrflow.keys import explain, listed
+from pssrflow.config.schema import explain, listed
 from pssrflow.run.files import input_paths
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 

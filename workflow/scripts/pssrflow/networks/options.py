@@ -1,6 +1,10 @@
 """Options of PSSR2's networks that fit together; needs no torch, so parsing stays quick."""
 
+from typing import Literal
+
 from pssrflow.errors import InputError
+
+Precision = Literal["auto", "bf16", "16", "32"]
 
 # Keys of a network in the configuration that are no options of its architecture.
 NO_OPTIONS = {"arch", "weights", "train", "intensity", "files", "members"}

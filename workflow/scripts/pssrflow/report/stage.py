@@ -6,7 +6,7 @@ from pathlib import Path
 import jinja2
 import yaml
 
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Seen
 from pssrflow.report.imitation import calibration_summary, twins_of
 from pssrflow.report.pictures import _histogram, picture
