@@ -32,9 +32,7 @@ class Settings(Keys):
         ge=-255,
         le=254,
     )
-    planes: int = key(
-        3, "Planes of each row that are used, evenly spaced.", ge=1, le=1000
-    )
+    planes: int = key(3, "Planes of each row that are used, evenly spaced.", ge=1, le=1000)
     space: dict[str, Range] = key(
         {},
         "What `search` varies: keys of crappify with their lowest and highest value, such as "

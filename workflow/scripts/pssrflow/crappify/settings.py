@@ -37,12 +37,10 @@ class Settings(Keys):
         min_length=1,
     )
     before: tuple[AnyStep, ...] = key((), "Steps on HR pixels, before the downsampling; as noise.")
-    downsample: Annotated[str, OneOf(_kernels)] = (
-        key(
-            "bilinear",
-            "Kernel that makes an LR pixel of HR pixels: the first three average as Pillow does; probe "
-            "samples with the microscope's spot at the larger step; linear and nearest pick one place.",
-        )
+    downsample: Annotated[str, OneOf(_kernels)] = key(
+        "bilinear",
+        "Kernel that makes an LR pixel of HR pixels: the first three average as Pillow does; probe "
+        "samples with the microscope's spot at the larger step; linear and nearest pick one place.",
     )
     width: float | None = key(
         None,

@@ -39,9 +39,7 @@ class Settings(Keys):
                     f"Accepted: {chunk}, {2 * chunk}, {3 * chunk} ...",
                 )
             if chunk % 2 and axis != "z":
-                yield Fault(
-                    "chunk", f"found {chunk} pixels along {axis}. Accepted: an even number"
-                )
+                yield Fault("chunk", f"found {chunk} pixels along {axis}. Accepted: an even number")
         low, high = self.percentiles
         if low >= high:
             yield Fault(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
 from pssrflow.models.model import start
 from pssrflow.models.package import adopt_package
@@ -43,7 +44,7 @@ def expected_volume(row, chunk, shard, scale) -> Volume:
 
 
 def _header(row):
-    with open_acquisition(row["path"], **row["overrides"]) as acquisition:
+    with open_acquisition(row["path"], Overrides(**row["overrides"])) as acquisition:
         return acquisition.shape, str(np.dtype(acquisition.dtype)), acquisition.pixel_size
 
 

@@ -100,9 +100,7 @@ class Loss:
     def __init__(self, terms: str | dict[str, float]):
         self.terms = {terms: 1.0} if isinstance(terms, str) else dict(terms)
 
-    def __call__(
-        self, predicted: Tensor, truth: Tensor, weight: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
         return sum(w * globals()[name](predicted, truth, weight) for name, w in self.terms.items())
 
     def note(self, size: int) -> str | None:
