@@ -9,10 +9,11 @@ from pssrflow.calibrate.search import placed, search
 from pssrflow.calibrate.stage import calibrate
 from pssrflow.calibrate.twins import compare
 from pssrflow.config.check import check_config
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.keys import load_schema, with_defaults
 from pssrflow.pairs.grey import Matched, move
@@ -129,7 +130,7 @@ def test_a_search_finds_the_planted_noise(tissue):
     hr = tissue((512, 512)).astype(np.float32) * 0.6 + 40
     key = NoiseKey(7, "real", 0, 0, 0, 0)
     mean = crappify_plane(hr, Crappifier(Downsampling(4)), key, 0, 255)
-    real = crappify_plane(hr, Crappifier(Downsampling(4), (Gaussian(13),)), key, 0, 255)
+    real = crappify_plane(hr, Crappifier(Downsampling(4), (Gaussian(intensity=13),)), key, 0, 255)
     settings = {
         "scale": 4,
         "downsample": "bilinear",

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import torch
 from pssrflow.config.check import check_config
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane, crappify_region
+from pssrflow.config.schema import load_schema
+from pssrflow.crappify.chain import Crappifier, Plane, crappify_plane, crappify_region
 from pssrflow.crappify.custom import Custom
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.learned import NoiseModel, save
 from pssrflow.crappify.network import Network
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
-from pssrflow.keys import load_schema
 from pssrflow.models.weights import save_weights
 from pssrflow.networks.registry import build
 
@@ -62,7 +63,11 @@ not_a_class = 3
 def own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own_crap.py").write_text(OWN)
-    return lambda name, **options: Custom(f"own_crap.py:{name}", options)
+    return lambda name, **options: Custom(path=f"own_crap.py:{name}", options=options)
+
+
+def of(plane):
+    return Plane(lambda r, c: plane[r, c], plane.shape, 0, 255)
 
 
 def chain(*steps):
@@ -74,15 +79,13 @@ def test_an_own_class_gives_the_same_bytes_however_the_plane_is_cut(own, tissue)
     crappifier = chain(own("Streaks", strength=9.0), own("Streaks"))
     whole = crappify_plane(plane, crappifier, KEY, 0, 255)
     for rows, cols in ((range(3, 9), range(250, 260)), (range(200, 540), range(11, 449))):
-        box = crappify_region(
-            lambda r, c: plane[r, c], plane.shape, crappifier, KEY, 0, 255, rows, cols
-        )
+        box = crappify_region(of(plane), crappifier, KEY, rows, cols)
         np.testing.assert_array_equal(box, whole[rows.start : rows.stop, cols.start : cols.stop])
 
 
 def test_an_own_class_is_found_by_module_too_and_travels_to_other_processes(own, tissue):
     plane = tissue((64, 64))
-    step = Custom("own_crap:Streaks", {"strength": 2.0})
+    step = Custom(path="own_crap:Streaks", options={"strength": 2.0})
     expected = crappify_plane(plane, chain(own("Streaks", strength=2.0)), KEY, 0, 255)
     for copied in (step, pickle.loads(pickle.dumps(step))):
         np.testing.assert_array_equal(crappify_plane(plane, chain(copied), KEY, 0, 255), expected)
@@ -137,7 +140,7 @@ def test_a_learned_network_draws_around_its_mean(tmp_path):
     network.layers[-1].bias.data = torch.tensor([0.1, np.log(0.05)])
     save(tmp_path / "w.safetensors", network, {"options": {}})
     plane = np.full((512, 512), 100, np.float32)
-    step = Network(str(tmp_path / "w.safetensors"))
+    step = Network(weights=str(tmp_path / "w.safetensors"))
     lr = crappify_plane(plane, Crappifier(Downsampling(1, "nearest"), (step,)), KEY, 0, 255)
     assert lr.mean() == pytest.approx(100 + 25.5, abs=0.1)
     assert lr.std() == pytest.approx(0.05 * 255, rel=0.02)
@@ -150,19 +153,10 @@ def test_a_network_gives_the_same_bytes_however_the_plane_is_cut(tmp_path, tissu
     facts = {"arch": "unet", "scale": 1, "options": {"widths": [8, 8], "blocks": 1}}
     save_weights(tmp_path / "w.safetensors", network, facts)
     plane = tissue((700, 600))
-    crappifier = chain(Network(str(tmp_path / "w.safetensors")))
+    crappifier = chain(Network(weights=str(tmp_path / "w.safetensors")))
     whole = crappify_plane(plane, crappifier, KEY, 0, 255)
     assert np.abs(whole.astype(int) - crappify_plane(plane, chain(), KEY, 0, 255)).max() > 2
-    box = crappify_region(
-        lambda r, c: plane[r, c],
-        plane.shape,
-        crappifier,
-        KEY,
-        0,
-        255,
-        range(190, 301),
-        range(7, 280),
-    )
+    box = crappify_region(of(plane), crappifier, KEY, range(190, 301), range(7, 280))
     np.testing.assert_array_equal(box, whole[190:301, 7:280])
 
 
@@ -171,7 +165,11 @@ def test_weights_of_another_scale_are_refused(tmp_path):
     save_weights(tmp_path / "w.safetensors", build("bicubic", 4), facts)
     with pytest.raises(InputError, match=r"weights of scale 4\. Accepted: weights of scale 1"):
         crappify_plane(
-            np.zeros((9, 9), np.uint8), chain(Network(str(tmp_path / "w.safetensors"))), KEY, 0, 255
+            np.zeros((9, 9), np.uint8),
+            chain(Network(weights=str(tmp_path / "w.safetensors"))),
+            KEY,
+            0,
+            255,
         )
 
 
@@ -179,5 +177,5 @@ def test_a_file_that_is_no_weights_is_refused(tmp_path):
     (tmp_path / "w.pt").write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(InputError, match="cannot be read as weights"):
         crappify_plane(
-            np.zeros((9, 9), np.uint8), chain(Network(str(tmp_path / "w.pt"))), KEY, 0, 255
+            np.zeros((9, 9), np.uint8), chain(Network(weights=str(tmp_path / "w.pt"))), KEY, 0, 255
         )

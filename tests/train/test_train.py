@@ -25,7 +25,7 @@ from pssrflow.train.settings import Recipe
 from pssrflow.train.stage import train
 from tensorboardX.proto.event_pb2 import Event
 
-POISSON = Crappifier(Downsampling(4), (Poisson(1),))
+POISSON = Crappifier(Downsampling(4), (Poisson(intensity=1),))
 MODEL = {"arch": "unet", "widths": [8, 16], "blocks": 1}
 RECIPE = {
     "max_time": None,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pssrflow.errors import InputError
 from pssrflow.config.schema import explain, with_defaults
+from pssrflow.errors import InputError
 from pssrflow.models.facts import saved_facts
 from pssrflow.networks.options import NO_OPTIONS, check_options
 from pssrflow.run.remote import check_protocol, is_remote

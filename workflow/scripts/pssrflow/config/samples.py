@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pssrflow.errors import InputError
 from pssrflow.config.schema import explain, listed
+from pssrflow.errors import InputError
 from pssrflow.run.files import input_paths
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 

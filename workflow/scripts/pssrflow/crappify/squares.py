@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pssrflow.volumes.blocks import spans
 from pssrflow.crappify.steps import GREY, Step
 from pssrflow.seeded import generator
+from pssrflow.volumes.blocks import spans
 
 # Random numbers are drawn for fixed squares of this many pixels, each with a generator of its own.
 # A Poisson draw takes an unknown number of random words, so a square is always drawn whole.
