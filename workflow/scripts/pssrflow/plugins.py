@@ -11,10 +11,12 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from pssrflow.errors import InputError
@@ -45,8 +47,7 @@ def _tree(module: str) -> ast.Module:
 @functools.cache
 def choices(module: str) -> tuple[str, ...]:
     """Public functions of a module, in order: what a configuration may name of it."""
-    functions = (node.name for node in _tree(module).body if isinstance(node, ast.FunctionDef))
-    return tuple(name for name in functions if not name.startswith("_"))
+    return tuple(re.findall(r"^def ([a-zA-Z]\w*)\(", module_file(module).read_text(), re.MULTILINE))
 
 
 @functools.cache
@@ -54,12 +55,6 @@ def keys_of(module: str, mapping: str) -> tuple[str, ...]:
     """Keys of a mapping that a module writes out under that name."""
     written = next(node for node in _tree(module).body if mapping in _bound(node))
     return tuple(ast.literal_eval(key) for key in written.value.keys)
-
-
-@functools.cache
-def defines(module: str, name: str) -> bool:
-    """Whether a module has a statement that binds `name`."""
-    return any(name in _bound(node) for node in _tree(module).body)
 
 
 @functools.cache
@@ -71,11 +66,24 @@ def declared(module: str, name: str) -> Any:
     loaded = sys.modules.get(module)
     if loaded is not None and hasattr(loaded, name):
         return getattr(loaded, name)
-    body, wanted = _tree(module).body, _needed(_tree(module).body, name)
-    part = ast.Module([node for node in body if node in wanted], type_ignores=[])
-    alone = ModuleType(module)
-    exec(compile(part, str(module_file(module)), "exec"), vars(alone))
+    loader = _Part(module, name)
+    alone = importlib.util.module_from_spec(importlib.util.spec_from_loader(module, loader))
+    loader.exec_module(alone)
     return getattr(alone, name)
+
+
+class _Part(SourceFileLoader):
+    """Loads of a module of ours what one of its names needs."""
+
+    def __init__(self, module: str, name: str):
+        super().__init__(module, str(module_file(module)))
+        self.wanted = name
+
+    def get_code(self, module: str) -> CodeType:
+        body = _tree(module).body
+        needed = _needed(body, self.wanted)
+        part = ast.Module([node for node in body if node in needed], type_ignores=[])
+        return compile(part, self.path, "exec")
 
 
 def _needed(body: list[ast.stmt], name: str) -> set[ast.stmt]:

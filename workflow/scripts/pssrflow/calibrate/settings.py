@@ -21,14 +21,14 @@ class Settings(Keys):
     )
     samples: tuple[str, ...] | None = key(
         None,
-        "Rows to fit on; null takes train rows with an lr_path, or else train and predict rows, one "
-        "by one, for their noise alone.",
+        "Rows to fit on; null takes train rows with an lr_path, or else train and predict rows, "
+        "one by one, for their noise alone.",
         min_length=1,
     )
     dark: float = key(
         0,
-        "Grey level (of 255) of the HR detector without signal, as from a blanked beam; no image of "
-        "a specimen shows it.",
+        "Grey level (of 255) of the HR detector without signal, as from a blanked beam; no image "
+        "of a specimen shows it.",
         ge=-255,
         le=254,
     )

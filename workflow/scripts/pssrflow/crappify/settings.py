@@ -110,6 +110,13 @@ def settings_of(
     return used
 
 
+def steps_named(crappify: Mapping[str, Any]) -> list[str]:
+    """Names of the steps that run, after a preset or the fit of another run."""
+    known = {**crappify, "fit": None if crappify["fit"] == "calibration" else crappify["fit"]}
+    used = settings_of(known, None, require_fit=False)
+    return [step["name"] for step in (*used["before"], *used["noise"])]
+
+
 def _preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
         raise InputError("crappify.preset", f"{name!r}", listed(PRESETS, name))

@@ -19,7 +19,8 @@ class Settings(Keys):
     )
     percentiles: tuple[Annotated[float, Field(ge=0, le=100)], ...] = key(
         (1, 99),
-        "Low and high percentile of every channel: its display window, and 0 and 1 for the network.",
+        "Low and high percentile of every channel: its display window, and 0 and 1 for the "
+        "network.",
         min_length=2,
         max_length=2,
     )

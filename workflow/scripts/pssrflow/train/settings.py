@@ -33,9 +33,8 @@ def seconds(given: Any) -> Any:
 
 
 Duration = Annotated[
-    float | None,
+    Annotated[float, Field(gt=0)] | None,
     BeforeValidator(seconds),
-    Field(gt=0),
     WithJsonSchema({"type": ["string", "number", "null"], "pattern": f"^{DURATION}$"}),
 ]
 LossName = Annotated[str, OneOf(lambda: choices("pssrflow.train.losses"))]
@@ -47,9 +46,9 @@ class Settings(Keys):
 
     max_time: Duration = key(
         "10m",
-        "Longest training: seconds, or a text such as 90s, 10m, 2h; null for no limit. It ends with "
-        "the time, the epochs or the steps, whichever is first. Real data deserve more than ten "
-        "minutes; stopping by steps (max_time: null) is repeatable to the bit.",
+        "Longest training: seconds, or a text such as 90s, 10m, 2h; null for no limit. It ends "
+        "with the time, the epochs or the steps, whichever is first. Real data deserve more than "
+        "ten minutes; stopping by steps (max_time: null) is repeatable to the bit.",
     )
     epochs: int = key(100, "Passes over the training pixels.", ge=1)
     max_steps: int | None = key(
@@ -63,7 +62,8 @@ class Settings(Keys):
     patch: int = key(48, "LR pixels of a patch along y and x.", ge=8, le=512)
     accumulate: int = key(
         1,
-        "Batches whose gradients are summed before a step; more pixels per step in the same memory.",
+        "Batches whose gradients are summed before a step; more pixels per step in the same "
+        "memory.",
         ge=1,
     )
     loss: LossName | dict[LossName, Weight] = key(
@@ -83,8 +83,9 @@ class Settings(Keys):
     warmup: int = key(50, "Steps until the learning rate is reached.", ge=0)
     schedule: Annotated[str, OneOf(lambda: choices("pssrflow.train.schedules"))] = key(
         "cosine",
-        "How the learning rate falls, to a hundredth at most: cosine over the training, exponential "
-        "by gamma every epoch, plateau by gamma when validation stands still, constant.",
+        "How the learning rate falls, to a hundredth at most: cosine over the training, "
+        "exponential by gamma every epoch, plateau by gamma when validation stands still, "
+        "constant.",
     )
     gamma: float = key(0.8, "Factor of the schedules exponential and plateau.", gt=0, le=1)
     patience: int = key(
@@ -107,8 +108,8 @@ class Settings(Keys):
     )
     checkpoint_every: Duration = key(
         "5m",
-        "Longest time between checkpoints, besides those at validations: seconds, or a text such as "
-        "5m; null for none.",
+        "Longest time between checkpoints, besides those at validations: seconds, or a text such "
+        "as 5m; null for none.",
     )
     validation: float = key(
         0.1,
@@ -121,8 +122,8 @@ class Settings(Keys):
     )
     compile: bool = key(
         False,
-        "Compile the network with torch.compile; needs a C++ compiler, and minutes before the first "
-        "step.",
+        "Compile the network with torch.compile; needs a C++ compiler, and minutes before the "
+        "first step.",
     )
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = key(
         "auto", "Kind of device; auto takes a GPU where there is one."

@@ -31,7 +31,7 @@ from pssrflow.ingest.readers.acquisition import (
     faults,
     present,
 )
-from pssrflow.plugins import declared, defines, load
+from pssrflow.plugins import choices, declared, load
 
 FOLDER = Path(__file__).parent
 
@@ -85,7 +85,7 @@ def _expanded(path):
 def formats() -> tuple[str, ...]:
     """Modules that read a format, in the order in which they are asked."""
     modules = [f"{__package__}.{file.stem}" for file in sorted(FOLDER.glob("*.py"))]
-    found = [module for module in modules if defines(module, "recognises")]
+    found = [module for module in modules if "recognises" in choices(module)]
     return tuple(sorted(found, key=lambda module: declared(module, "RANK")))
 
 
@@ -118,7 +118,7 @@ def _formats_below(path) -> Iterator[str]:
     if first is None:
         return
     yield first
-    if defines(first, "parts"):
+    if "parts" in choices(first):
         parts = declared(first, "parts")(path)
         # Files of one extension are of one format.
         by_suffix = {part.suffix.lower(): part for part in parts}
