@@ -13,6 +13,8 @@ from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
 
+# Of the crappifier.json that a calibration writes.
+FIT_FORMAT = 1
 # What a preset and a fit replace, and what it is where they do not name it.
 REPLACED = {"before": (), "downsample": "bilinear", "width": None, "scan": None, "noise": ()}
 
@@ -154,6 +156,9 @@ def _fitted(path: Path | str) -> dict[str, Any]:
         raise InputError(path, f"cannot be read ({error})", accepted) from error
     if not isinstance(content, dict) or not isinstance(content.get("crappifier"), dict):
         raise InputError(path, "holds no fitted crappifier", accepted)
+    # Calibrations that noted no format are of the first.
+    if content.get("format", FIT_FORMAT) != FIT_FORMAT:
+        raise InputError(path, f"format {content['format']!r}", f"format {FIT_FORMAT}: {accepted}")
     return content
 
 
