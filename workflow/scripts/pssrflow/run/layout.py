@@ -68,13 +68,21 @@ class Layout:
 
     # -- of a sample ------------------------------------------------------------------------------
 
+    def image_store(self, image: str) -> str:
+        """Store of an image, "sample/kind"; the kind is "hr", "lr", "lr.1", "weight" or "mask"."""
+        return f"{self.stores}/{image}.ome.zarr"
+
+    def image_done(self, image: str) -> str:
+        """Says that such a store is finished."""
+        return f"{self.results}/{image}.done.json"
+
     def store(self, kind: str, sample: str = SAMPLE) -> str:
-        """Store of an image of a sample: "hr", "lr", "lr.1", "weight", "mask"."""
-        return f"{self.stores}/{sample}/{kind}.ome.zarr"
+        """Store of an image of a sample."""
+        return self.image_store(f"{sample}/{kind}")
 
     def done(self, kind: str, sample: str = SAMPLE) -> str:
         """Says that such a store is finished."""
-        return f"{self.results}/{sample}/{kind}.done.json"
+        return self.image_done(f"{sample}/{kind}")
 
     def registration(self, sample: str = SAMPLE) -> str:
         """How the acquired LR image of a sample lies beside the HR image."""
@@ -143,6 +151,11 @@ class Layout:
     def page(self) -> str:
         """The report."""
         return f"{self.results}/report.html"
+
+    @property
+    def figures(self) -> str:
+        """Every figure on the page, as data."""
+        return f"{self.results}/report.json"
 
     @property
     def provenance(self) -> str:
