@@ -12,7 +12,7 @@ LOCK := envs/requirements.txt
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
-	@$(BIN)/python workflow/scripts/headline.py results
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.report.verdict results
 
 test: env lint
 	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal
