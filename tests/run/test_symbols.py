@@ -55,7 +55,10 @@ OTHER = [
         "def f(x):\n    a = 1\n    log.info(a)\n    return a",
         "def f(x):\n    a = 2\n    log.info(a)\n    return a",
     ),
-    ("def f(x):\n    a = 1\n    a += x\n    return a", "def f(x):\n    a = 2\n    a += x\n    return a"),
+    (
+        "def f(x):\n    a = 1\n    a += x\n    return a",
+        "def f(x):\n    a = 2\n    a += x\n    return a",
+    ),
     ("class f:\n    a: int = 1", "class f:\n    a: float = 1"),
     ("f = {'a': 1}", "f = {'a': 2}"),
 ]
