@@ -6,8 +6,7 @@ import signal
 import subprocess
 
 import pytest
-
-from workflow import TINY, command, contents, environment, planned, prepare, run
+from runs import TINY, command, contents, environment, planned, prepare, run
 
 pytestmark = pytest.mark.slow
 KILLS = 10
