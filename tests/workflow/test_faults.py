@@ -13,12 +13,9 @@ KILLS = 10
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(finished):
     """Content hashes of a run that nobody disturbed."""
-    folder = tmp_path_factory.mktemp("calm")
-    prepare(folder)
-    run(folder)
-    return contents(folder)
+    return contents(finished)
 
 
 def killed_after(folder, seconds, whole_group):

@@ -13,7 +13,7 @@ import tifffile
 import torch
 import yaml
 import zarr
-from pssrflow.models.facts import saved_facts
+from pssrflow.models.facts import Facts
 from pssrflow.networks.registry import build
 from runs import ROOT, SHEET, TINY, contents, planned, prepare, run
 
@@ -29,13 +29,13 @@ def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
     assert planned(mine, "train") == {"ingest_acquisition", "train_model", "train"}
     run(mine, "train")
     assert contents(mine)["results/models/tiny/train.done.json"] != before
-    facts = saved_facts(mine / "results/models/tiny/best.safetensors")
-    assert "results/train/weight.done.json" in facts["trained_on"]
+    facts = Facts.read(mine / "results/models/tiny/best.safetensors")
+    assert "results/train/weight.done.json" in facts.trained_on
 
 
 def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
     options = {"hidden": [4, 8], "depth": 1}
-    torch.save(build("resunet", 4, **options).state_dict(), tmp_path / "old.pth")
+    torch.save(build("resunet", 4, options).state_dict(), tmp_path / "old.pth")
     models = {
         "tuned": {"weights": str(finished / "results/models/tiny/best.safetensors")},
         "pssr2": {"arch": "resunet", "weights": "old.pth", "intensity": "range", **options},
