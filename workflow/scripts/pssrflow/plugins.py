@@ -1,15 +1,126 @@
-"""A class of the user's own, named in the configuration: a step of the crappifier, or a network."""
+"""What the configuration chooses by name: a class of ours, or one of the user's own.
 
+What is loaded by name is no import statement, so that the code hash of a rule follows it only
+where the configuration names it.
+"""
+
+import ast
+import builtins
+import functools
+import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
+from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
 
 from pssrflow.errors import InputError
 
+PACKAGE = Path(__file__).resolve().parent
+ACCEPTED = "package.module:Class or file.py:Class"
 
-def source_file(path):
+
+def load(name: str) -> Any:
+    """What a module of this package calls so, of ``package.module:Name``."""
+    module, _, inside = name.partition(":")
+    return getattr(importlib.import_module(module), inside)
+
+
+# -- names that a module defines, without importing it ---------------------------------------------
+
+
+def module_file(module: str) -> Path:
+    """File of a module of this package, such as ``pssrflow.networks.unet``."""
+    return PACKAGE.joinpath(*module.split(".")[1:]).with_suffix(".py")
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(module_file(module).read_text())
+
+
+@functools.cache
+def choices(module: str) -> tuple[str, ...]:
+    """Public functions of a module, in order: what a configuration may name of it."""
+    return tuple(re.findall(r"^def ([a-zA-Z]\w*)\(", module_file(module).read_text(), re.MULTILINE))
+
+
+@functools.cache
+def keys_of(module: str, mapping: str) -> tuple[str, ...]:
+    """Keys of a mapping that a module writes out under that name."""
+    written = next(node for node in _tree(module).body if mapping in _bound(node))
+    return tuple(ast.literal_eval(key) for key in written.value.keys)
+
+
+@functools.cache
+def declared(module: str, name: str) -> Any:
+    """What a module calls `name`, by running only the statements that it needs.
+
+    Options of a network are read so: the class is made, and torch is not imported.
+    """
+    loaded = sys.modules.get(module)
+    if loaded is not None and hasattr(loaded, name):
+        return getattr(loaded, name)
+    loader = _Part(module, name)
+    alone = importlib.util.module_from_spec(importlib.util.spec_from_loader(module, loader))
+    loader.exec_module(alone)
+    return getattr(alone, name)
+
+
+class _Part(SourceFileLoader):
+    """Loads of a module of ours what one of its names needs."""
+
+    def __init__(self, module: str, name: str):
+        super().__init__(module, str(module_file(module)))
+        self.wanted = name
+
+    def get_code(self, module: str) -> CodeType:
+        body = _tree(module).body
+        needed = _needed(body, self.wanted)
+        part = ast.Module([node for node in body if node in needed], type_ignores=[])
+        return compile(part, self.path, "exec")
+
+
+def _needed(body: list[ast.stmt], name: str) -> set[ast.stmt]:
+    """Statements that bind `name` and, however deeply, the names that those use."""
+    binds = {bound: node for node in body for bound in _bound(node)}
+    found: set[ast.stmt] = set()
+    waiting = [binds[name]]
+    while waiting:
+        node = waiting.pop()
+        if node not in found:
+            found.add(node)
+            waiting += [binds[used] for used in _used(node) if used in binds]
+    return found
+
+
+def _bound(node: ast.stmt) -> list[str]:
+    """Names that a statement at the top of a module binds."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return [node.name]
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
+    targets = getattr(node, "targets", [getattr(node, "target", None)])
+    return [n.id for target in targets if target for n in ast.walk(target) if _is_name(n)]
+
+
+def _used(node: ast.stmt) -> Iterator[str]:
+    return (n.id for n in ast.walk(node) if _is_name(n) and not hasattr(builtins, n.id))
+
+
+def _is_name(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name)
+
+
+# -- a class of the user's own ---------------------------------------------------------------------
+
+
+def source_file(path: str) -> Path:
     """File of a user's class, to notice when it changes.
 
     Raises
@@ -18,12 +129,11 @@ def source_file(path):
         There is no such file or module.
     """
     module, colon, name = path.rpartition(":")
-    accepted = "package.module:Class or file.py:Class"
     if not (colon and module and name):
-        raise InputError("path of a custom class", f"{path!r}", accepted)
+        raise InputError("path of a custom class", f"{path!r}", ACCEPTED)
     if module.endswith(".py"):
         if not Path(module).is_file():
-            raise InputError(path, f"no file {module}", accepted)
+            raise InputError(path, f"no file {module}", ACCEPTED)
         return Path(module)
     _seen_from_here()
     try:
@@ -31,16 +141,16 @@ def source_file(path):
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise InputError(path, f"no module {module!r}", accepted)
+        raise InputError(path, f"no module {module!r}", ACCEPTED)
     return Path(spec.origin)
 
 
-def _seen_from_here():
+def _seen_from_here() -> None:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
 
 
-def load_class(path):
+def load_class(path: str) -> type:
     """A user's class, of ``package.module:Class`` or ``file.py:Class``.
 
     Raises
@@ -50,15 +160,19 @@ def load_class(path):
     """
     file, name = source_file(path), path.rpartition(":")[2]
     try:
-        if path.rpartition(":")[0].endswith(".py"):
-            spec = importlib.util.spec_from_file_location(f"_own_{file.stem}", file)
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-        else:
-            module = importlib.import_module(path.rpartition(":")[0])
+        module = _imported(path.rpartition(":")[0], file)
     except Exception as error:
         raise InputError(path, f"cannot be imported ({error})", "a module that imports") from error
     made = getattr(module, name, None)
     if not inspect.isclass(made):
         raise InputError(path, f"no class {name} in {file}", "a class of that module")
+    return made
+
+
+def _imported(module: str, file: Path) -> ModuleType:
+    if not module.endswith(".py"):
+        return importlib.import_module(module)
+    spec = importlib.util.spec_from_file_location(f"_own_{file.stem}", file)
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
     return made

@@ -6,7 +6,7 @@ from pathlib import Path
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import step_symbol
 from pssrflow.crappify.settings import steps_named
-from pssrflow.networks.registry import network_symbols
+from pssrflow.models.model import network_symbols
 from pssrflow.run.rerun import code_hash
 
 SCRIPTS = Path(__file__).resolve().parents[2]

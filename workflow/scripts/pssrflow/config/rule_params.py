@@ -252,22 +252,22 @@ class Rules:
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
         if model.arch == "custom":
-            files.append(str(source_file(model.options["path"])))
+            files.append(str(source_file(model.options.path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
     def members(self, wildcards) -> dict[str, str]:
         """Weights of the members of an ensemble, by the name that the configuration gives them."""
-        named = self.models[wildcards.model].options["members"]
+        named = self.models[wildcards.model].options.members
         return {m: self.layout.weights(m) if m in self.models else m for m in named}
 
     def members_done(self, wildcards) -> list[str]:
         """Done files of the members that are models of this run."""
-        named = self.models[wildcards.model].options["members"]
+        named = self.models[wildcards.model].options.members
         return [self.layout.trained(m) for m in named if m in self.models]
 
     def package(self, wildcards) -> str:
         """Path of the package that a model comes in."""
-        return self.models[wildcards.model].options["package"]
+        return self.models[wildcards.model].options.package
 
     # -- export -----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ depends on the pixels and on a `NoiseKey`, never on how the plane was cut.
 
 import functools
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,28 +15,13 @@ from pssrflow.crappify.downsample import downsample_region
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.registry import make_step
 from pssrflow.crappify.scanner import Scan
-from pssrflow.crappify.squares import Squares
+from pssrflow.crappify.squares import NoiseKey, Squares
 from pssrflow.crappify.steps import GREY, Step
 from pssrflow.errors import InputError
-from pssrflow.seeded import generator
 from pssrflow.volumes.intensity import to_dtype
-from pssrflow.volumes.volume import lr_shape
 
-
-@dataclass(frozen=True)
-class NoiseKey:
-    """What a random number depends on: the same key gives the same bytes."""
-
-    seed: int
-    sample: str
-    realisation: int | str
-    t: int
-    c: int
-    z: int
-
-    def generator(self, *place):
-        """Counter-based generator for one step and one square of this plane."""
-        return generator(self.seed, self.sample, self.realisation, self.t, self.c, self.z, *place)
+# Reads HR rows and columns.
+Read = Callable[[slice, slice], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -62,30 +48,46 @@ class Crappifier:
     clip: bool = True
 
     @classmethod
-    def from_config(cls, scale, downsample, noise, width=None, before=(), scan=None, clip=True):
+    def from_config(
+        cls,
+        scale: int,
+        downsample: str,
+        noise: Sequence[dict],
+        width: float | None = None,
+        before: Sequence[dict] = (),
+        scan: dict | None = None,
+        clip: bool = True,
+    ) -> "Crappifier":
         """From the keys of the section `crappify` of the configuration."""
         return cls(
             Downsampling(scale, downsample, width),
             tuple(map(make_step, noise)),
             tuple(map(make_step, before)),
-            Scan(**(scan or {})),
+            Scan.parse(scan or {}, "scan"),
             clip,
         )
 
     @property
-    def scale(self):
+    def scale(self) -> int:
         """HR pixels per LR pixel, along y and x."""
         return self.downsampling.scale
 
     @property
-    def reach(self):
+    def reach(self) -> int:
         """LR pixels around a region whose HR pixels are needed to make it."""
         near = math.ceil(self.downsampling.reach / self.scale + self.scan.furthest)
         halo = sum(max(map(max, step.halo)) for step in self.noise)
         return near + halo + math.ceil(sum(max(map(max, s.halo)) for s in self.before) / self.scale)
 
 
-def crappify_plane(hr, crappifier, key, black, white):
+def lr_shape(hr_shape: tuple[int, ...], scale: int) -> tuple[int, ...]:
+    """TCZYX shape of the LR volume: the last LR row and column may be covered in part."""
+    return (*hr_shape[:3], *(math.ceil(n / scale) for n in hr_shape[3:]))
+
+
+def crappify_plane(
+    hr: np.ndarray, crappifier: Crappifier, key: NoiseKey, black: float, white: float
+) -> np.ndarray:
     """Crappify one HR plane held in memory.
 
     Parameters
@@ -106,7 +108,16 @@ def crappify_plane(hr, crappifier, key, black, white):
     )
 
 
-def crappify_region(read, hr_shape, crappifier, key, black, white, rows, cols):
+def crappify_region(
+    read: Read,
+    hr_shape: tuple[int, int],
+    crappifier: Crappifier,
+    key: NoiseKey,
+    black: float,
+    white: float,
+    rows: range,
+    cols: range,
+) -> np.ndarray:
     """Crappify a rectangle of one plane, reading only the HR pixels that it depends on.
 
     Parameters
@@ -130,7 +141,16 @@ def crappify_region(read, hr_shape, crappifier, key, black, white, rows, cols):
     return _crappify(read, hr_shape, crappifier, key, (black, white), (rows, cols), None)
 
 
-def crappify_patch(read, hr_shape, crappifier, key, black, white, rows, cols):
+def crappify_patch(
+    read: Read,
+    hr_shape: tuple[int, int],
+    crappifier: Crappifier,
+    key: NoiseKey,
+    black: float,
+    white: float,
+    rows: range,
+    cols: range,
+) -> np.ndarray:
     """Crappify a small rectangle with noise of its own, for one training patch.
 
     As `crappify_region`, but the noise squares are counted from the corner of the patch: noise

@@ -1,15 +1,15 @@
-"""A user's own crappifier as a step: a Python class, or a network whose weights are given."""
+"""A user's own crappifier as a step: a Python class."""
 
 import functools
 import json
 import os
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pssrflow.crappify.steps import Step, around
+from pssrflow.crappify.steps import Halo, Inner, Step, around
 from pssrflow.errors import InputError
+from pssrflow.keys import JsonObject, key
 from pssrflow.plugins import load_class
 
 CONTRACT = (
@@ -18,38 +18,29 @@ CONTRACT = (
 )
 
 
-@dataclass(frozen=True)
 class Custom(Step):
     """A user's own class.
 
     Its objects are called with grey levels and a random generator, as `CONTRACT` says, always on
     the same squares of a plane; an attribute `halo` says how many pixels around each it looks at.
-
-    Attributes
-    ----------
-    path : str
-        ``package.module:Class``, importable or below the working directory, or ``file.py:Class``.
-    options : dict
-        Keyword arguments of the class.
     """
 
-    path: str
-    options: dict | None = None
-
-    name: ClassVar = "custom"
-
-    @functools.cached_property
-    def _made(self):
-        return _instance(self.path, json.dumps(self.options or {}), os.getcwd())
+    name: ClassVar[str] = "custom"
+    path: str = key(..., "A Python class, as package.module:Class or file.py:Class.", min_length=3)
+    options: JsonObject = key({}, "Keyword arguments of the class.")
 
     @property
-    def halo(self):
+    def _made(self) -> Any:
+        return _instance(self.path, json.dumps(self.options), os.getcwd())
+
+    @property
+    def halo(self) -> Halo:
         found = getattr(self._made, "halo", 0)
         if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= 1024:
             raise InputError(self.path, f"halo is {found!r}", "a whole number from 0 to 1024")
         return around(found)
 
-    def apply(self, window, inner, rng):
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
         try:
             # A copy: what the class does to its input is its own affair.
             found = np.asarray(self._made(window.copy(), rng))
@@ -61,16 +52,8 @@ class Custom(Step):
             ) from error
         return checked(self.path, found, window.shape, CONTRACT)[inner]
 
-    def __getstate__(self):
-        # What the class holds may not travel to another process; it is made again there.
-        return {"path": self.path, "options": self.options}
 
-    def __setstate__(self, state):
-        for key, value in state.items():
-            object.__setattr__(self, key, value)
-
-
-def checked(where, found, shape, accepted):
+def checked(where: str, found: np.ndarray, shape: tuple[int, ...], accepted: str) -> np.ndarray:
     """Grey levels that a foreign crappifier returned, or what is wrong with them."""
     if found.shape != shape:
         raise InputError(where, f"returned shape {found.shape} for {shape}", accepted)
@@ -82,7 +65,7 @@ def checked(where, found, shape, accepted):
 
 
 @functools.lru_cache(maxsize=16)
-def _instance(path, options, _folder):
+def _instance(path: str, options: str, _folder: str) -> Any:
     made = load_class(path)
     try:
         made = made(**json.loads(options))

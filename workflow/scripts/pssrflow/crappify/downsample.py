@@ -1,16 +1,25 @@
 """LR pixels without noise: a kernel, filtered or sampled over a rectangle of a plane."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from pssrflow.compiled import compiled
+from pssrflow.crappify.kernels import Downsampling
 
 # Share of a kernel that must lie inside the plane to be normalised.
 MOSTLY = np.float32(0.4)
 
 
-def downsample_region(read, hr_shape, downsampling, rows, cols, displaced=None):
+def downsample_region(
+    read: Callable[[slice, slice], np.ndarray],
+    hr_shape: tuple[int, int],
+    downsampling: Downsampling,
+    rows: range,
+    cols: range,
+    displaced: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.dtype]:
     """LR rectangle without noise.
 
     Parameters

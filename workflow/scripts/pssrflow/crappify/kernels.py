@@ -1,4 +1,4 @@
-"""From HR to LR pixels: what one step of a coarser scan sees of a finer one."""
+"""What one step of a coarser scan sees of a finer one."""
 
 import functools
 import math
@@ -86,14 +86,14 @@ class Downsampling:
     kernel: str = "bilinear"
     width: float | None = None
 
-    def weights(self, places):
+    def weights(self, places: np.ndarray) -> np.ndarray:
         """Kernel at distances (HR pixels, any shape) from the centre of an LR pixel."""
         function, half, _, usual = KERNELS[self.kernel]
         width = usual if self.width is None else self.width
         return function(np.asarray(places, float), half(width, self.scale))
 
     @property
-    def reach(self):
+    def reach(self) -> float:
         """HR pixels on either side of its centre that an LR pixel sees."""
         if KERNELS[self.kernel] is None:
             return self.scale / 2
@@ -101,7 +101,7 @@ class Downsampling:
         return reach(half(usual if self.width is None else self.width, self.scale))
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 -- frozen, and few in a process
-    def taps(self, displacement=0.0):
+    def taps(self, displacement: float = 0.0) -> tuple[int, np.ndarray]:
         """Filter of LR pixel 0, displaced by HR pixels.
 
         LR pixel i is centred on HR pixels ``scale * i`` to ``scale * i + scale - 1``.
@@ -122,7 +122,7 @@ class Downsampling:
         return first + int(used[0]), (weights / weights.sum()).astype(np.float32)
 
     @functools.lru_cache(maxsize=8)  # noqa: B019
-    def phases(self):
+    def phases(self) -> tuple[int, np.ndarray]:
         """Filters of `PHASES` displacements from 0 to 1 HR pixel, on common HR pixels.
 
         Returns

@@ -1,79 +1,58 @@
 """A point scanner at work: where its beam really was, what was counted, how it was read out.
 
-The probe and the step are those of `downsampling`. Source of the model: Reimer 1998, Scanning
+The probe and the step are those of `kernels`. Source of the model: Reimer 1998, Scanning
 Electron Microscopy, doi:10.1007/978-3-540-38967-5, chapters 4 and 5; Pawley 2006, Handbook of
 Biological Confocal Microscopy, doi:10.1007/978-0-387-45524-5, chapter 25 (flyback, bidirectional).
 """
 
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import ndimage
+import scipy
 
-from pssrflow.crappify.squares import NOISE_BLOCK
-from pssrflow.crappify.steps import GREY, TRUNCATE, Step
-from pssrflow.errors import InputError
+from pssrflow.crappify.squares import NOISE_BLOCK, NoiseKey
+from pssrflow.crappify.steps import GREY, TRUNCATE, Halo, Inner, Step
+from pssrflow.keys import Keys, key
 
 # Share of a pixel's signal that lag may leave uncounted.
 FORGOTTEN = 1e-5
 
 
-@dataclass(frozen=True)
-class Scan:
-    """How far the beam was from where it should have been, in LR pixels; x is the fast axis.
+class Scan(Keys):
+    """How far the beam was from where it should have been, in LR pixels; x is the fast axis."""
 
-    Attributes
-    ----------
-    jitter : float
-        Standard deviation of the start of a line, along x, drawn for each line.
-    drift : float
-        Standard deviation of the slow wander of the stage, along y and x.
-    drift_lines : float
-        Lines in which the drift becomes another.
-    flyback : float
-        Displacement along x at the start of a line, where the beam still swings back.
-    flyback_pixels : float
-        Pixels in which that falls to 1/e.
-    bidirectional : float
-        Displacement along x of odd lines against even ones.
-    """
-
-    jitter: float = 0.0
-    drift: float = 0.0
-    drift_lines: float = 256.0
-    flyback: float = 0.0
-    flyback_pixels: float = 16.0
-    bidirectional: float = 0.0
-
-    bounds: ClassVar = {
-        "jitter": (0, 16),
-        "drift": (0, 64),
-        "drift_lines": (8, 1e6),
-        "flyback": (-64, 64),
-        "flyback_pixels": (0.1, 1e4),
-        "bidirectional": (-64, 64),
-    }
-
-    def __post_init__(self):
-        for key, (low, high) in self.bounds.items():
-            if not low <= getattr(self, key) <= high:
-                raise InputError(f"scan.{key}", f"{getattr(self, key)}", f"{low} to {high}")
+    jitter: float = key(0, "Standard deviation of the start of each line, along x.", ge=0, le=16)
+    drift: float = key(
+        0, "Standard deviation of the slow wander of the stage, along y and x.", ge=0, le=64
+    )
+    drift_lines: float = key(256, "Lines in which the drift becomes another.", ge=8, le=1e6)
+    flyback: float = key(
+        0,
+        "Displacement along x at the start of a line, where the beam still swings back.",
+        ge=-64,
+        le=64,
+    )
+    flyback_pixels: float = key(16, "Pixels in which that falls to 1/e.", ge=0.1, le=1e4)
+    bidirectional: float = key(
+        0, "Displacement along x of odd lines against even ones.", ge=-64, le=64
+    )
 
     @property
-    def moves(self):
+    def moves(self) -> bool:
         """Whether the beam is ever beside its place."""
         return any((self.jitter, self.drift, self.flyback, self.bidirectional))
 
     @property
-    def furthest(self):
+    def furthest(self) -> float:
         """LR pixels that no displacement exceeds: draws are cut at `TRUNCATE` deviations."""
         # Two neighbouring draws of the drift add up to the square root of two at most.
         wander = TRUNCATE * (self.jitter + math.sqrt(2) * self.drift)
         return wander + abs(self.flyback) + abs(self.bidirectional) / 2
 
-    def displacement(self, key, rows, cols):
+    def displacement(
+        self, key: NoiseKey, rows: range, cols: range
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Displacement of some pixels of a plane.
 
         Parameters
@@ -99,7 +78,7 @@ class Scan:
         )
 
 
-def _per_line(key, what, lines):
+def _per_line(key: NoiseKey, what: str, lines: np.ndarray) -> np.ndarray:
     """A standard normal number for each line, drawn for fixed groups of lines."""
     groups = range(lines[0] // NOISE_BLOCK, lines[-1] // NOISE_BLOCK + 1)
     drawn = [key.generator("scan", what, group).standard_normal(NOISE_BLOCK) for group in groups]
@@ -108,7 +87,7 @@ def _per_line(key, what, lines):
     return np.clip(chosen, -TRUNCATE, TRUNCATE)
 
 
-def _wander(key, what, times):
+def _wander(key: NoiseKey, what: str, times: np.ndarray) -> np.ndarray:
     """A random course of mean 0 and variance 1 at every time; it turns within a unit of time."""
     knots = np.arange(int(times[0]), int(times[-1]) + 2)
     drawn = _per_line(key, what, knots)
@@ -117,104 +96,80 @@ def _wander(key, what, times):
     return drawn[index] * np.cos(angle) + drawn[index + 1] * np.sin(angle)
 
 
-@dataclass(frozen=True)
 class Counts(Step):
-    """What the detector counts in the dwell time: Poisson.
+    """What the detector counts in the dwell time: Poisson."""
 
-    Attributes
-    ----------
-    dwell_us : float
-        Time on a pixel, microsecond.
-    counts_per_us : float
-        Electrons or photons detected in a microsecond at full signal (white).
-    dark : float
-        Grey level of the HR image without signal, as from a blanked beam; taken off.
-    """
+    name: ClassVar[str] = "counts"
+    clips: ClassVar[bool] = False
+    dwell_us: float = key(..., "Dwell time on a pixel, microsecond.", ge=1e-6, le=1e6)
+    counts_per_us: float = key(
+        ...,
+        "Electrons or photons that full signal (white) sends to the detector in a microsecond.",
+        ge=1e-6,
+        le=1e9,
+    )
+    dark: float = key(
+        0,
+        "Grey level of the HR image without signal, as from a blanked beam; taken off.",
+        ge=-GREY,
+        le=254,
+    )
 
-    dwell_us: float
-    counts_per_us: float
-    dark: float = 0.0
-
-    name: ClassVar = "counts"
-    bounds: ClassVar = {"dwell_us": (1e-6, 1e6), "counts_per_us": (1e-6, 1e9), "dark": (-GREY, 254)}
-    clips: ClassVar = False
-
-    def apply(self, window, inner, rng):
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
         per_grey = self.dwell_us * self.counts_per_us / (GREY - self.dark)
         signal = np.maximum(window[inner] - np.float32(self.dark), 0)
         return (rng.poisson(signal * np.float32(per_grey)) / per_grey).astype(np.float32)
 
 
-@dataclass(frozen=True)
 class Lag(Step):
-    """A detector that still glows of what it counted before: an exponential along the fast axis.
+    """A detector that still glows of what it counted before: an exponential along the fast axis."""
 
-    Attributes
-    ----------
-    pixels : float
-        Pixels (dwell times) in which the glow falls to 1/e.
-    """
-
-    pixels: float
-
-    name: ClassVar = "lag"
-    bounds: ClassVar = {"pixels": (0, 16)}
-    whole_squares: ClassVar = False
-    clips: ClassVar = False
+    name: ClassVar[str] = "lag"
+    whole_squares: ClassVar[bool] = False
+    clips: ClassVar[bool] = False
+    pixels: float = key(
+        ...,
+        "Pixels along the fast axis (dwell times) in which the detector's afterglow falls to 1/e.",
+        ge=0,
+        le=16,
+    )
 
     @property
-    def remains(self):
+    def remains(self) -> float:
         """Share of the signal that is still there one pixel later."""
         return math.exp(-1 / self.pixels) if self.pixels else 0.0
 
     @property
-    def halo(self):
+    def halo(self) -> Halo:
         return (0, 0), (math.ceil(-math.log(FORGOTTEN) * self.pixels), 0)
 
-    def apply(self, window, inner, rng):
+    def apply(
+        self, window: np.ndarray, inner: Inner, rng: np.random.Generator | None
+    ) -> np.ndarray:
         length = self.halo[1][0]
         if not length:
             return window[inner]
         weights = self.remains ** np.arange(length, -1, -1.0)
         # Centred filters: as many zeros follow as weights go before.
         weights = np.concatenate([weights / weights.sum(), np.zeros(length)])
-        return ndimage.correlate1d(window, weights, axis=1, mode="nearest")[inner]
+        return scipy.ndimage.correlate1d(window, weights, axis=1, mode="nearest")[inner]
 
 
-@dataclass(frozen=True)
 class Readout(Step):
-    """Amplifier and digitiser.
+    """Amplifier and digitiser."""
 
-    Attributes
-    ----------
-    gain : float
-        Grey levels per grey level of the signal.
-    offset : float
-        Grey level without signal.
-    read_noise : float
-        Standard deviation of the amplifier's own noise, grey levels.
-    saturation : float
-        Highest grey level.
-    bits : int or None
-        Depth of the digitiser; None rounds to the grey levels of the HR image alone.
-    """
+    name: ClassVar[str] = "readout"
+    gain: float = key(1, "Grey levels per grey level of the signal.", ge=1e-6, le=1e6)
+    offset: float = key(0, "Grey level without signal.", ge=-1000, le=1000)
+    read_noise: float = key(
+        0, "Standard deviation of the amplifier's own noise, grey levels.", ge=0, le=1000
+    )
+    saturation: float = key(GREY, "Highest grey level.", ge=1, le=GREY)
+    bits: int | None = key(
+        None, "Depth of the digitiser; null keeps that of the HR image.", ge=1, le=16
+    )
 
-    gain: float = 1.0
-    offset: float = 0.0
-    read_noise: float = 0.0
-    saturation: float = GREY
-    bits: int | None = None
-
-    name: ClassVar = "readout"
-    bounds: ClassVar = {
-        "gain": (1e-6, 1e6),
-        "offset": (-1000, 1000),
-        "read_noise": (0, 1000),
-        "saturation": (1, GREY),
-        "bits": (1, 16),
-    }
-
-    def apply(self, window, inner, rng):
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
         grey = np.float32(self.gain) * window[inner] + np.float32(self.offset)
         if self.read_noise:
             grey += np.float32(self.read_noise) * rng.standard_normal(grey.shape, np.float32)

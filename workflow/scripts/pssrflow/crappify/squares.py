@@ -1,16 +1,34 @@
 """Runs steps on fixed squares of a plane, so that how it was cut changes no byte."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pssrflow.crappify.steps import GREY
+from pssrflow.crappify.steps import GREY, Step
+from pssrflow.seeded import generator
 from pssrflow.volumes.blocks import spans
 
 # Random numbers are drawn for fixed squares of this many pixels, each with a generator of its own.
 # A Poisson draw takes an unknown number of random words, so a square is always drawn whole.
 NOISE_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class NoiseKey:
+    """What a random number depends on: the same key gives the same bytes."""
+
+    seed: int
+    sample: str
+    realisation: int | str
+    t: int
+    c: int
+    z: int
+
+    def generator(self, *place: object) -> np.random.Generator:
+        """Counter-based generator for one step and one square of this plane."""
+        return generator(self.seed, self.sample, self.realisation, self.t, self.c, self.z, *place)
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,9 @@ class Squares:
     extent: tuple[int, int]
     corner: tuple[int, int] | None = None
 
-    def boxes(self, steps, wanted):
+    def boxes(
+        self, steps: Sequence[Step], wanted: tuple[range, range]
+    ) -> list[tuple[range, range]]:
         """Rows and columns that go into every step, and those that come out last.
 
         Found backwards: a filter needs pixels around what it gives, and what draws needs whole
@@ -46,7 +66,14 @@ class Squares:
             boxes.insert(0, self._window(step, whole))
         return boxes
 
-    def run(self, steps, grey, boxes, draw, clip):
+    def run(
+        self,
+        steps: Sequence[Step],
+        grey: np.ndarray,
+        boxes: list[tuple[range, range]],
+        draw: Callable[..., np.random.Generator],
+        clip: bool,
+    ) -> np.ndarray:
         """Run steps in order on grey levels of ``boxes[0]``; gives those of ``boxes[-1]``.
 
         Parameters

@@ -1,31 +1,30 @@
 """What a step of the crappifier is: grey levels in, grey levels out, square by square."""
 
-import math
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from pssrflow.errors import InputError
+import numpy as np
 
-# Gaussian filters are cut at this many standard deviations.
-TRUNCATE = 4.0
+from pssrflow.keys import Keys
 
 # Noise is expressed on the grey scale of PSSR, whatever the detector's range.
 GREY = 255.0
+# Gaussian filters are cut at this many standard deviations.
+TRUNCATE = 4.0
+
+Halo = tuple[tuple[int, int], tuple[int, int]]
+Inner = tuple[slice, slice]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One step of the chain.
+class Step(Keys):
+    """One step of the chain; its keys are what the configuration may set.
 
     A step turns a window of a plane, float32 grey levels from 0 (black) to 255 (white), into its
-    inner part. Adding one: a subclass, a line in `STEPS`, and its keys in config.schema.yaml.
+    inner part. Adding one: a subclass in `noise` or `scanner`.
 
     Attributes
     ----------
     name : str
         How the configuration calls it.
-    bounds : dict
-        Lowest and highest value of each number.
     whole_squares : bool
         Always run on the same squares: it draws, or its result may depend on what else is run
         with it. Else each pixel depends on its neighbours alone.
@@ -34,26 +33,21 @@ class Step:
     """
 
     name: ClassVar[str]
-    bounds: ClassVar[dict[str, tuple[float, float]]] = {}
     whole_squares: ClassVar[bool] = True
     clips: ClassVar[bool] = True
 
-    def __post_init__(self):
-        for key, (low, high) in self.bounds.items():
-            value = getattr(self, key)
-            if value is not None and not (low <= value <= high and math.isfinite(value)):
-                raise InputError(f"{self.name}.{key}", f"{value}", f"{low} to {high}")
-
     @property
-    def halo(self):
+    def halo(self) -> Halo:
         """Pixels around a window that reach into it: ((above, below), (left, right))."""
         return (0, 0), (0, 0)
 
-    def draw(self, rng):
+    def draw(self, rng: np.random.Generator) -> "Step":
         """What is drawn once for a whole plane; the step as it is on this plane."""
         return self
 
-    def apply(self, window, inner, rng):
+    def apply(
+        self, window: np.ndarray, inner: Inner, rng: np.random.Generator | None
+    ) -> np.ndarray:
         """Run the step.
 
         Parameters
@@ -69,12 +63,11 @@ class Step:
         """
         raise NotImplementedError
 
-    @classmethod
-    def keys(cls):
-        """Names of what the configuration may set."""
-        return [field.name for field in fields(cls) if field.init]
+    def plain(self) -> dict[str, Any]:
+        """As the configuration would write it."""
+        return {"name": self.name, **super().plain()}
 
 
-def around(radius):
+def around(radius: int) -> Halo:
     """Halo of a filter that reaches equally far to all sides."""
     return (radius, radius), (radius, radius)

@@ -101,7 +101,7 @@ def _gradient_reach(probe, margin, stride, axis):
 
 
 def _channels(network):
-    first = getattr(network, "options", {}).get("channels", 1)
+    first = getattr(getattr(network, "options", None), "channels", 1)
     return first if isinstance(first, int) else first[0]
 
 

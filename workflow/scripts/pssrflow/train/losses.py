@@ -1,10 +1,13 @@
 """Losses by name: how far a prediction is from the truth, with or without a map of weights.
 
+Every public function here is a loss that the configuration may name.
+
 A loss takes prediction and truth (n, c, y, x), scaled to 0..1, and a map of weights (n, 1, y, x)
 or None; it gives one number. Weights of 1 change nothing.
 """
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 # Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216.
@@ -18,17 +21,17 @@ MIX = 0.8
 TINY = 1e-8
 
 
-def mse(predicted, truth, weight=None):
+def mse(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of the squared differences."""
     return _mean((predicted - truth).square(), weight)
 
 
-def l1(predicted, truth, weight=None):
+def l1(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of the absolute differences."""
     return _mean((predicted - truth).abs(), weight)
 
 
-def charbonnier(predicted, truth, weight=None):
+def charbonnier(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """L1 that is smooth below 1e-2 of the range; Charbonnier et al. 1994.
 
     doi:10.1109/ICIP.1994.413553.
@@ -36,7 +39,7 @@ def charbonnier(predicted, truth, weight=None):
     return _mean(torch.sqrt((predicted - truth).square() + 1e-4), weight)
 
 
-def fourier(predicted, truth, weight=None):
+def fourier(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the spectra; Jiang et al. 2021, arXiv:2012.12821, without focus.
 
     Noise and fine structure, which MSE blurs, count as much as coarse structure.
@@ -45,18 +48,18 @@ def fourier(predicted, truth, weight=None):
     return torch.fft.rfft2(difference, norm="ortho").abs().mean()
 
 
-def ssim(predicted, truth, weight=None):
+def ssim(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """One minus the structural similarity; Wang et al. 2004."""
     similarity, _ = _similarity(predicted, truth, weight)
     return 1 - similarity.mean()
 
 
-def ms_ssim(predicted, truth, weight=None):
+def ms_ssim(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """One minus the structural similarity at several scales; Wang et al. 2003.
 
     Small patches have fewer scales, whose exponents are then enlarged to the usual sum.
     """
-    exponents = scale_exponents(min(truth.shape[-2:]))
+    exponents = _scale_exponents(min(truth.shape[-2:]))
     product = 1.0
     for number, exponent in enumerate(exponents, start=1):
         similarity, contrast = _similarity(predicted, truth, weight)
@@ -68,7 +71,7 @@ def ms_ssim(predicted, truth, weight=None):
     return 1 - product.mean()
 
 
-def gaussian_l1(predicted, truth, weight=None):
+def gaussian_l1(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """Mean of the absolute differences, blurred by the window of SSIM.
 
     Differences less than half a window from the edge count less.
@@ -78,24 +81,11 @@ def gaussian_l1(predicted, truth, weight=None):
     return _blur(difference, padding=WINDOW // 2).mean()
 
 
-def ms_ssim_l1(predicted, truth, weight=None):
+def ms_ssim_l1(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
     """The mix of MS-SSIM and Gaussian-weighted L1 that PSSR2 minimises."""
     return MIX * ms_ssim(predicted, truth, weight) + (1 - MIX) * gaussian_l1(
         predicted, truth, weight
     )
-
-
-# Adding a loss: one function, one line here, its name in the schema.
-LOSSES = {
-    "mse": mse,
-    "l1": l1,
-    "charbonnier": charbonnier,
-    "fourier": fourier,
-    "ssim": ssim,
-    "ms_ssim": ms_ssim,
-    "gaussian_l1": gaussian_l1,
-    "ms_ssim_l1": ms_ssim_l1,
-}
 
 
 class Loss:
@@ -104,18 +94,18 @@ class Loss:
     Parameters
     ----------
     terms : str or dict of str to float
-        A key of `LOSSES`, or several with their weights.
+        A function above, or several with their weights.
     """
 
-    def __init__(self, terms):
+    def __init__(self, terms: str | dict[str, float]):
         self.terms = {terms: 1.0} if isinstance(terms, str) else dict(terms)
 
-    def __call__(self, predicted, truth, weight=None):
-        return sum(w * LOSSES[name](predicted, truth, weight) for name, w in self.terms.items())
+    def __call__(self, predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
+        return sum(w * globals()[name](predicted, truth, weight) for name, w in self.terms.items())
 
-    def note(self, size):
+    def note(self, size: int) -> str | None:
         """What a user should know about this loss on patches of `size` HR pixels, or None."""
-        scales = len(scale_exponents(size))
+        scales = len(_scale_exponents(size))
         if scales == len(SCALES) or not self.terms.keys() & {"ms_ssim", "ms_ssim_l1"}:
             return None
         return (
@@ -124,7 +114,7 @@ class Loss:
         )
 
 
-def scale_exponents(size):
+def _scale_exponents(size):
     """Exponents of the scales of MS-SSIM that an image of `size` pixels has, of the usual sum."""
     fitting = [n for n in range(1, len(SCALES) + 1) if size >= _needed(n)]
     chosen = SCALES[: fitting[-1] if fitting else 1]

@@ -1,30 +1,38 @@
-"""Optimisers and schedules by name, the clipping of gradients, and the average of the weights."""
+"""Optimisers by name, the clipping of gradients, and the average of the weights.
+
+Every public function here is an optimiser that the configuration may name: it takes parameters and
+the section `train`.
+"""
 
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 import torch
+from torch import Tensor, nn
 
-# Share of the learning rate that every schedule that falls keeps.
-FLOOR = 0.01
+from pssrflow.train.settings import Settings
+
 # A gradient this many times the usual one is shortened; a single odd batch else undoes minutes.
 ODD = 3.0
 
 
-def adamw(parameters, recipe):
+def adamw(parameters: Iterable[nn.Parameter], recipe: Settings) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay; Loshchilov & Hutter 2019, arXiv:1711.05101."""
     return torch.optim.AdamW(
         parameters, recipe.learning_rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
     )
 
 
-def adam(parameters, recipe):
+def adam(parameters: Iterable[nn.Parameter], recipe: Settings) -> torch.optim.Optimizer:
+    """Kingma & Ba 2015, arXiv:1412.6980."""
     return torch.optim.Adam(
         parameters, recipe.learning_rate, betas=(0.9, 0.99), weight_decay=recipe.weight_decay
     )
 
 
-def sgd(parameters, recipe):
+def sgd(parameters: Iterable[nn.Parameter], recipe: Settings) -> torch.optim.Optimizer:
+    """Steps along the gradient, with momentum."""
     return torch.optim.SGD(
         parameters,
         recipe.learning_rate,
@@ -32,64 +40,6 @@ def sgd(parameters, recipe):
         nesterov=recipe.nesterov,
         weight_decay=recipe.weight_decay,
     )
-
-
-# Adding an optimiser: one function, one line here, its name in the schema.
-OPTIMISERS = {"adamw": adamw, "adam": adam, "sgd": sgd}
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What the schedules know.
-
-    Attributes
-    ----------
-    spent : float
-        Share of the training's steps or time that is over.
-    epoch : float
-        Passes over the training pixels.
-    drops : int
-        Times that the validation did not improve for the recipe's patience.
-    """
-
-    spent: float
-    epoch: float
-    drops: int
-
-
-def cosine(recipe, moment):
-    """Half a cosine, down to a hundredth; Loshchilov & Hutter 2017, arXiv:1608.03983."""
-    half = 0.5 * (1 + math.cos(math.pi * min(moment.spent, 1.0)))
-    return FLOOR + (1 - FLOOR) * half
-
-
-def exponential(recipe, moment):
-    """`gamma` for every epoch, step by step, down to a hundredth."""
-    return max(recipe.gamma**moment.epoch, FLOOR)
-
-
-def plateau(recipe, moment):
-    """`gamma` whenever the validation has not improved, down to a hundredth."""
-    return max(recipe.gamma**moment.drops, FLOOR)
-
-
-def constant(recipe, moment):
-    return 1.0
-
-
-# Adding a schedule: one function, one line here, its name in the schema.
-SCHEDULES = {
-    "cosine": cosine,
-    "exponential": exponential,
-    "plateau": plateau,
-    "constant": constant,
-}
-
-
-def learning_rate(recipe, step, moment):
-    """Step size: a linear warm-up times the schedule."""
-    warm = min(1.0, (step + 1) / max(1, recipe.warmup))
-    return recipe.learning_rate * warm * SCHEDULES[recipe.schedule](recipe, moment)
 
 
 class Clip:
@@ -102,11 +52,11 @@ class Clip:
     device : torch.device
     """
 
-    def __init__(self, limit, device):
+    def __init__(self, limit: str | float | None, device: torch.device):
         self.limit = limit
         self.usual = torch.tensor(math.inf, device=device)
 
-    def __call__(self, parameters):
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> Tensor:
         """Clip the gradients of `parameters`; gives their length before."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
@@ -136,12 +86,12 @@ class Average:
         None to follow the network without a copy.
     """
 
-    def __init__(self, network, decay):
+    def __init__(self, network: nn.Module, decay: float | None):
         self.network, self.decay = network, decay
         self.module = network if decay is None else copy.deepcopy(network).requires_grad_(False)
 
     @torch.no_grad()
-    def update(self, step):
+    def update(self, step: int) -> None:
         """Take in the weights after `step`, counted from 0."""
         if self.decay is None:
             return

@@ -38,7 +38,7 @@ class Progress:
     losses: list[float] = field(default_factory=list)
     history: list[dict] = field(default_factory=list)
 
-    def note(self, psnr, patience):
+    def note(self, psnr: float, patience: int) -> bool:
         """Take in a validation; True if it is the best so far.
 
         NaN, where nothing is held out, leaves the latest weights the best.

@@ -1,109 +1,155 @@
-"""How to train, and where a training stands."""
+"""Section `train`: how networks learn."""
 
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+import re
+from typing import Annotated, Any, Literal
 
-# Settings of a recipe that may change between the runs of one training: they change neither what
-# is drawn nor what a step computes, or they are the reason why a run is continued elsewhere.
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from pssrflow.keys import Keys, OneOf, key, not_accepted
+from pssrflow.networks.options import Precision
+from pssrflow.plugins import choices
+
+# Keys that may change between the runs of one training: they change neither what is drawn nor what
+# a step computes, or they are the reason why a run is continued elsewhere.
 FREE_TO_CHANGE = {
-    *("max_time", "preview_every", "checkpoint_every", "stop_after", "tensorboard"),
+    *("max_time", "preview_every", "checkpoint_every", "stop_after", "tensorboard", "resume"),
     *("accelerator", "devices", "nodes"),
 }
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = r"[0-9]+(\.[0-9]+)? *[smhd]?"
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How to train; the section `train` of the configuration.
+def seconds(given: Any) -> Any:
+    """Seconds of a duration such as ``"90s"``, ``"10m"`` or ``"2h"``; what is no text stays."""
+    if not isinstance(given, str):
+        return given
+    if not re.fullmatch(DURATION, given):
+        raise not_accepted("seconds, or a text such as 90s, 10m, 2h or 1d")
+    number, unit = re.fullmatch(r"([0-9.]+) *([smhd]?)", given).groups()
+    return float(number) * SECONDS[unit]
 
-    Attributes
-    ----------
-    max_time : float or None
-        Seconds; the schedule ends with whichever of time, epochs and steps ends first.
-    epochs : int
-        Passes over the pixels of the training regions.
-    max_steps : int or None
-    validate_every : int
-        Steps.
-    preview_every : int
-        Validations.
-    batch : int
-        Patches on each device between two sums of gradients.
-    patch : int
-        LR pixels along y and x.
-    loss : str or dict of str to float
-        A key of `LOSSES`, or several with their weights.
-    learning_rate, weight_decay : float
-    warmup : int
-        Steps.
-    validation : float
-        Share of every training field that is held out.
-    precision : str
-        "auto", "bf16", "16" or "32".
-    optimizer, schedule : str
-        Keys of `OPTIMISERS` and `SCHEDULES`.
-    momentum : float
-    nesterov : bool
-        For sgd.
-    gamma : float
-        For exponential (every epoch) and plateau (every drop).
-    patience : int
-        Validations without improvement before plateau drops.
-    clip : "auto", float or None
-        Longest gradient.
-    accumulate : int
-        Batches per step.
-    ema : float or None
-        Decay of the average of the weights that is validated and kept; None keeps the weights.
-    stop_after : int or None
-        Validations without improvement that end the training.
-    checkpoint_every : float or None
-        Seconds between checkpoints, besides those at validations.
-    accelerator : str
-        "auto", "cpu", "cuda" or "mps".
-    devices : int or "auto"
-    nodes : int
-    compile : bool
-    tensorboard : bool
-    """
 
-    max_time: float | None
-    epochs: int
-    max_steps: int | None
-    validate_every: int
-    preview_every: int
-    batch: int
-    patch: int
-    loss: str | dict[str, float]
-    learning_rate: float
-    weight_decay: float
-    warmup: int
-    validation: float
-    precision: str
-    optimizer: str = "adamw"
-    momentum: float = 0.9
-    nesterov: bool = False
-    schedule: str = "cosine"
-    gamma: float = 0.8
-    patience: int = 5
-    clip: str | float | None = "auto"
-    accumulate: int = 1
-    ema: float | None = 0.995
-    stop_after: int | None = None
-    checkpoint_every: float | None = 300
-    accelerator: str = "auto"
-    devices: int | str = 1
-    nodes: int = 1
-    compile: bool = False
-    tensorboard: bool = False
+Duration = Annotated[
+    float | None,
+    BeforeValidator(seconds),
+    Field(gt=0),
+    WithJsonSchema({"type": ["string", "number", "null"], "pattern": f"^{DURATION}$"}),
+]
+LossName = Annotated[str, OneOf(lambda: choices("pssrflow.train.losses"))]
+Weight = Annotated[float, Field(gt=0)]
 
-    def steps(self, per_epoch):
+
+class Settings(Keys):
+    """How networks learn; the recipe of a training."""
+
+    max_time: Duration = key(
+        "10m",
+        "Longest training: seconds, or a text such as 90s, 10m, 2h; null for no limit. It ends "
+        "with the time, the epochs or the steps, whichever is first. Real data deserve more than "
+        "ten minutes; stopping by steps (max_time: null) is repeatable to the bit.",
+    )
+    epochs: int = key(100, "Passes over the training pixels.", ge=1)
+    max_steps: int | None = key(
+        None, "Most optimiser steps, whatever the epochs; null for no limit.", ge=1
+    )
+    validate_every: int = key(
+        100, "Steps between validations, checkpoints and lines of history.csv.", ge=1
+    )
+    preview_every: int = key(5, "Validations between preview pictures.", ge=1)
+    batch: int = key(8, "Patches per step, on each device.", ge=1)
+    patch: int = key(48, "LR pixels of a patch along y and x.", ge=8, le=512)
+    accumulate: int = key(
+        1,
+        "Batches whose gradients are summed before a step; more pixels per step in the same "
+        "memory.",
+        ge=1,
+    )
+    loss: LossName | dict[LossName, Weight] = key(
+        "mse",
+        "What is minimised between prediction and truth: a name, or several with their weights, "
+        "such as {mse: 1, fourier: 0.1}.",
+    )
+    optimizer: Annotated[str, OneOf(lambda: choices("pssrflow.train.optimisers"))] = key(
+        "adamw", "What turns gradients into steps."
+    )
+    learning_rate: float = key(
+        0.002, "Largest step size; it warms up and then follows the schedule.", gt=0, le=1
+    )
+    weight_decay: float = key(0.0001, "Weight decay of the optimiser.", ge=0)
+    momentum: float = key(0.9, "Of the optimiser sgd.", ge=0, lt=1)
+    nesterov: bool = key(False, "Nesterov's momentum of the optimiser sgd.")
+    warmup: int = key(50, "Steps until the learning rate is reached.", ge=0)
+    schedule: Annotated[str, OneOf(lambda: choices("pssrflow.train.schedules"))] = key(
+        "cosine",
+        "How the learning rate falls, to a hundredth at most: cosine over the training, "
+        "exponential by gamma every epoch, plateau by gamma when validation stands still, "
+        "constant.",
+    )
+    gamma: float = key(0.8, "Factor of the schedules exponential and plateau.", gt=0, le=1)
+    patience: int = key(
+        5,
+        "Validations without improvement before the schedule plateau lowers the learning rate.",
+        ge=0,
+    )
+    clip: Annotated[float, Field(gt=0)] | Literal["auto"] | None = key(
+        "auto", "Longest gradient: auto for three times the usual one, a number, or null for any."
+    )
+    ema: float | None = key(
+        0.995,
+        "Decay of the moving average of the weights, which is validated and kept; null keeps the "
+        "weights themselves.",
+        ge=0,
+        lt=1,
+    )
+    stop_after: int | None = key(
+        None, "Validations without improvement that end the training; null for never.", ge=1
+    )
+    checkpoint_every: Duration = key(
+        "5m",
+        "Longest time between checkpoints, besides those at validations: seconds, or a text such "
+        "as 5m; null for none.",
+    )
+    validation: float = key(
+        0.1,
+        "Share of every training field that is held out, behind a guard band; 0 for none.",
+        ge=0,
+        le=0.5,
+    )
+    precision: Precision = key(
+        "auto", "auto takes 16 bit where the device computes it in hardware."
+    )
+    compile: bool = key(
+        False,
+        "Compile the network with torch.compile; needs a C++ compiler, and minutes before the "
+        "first step.",
+    )
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = key(
+        "auto", "Kind of device; auto takes a GPU where there is one."
+    )
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = key(
+        1, "Devices of that kind on this machine, a process each; auto takes all."
+    )
+    nodes: int = key(
+        1, "Machines; more than one only where the cluster starts a process on each.", ge=1
+    )
+    tensorboard: bool = key(
+        False,
+        "Write curves and previews to models/{model}/tensorboard as well, for `tensorboard "
+        "--logdir`.",
+    )
+    resume: bool = key(
+        True, "Go on from an interrupted training of the same configuration, data and code."
+    )
+
+    def steps(self, per_epoch: float) -> int:
         """Steps of the whole training."""
         steps = math.ceil(self.epochs * per_epoch)
         return steps if self.max_steps is None else min(steps, self.max_steps)
 
-    def numbers(self, step, rank, world):
+    def numbers(self, step: int, rank: int, world: int) -> list[range]:
         """Numbers of the patches of one step on one device: a range for each of its batches.
 
         The devices share what one process with the batches of all of them would draw, so the
@@ -114,8 +160,8 @@ class Recipe:
         starts = (first + i * world * size for i in range(self.accumulate))
         return [range(start, start + size) for start in starts]
 
-    def identity(self, *others):
-        """Hash of the settings that decide the result, and of what else decides it (JSON)."""
-        fixed = {k: v for k, v in asdict(self).items() if k not in FREE_TO_CHANGE}
+    def identity(self, *others: Any) -> str:
+        """Hash of the keys that decide the result, and of what else decides it (JSON)."""
+        fixed = {k: v for k, v in self.plain().items() if k not in FREE_TO_CHANGE}
         text = json.dumps([fixed, *others], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from pssrflow.errors import InputError
 
@@ -31,7 +32,7 @@ _ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end
 _ACCEPTED_ROI = f"{_ACCEPTED_CROP}; in pixels, or each number with a unit: '10um:60um, 0um:40um'"
 
 
-def sane_size(value, unit="um"):
+def sane_size(value: float | None, unit: str = "um") -> float | None:
     """Length of a pixel in micrometer, or None if the number or its unit cannot be one.
 
     Parameters
@@ -52,7 +53,7 @@ def _unit(text):
     return re.sub(r"metre", "meter", text.rstrip("s") if len(text) > 2 else text)
 
 
-def parse_pixel_size(text):
+def parse_pixel_size(text: str) -> tuple[float | None, float, float]:
     """Read a pixel size.
 
     Parameters
@@ -88,7 +89,7 @@ def _number(text):
     return value if math.isfinite(value) else None
 
 
-def parse_crop(text, shape):
+def parse_crop(text: str, shape: Sequence[int]) -> tuple[slice, slice, slice]:
     """Read a crop.
 
     Parameters
@@ -116,7 +117,9 @@ def parse_crop(text, shape):
     return tuple(_range(r, n, a) for r, n, a in zip(ranges, sizes, "zyx", strict=True))
 
 
-def parse_roi(text, shape, pixel_size):
+def parse_roi(
+    text: str, shape: Sequence[int], pixel_size: Sequence[float | None]
+) -> tuple[slice, slice, slice]:
     """Read a region of interest: a crop in pixels, or in units of length.
 
     Parameters

@@ -6,20 +6,16 @@ import signal
 import subprocess
 
 import pytest
-
-from workflow import TINY, command, contents, environment, planned, prepare, run
+from runs import TINY, command, contents, environment, planned, prepare, run
 
 pytestmark = pytest.mark.slow
 KILLS = 10
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def undisturbed(finished):
     """Content hashes of a run that nobody disturbed."""
-    folder = tmp_path_factory.mktemp("calm")
-    prepare(folder)
-    run(folder)
-    return contents(folder)
+    return contents(finished)
 
 
 def killed_after(folder, seconds, whole_group):

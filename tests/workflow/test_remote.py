@@ -12,9 +12,8 @@ from pssrflow.errors import InputError
 from pssrflow.run.remote import storage_options
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.store import Store, digest, write_shard
+from runs import TINY, command, contents, environment, prepare, run
 from s3 import server
-
-from workflow import TINY, command, contents, environment, prepare, run
 
 BUCKET = "pssrflow-test"
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 from pssrflow.errors import InputError
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.networks.registry import build
@@ -17,7 +18,7 @@ SMALL = {"widths": [8, 8], "blocks": 1}
 
 def randomised(scale=4, **options):
     torch.manual_seed(0)
-    network = build("unet", scale, **(SMALL | options))
+    network = build("unet", scale, SMALL | options)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     return network.eval()
@@ -26,7 +27,7 @@ def randomised(scale=4, **options):
 @pytest.mark.parametrize("scale", [1, 2, 3, 4])
 @pytest.mark.parametrize("size", [(1, 1), (1, 17), (31, 50)])
 def test_any_size_comes_out_scaled_and_untrained_equals_bicubic(scale, size):
-    network, image = build("unet", scale, **SMALL), torch.rand(2, 1, *size)
+    network, image = build("unet", scale, SMALL), torch.rand(2, 1, *size)
     made = network(image)
     assert made.shape == (2, 1, size[0] * scale, size[1] * scale)
     torch.testing.assert_close(made, bicubic(image, scale))
@@ -66,7 +67,7 @@ def test_a_pixel_beyond_the_halo_changes_nothing_and_one_inside_does():
 
 def test_weights_come_back_with_what_is_needed_to_use_them(tmp_path):
     network = randomised(scale=2)
-    facts = {"arch": "unet", "scale": 2, "options": SMALL, "trained_on": {"a": "hash"}}
+    facts = Facts("unet", 2, SMALL, trained_on={"a": "hash"}, other={"noted": 1})
     save_weights(tmp_path / "w.safetensors", network, facts)
     again, found = load_weights(tmp_path / "w.safetensors")
     image = torch.rand(1, 1, 9, 9)

@@ -1,27 +1,18 @@
 """PSSR2's networks: its weights load and give its outputs; what does not fit is refused."""
 
 import importlib.util
-import inspect
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-from pssrflow.config.check import check_config
 from pssrflow.errors import InputError
-from pssrflow.keys import load_schema
-from pssrflow.models.facts import saved_facts
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import adopt, read_tensors, save_weights
-from pssrflow.networks.options import check_options
-from pssrflow.networks.pssr2.rdresunet import RDResUNet
-from pssrflow.networks.pssr2.resunet import ResUNet
-from pssrflow.networks.pssr2.swinir import SwinIR
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.networks.registry import build
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "tests" / "data" / "pssr2_models"
 
 
@@ -44,16 +35,6 @@ SMALL = {
     "rdresunet_a": RDNET | {"dilations": [[1], [1], [1, 2]], "pool_sizes": [1, 2]},
     "swinir": SWIN,
 }
-ALL_OPTIONS = {
-    arch: set(inspect.signature(network.__init__).parameters) - {"self", "scale"}
-    for arch, network in {
-        "resunet": ResUNet,
-        "resunet_a": ResUNet,
-        "rdresunet": RDResUNet,
-        "rdresunet_a": RDResUNet,
-        "swinir": SwinIR,
-    }.items()
-}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +47,7 @@ def one_thread():
 
 def made(arch, scale=2, **options):
     """A small network of fixed random weights, in eval."""
-    network = build(arch, scale, **SMALL[arch] | options).eval()
+    network = build(arch, scale, SMALL[arch] | options).eval()
     for name, tensor in network.state_dict().items():
         if not name.endswith(MODELS.COMPUTED):
             tensor.copy_(torch.from_numpy(MODELS.drawn(arch, name, tensor.shape)))
@@ -76,7 +57,7 @@ def made(arch, scale=2, **options):
 @pytest.mark.parametrize("case", MODELS.TINY)
 def test_weights_of_pssr2_load_and_give_its_output(case):
     setting, image, wanted, state = MODELS.stored(REFERENCE, case)
-    network = build(setting["arch"], setting["scale"], **setting["options"]).eval()
+    network = build(setting["arch"], setting["scale"], setting["options"]).eval()
     own = network.state_dict()
     assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in state.items()}
     for name in filter(lambda n: n.endswith(("attn_mask", "relative_position_index")), own):
@@ -136,53 +117,23 @@ def test_stochastic_depth_changes_training_alone():
     assert not torch.equal(network(image), network(image))
 
 
-IMPOSSIBLE = [
-    ("resunet", 4, {"hidden": [4, 8], "dilations": [[1]]}, "dilations.*1 lists for 2"),
-    ("resunet", 4, {"encoder_pool": True}, "encoder_pool.*true without pool_sizes"),
-    ("resunet", 4, {"hidden": [5, 8], "pool_sizes": [1, 2]}, "pool_sizes.*hidden.0. of 5"),
-    ("resunet", 4, {"hidden": [4, 6]}, "hidden.*found 6.*multiple of 4"),
-    ("rdresunet", 4, {"hidden": [8, 8]}, "ds_blocks.*3 are true for 2 of hidden"),
-    ("rdresunet", 4, {"n_blocks": [1, 2]}, "n_blocks.*2 values for 7"),
-    ("swinir", 4, {"embed_dim": 10}, "embed_dim.*found 10.*multiple of 6"),
-    ("swinir", 4, {"num_heads": [6]}, "depths.*4 values for 1"),
-    ("swinir", 5, {}, "upsampler.*pixelshuffle at scale 5"),
-    ("swinir", 3, {"upsampler": "nearest+conv"}, "upsampler.*at scale 3"),
-    ("swinir", 2, {"upsampler": None}, "upsampler.*null at scale 2"),
-    ("swinir", 4, {"image_size": 100}, "image_size.*found 100.*multiple"),
-]
-
-
-@pytest.mark.parametrize(("arch", "scale", "options", "words"), IMPOSSIBLE)
-def test_options_that_do_not_go_together_are_refused(arch, scale, options, words):
-    with pytest.raises(InputError, match=words):
-        check_options(arch, scale, options)
-    with pytest.raises(InputError, match=words):
-        build(arch, scale, **options)
-
-
-def test_checking_options_loads_no_torch():
-    code = "import sys; from pssrflow.networks.options import check_options; sys.exit('torch' in sys.modules)"
-    folder = ROOT / "workflow" / "scripts"
-    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
-
-
 def test_a_checkpoint_of_pssr2_loads_also_from_several_gpus(tmp_path):
     network = made("resunet")
     parallel = {f"module.{name}": t for name, t in network.state_dict().items()}
     torch.save(parallel, tmp_path / "w.pth")
     tensors, facts = read_tensors(tmp_path / "w.pth")
     assert facts is None
-    fresh = build("resunet", 2, **SMALL["resunet"]).eval()
+    fresh = build("resunet", 2, SMALL["resunet"]).eval()
     adopt(fresh, tensors, "w.pth")
     image = torch.rand(1, 1, 8, 8)
     assert torch.equal(fresh(image), network(image))
 
 
 def test_facts_travel_with_weights(tmp_path):
-    facts = {"arch": "swinir", "scale": 2, "options": SMALL["swinir"]}
+    facts = Facts("swinir", 2, SMALL["swinir"])
     save_weights(tmp_path / "w.safetensors", made("swinir"), facts)
-    assert read_tensors(tmp_path / "w.safetensors")[1] == saved_facts(tmp_path / "w.safetensors")
-    assert saved_facts(tmp_path / "w.safetensors") == facts
+    assert read_tensors(tmp_path / "w.safetensors")[1] == facts
+    assert Facts.read(tmp_path / "w.safetensors") == facts
 
 
 class Trap:
@@ -222,103 +173,3 @@ def test_weights_of_another_network_are_refused_in_words(arch, options, other, g
     weights = made(other, scale, **given).state_dict()
     with pytest.raises(InputError, match=rf"w\.pth.*{words}"):
         adopt(made(arch, 2, **options), weights, "w.pth")
-
-
-OWN = """
-import torch
-from torch import nn
-from torch.nn import functional as F
-
-class Net(nn.Module):
-    stride = 4
-    def __init__(self, scale, width=1):
-        super().__init__()
-        self.conv = nn.Conv2d(1, scale**2, 2 * width + 1, padding=width)
-        self.factor = scale
-    def forward(self, x):
-        if x.shape[-1] % 4 or x.shape[-2] % 4:
-            raise ValueError("size")
-        return F.pixel_shuffle(self.conv(x), self.factor)
-
-class Small(Net):
-    def forward(self, x):
-        return x
-
-class Integer(Net):
-    def forward(self, x):
-        return super().forward(x).int()
-
-class Plain:
-    pass
-"""
-
-
-@pytest.fixture
-def own(tmp_path, monkeypatch):
-    (tmp_path / "mine.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.usefixtures("own")
-def test_a_network_of_ones_own_takes_any_size_and_has_a_halo():
-    network = build("custom", 3, path="mine.py:Net", options={"width": 2})
-    assert network(torch.rand(1, 1, 5, 9)).shape == (1, 1, 15, 27)
-    assert receptive_halo(network) == 4
-
-
-@pytest.mark.usefixtures("own")
-@pytest.mark.parametrize(
-    ("path", "options", "words"),
-    [
-        ("gone.py:Net", {}, "no file gone.py"),
-        ("mine.py:Absent", {}, "no class Absent"),
-        ("mine.py:Plain", {}, "no torch.nn.Module"),
-        ("mine.py:Net", {"depth": 1}, "options.*refused"),
-        ("mine.py:Small", {}, "returned shape"),
-        ("mine.py:Integer", {}, "returned dtype torch.int32"),
-    ],
-)
-def test_a_class_that_is_no_network_is_refused(path, options, words):
-    with pytest.raises(InputError, match=rf"{words}.*Accepted"):
-        build("custom", 2, path=path, options=options)
-
-
-@pytest.fixture(scope="session")
-def config_of(root):
-    """Function (model) -> the configuration with that model, checked."""
-    schema = load_schema(root / "workflow/schemas/config.schema.yaml")
-
-    def check(model, scale=4):
-        noise = [{"name": "poisson", "intensity": 1}]
-        given = {"models": {"mine": model}, "crappify": {"scale": scale, "noise": noise}}
-        return check_config(given, schema, "my.yaml")["models"]["mine"]
-
-    return check
-
-
-@pytest.mark.parametrize("arch", SMALL)
-def test_options_and_defaults_of_the_configuration_are_those_of_the_network(arch, config_of):
-    model = config_of({"arch": arch})
-    options = {key: model[key] for key in model if key in ALL_OPTIONS[arch]}
-    assert options.keys() == ALL_OPTIONS[arch]
-    with torch.device("meta"):
-        own = build(arch, 4, **options).state_dict()
-        default = build(arch, 4).state_dict()
-    assert {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in default.items()}
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        ({"arch": "resnet"}, r"models\.mine\.arch: found \"resnet\".*resunet"),
-        ({"arch": "resunet", "hiden": [4]}, r"mine\.hiden: unknown key.*did you mean 'hidden'"),
-        ({"arch": "resunet", "hidden": [4, 6]}, r"models\.mine: hidden: found 6"),
-        ({"arch": "swinir", "num_heads": [5, 5, 5, 5]}, r"models\.mine: embed_dim: found 96"),
-        ({"arch": "swinir", "channels": [3, 1]}, r"models\.mine\.channels: found \[3, 1\]"),
-        ({"arch": "custom"}, "path"),
-        ({"arch": "custom", "path": "gone.py:Net"}, r"models\.mine: gone\.py:Net: no file"),
-    ],
-)
-def test_a_model_that_cannot_be_is_refused_while_the_configuration_is_read(model, words, config_of):
-    with pytest.raises(InputError, match=words):
-        config_of(model)
