@@ -1,6 +1,6 @@
 """Rule evaluate_prediction: compare a prediction and its bicubic baseline with the truth."""
 
-from pssrflow.evaluate.stage import Tested, evaluate
+from pssrflow.evaluate.stage import Judged, evaluate
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
 from pssrflow.volumes.store import Store
@@ -9,7 +9,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):
         registration = snakemake.input.registration
         evaluate(
-            Tested(
+            Judged(
                 hr=Store(snakemake.params.hr),
                 lr=Store(snakemake.params.lr),
                 sr=Store(snakemake.params.sr),

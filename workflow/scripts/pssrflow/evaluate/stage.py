@@ -34,7 +34,7 @@ Piece = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Judged:
     """A prediction that has a truth.
 
     Attributes
@@ -62,17 +62,17 @@ class Tested:
             yield self.hr.reader()(plane, *hr_box).astype(np.float32), images
 
 
-def evaluate(tested: Tested, sample: str, model: str, table: Path | str) -> None:
+def evaluate(judged: Judged, sample: str, model: str, table: Path | str) -> None:
     """Write one row of metrics per plane and method.
 
     Parameters
     ----------
-    tested : Tested
+    judged : Judged
     sample, model : str
     table : path-like
         CSV.
     """
-    rows = [{"sample": sample, "model": model} | row for row in measure(tested)]
+    rows = [{"sample": sample, "model": model} | row for row in measure(judged)]
     frame = pd.DataFrame(rows)
     order = ["sample", "model", "method", "t", "c", "z"]
     frame = frame[order + [c for c in frame if c not in order]]
@@ -81,12 +81,12 @@ def evaluate(tested: Tested, sample: str, model: str, table: Path | str) -> None
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def measure(tested: Tested) -> Iterator[dict[str, Any]]:
+def measure(judged: Judged) -> Iterator[dict[str, Any]]:
     """Rows of the table: plane, method and every metric."""
-    volume = tested.hr.volume
+    volume = judged.hr.volume
     data_range = volume.intensity.white - volume.intensity.black
     for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
-        for row in measure_plane(functools.partial(tested.pieces, plane), data_range):
+        for row in measure_plane(functools.partial(judged.pieces, plane), data_range):
             yield dict(zip("tcz", plane)) | row
 
 

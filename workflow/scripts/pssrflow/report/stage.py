@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 import yaml
 
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Comparison
 from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
 from pssrflow.report.pictures import Picture, Shown, shown
