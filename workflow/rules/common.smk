@@ -65,7 +65,6 @@ LR_STORE = f"{STORES}/{{sample}}/lr.ome.zarr"
 WEIGHT_STORE = f"{STORES}/{{sample}}/weight.ome.zarr"
 MASK_STORE = f"{STORES}/{{sample}}/mask.ome.zarr"
 SR_STORE = f"{STORES}/{{sample}}/{{model}}/sr.ome.zarr"
-STD_STORE = f"{STORES}/{{sample}}/{{model}}/std.ome.zarr"
 HR_DONE = f"{RESULTS}/{{sample}}/hr.done.json"
 LR_DONE = f"{RESULTS}/{{sample}}/lr.done.json"
 WEIGHT_DONE = f"{RESULTS}/{{sample}}/weight.done.json"
@@ -253,9 +252,9 @@ def regions():
 REGIONS = regions()
 
 
-def mask(wildcards):
-    """Mask of a prediction, or None."""
-    return MASK_STORE.format(**wildcards) if wildcards.sample in MASKED else None
+def masked(wildcards):
+    """Whether a prediction has a mask."""
+    return wildcards.sample in MASKED
 
 
 def forecast_rows():

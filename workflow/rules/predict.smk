@@ -1,14 +1,18 @@
-SR_PLAN = f"{RESULTS}/{{sample}}/{{model}}/sr.plan.json"
-SR_PARTS = f"{RESULTS}/{{sample}}/{{model}}/sr.parts"
-SR_PART = f"{SR_PARTS}/{{part}}.json"
-SR_PYRAMID = f"{SR_PARTS}/pyramid.{{part}}.json"
+from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, Layout
+
+LAYOUT = Layout.of(config["results"], config["stores"])
+SR_PLAN = LAYOUT.plan()
+SR_PART = f"{LAYOUT.parts()}/{MARKER}"
+SR_PYRAMID = f"{LAYOUT.parts()}/{PYRAMID}"
 # Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
 # and, killed, goes on at the last, so fewer and longer ones lose nothing.
 PARTS = range(min(config["predict"]["parts"], 10_000))
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PYRAMIDS = range(min(len(PARTS) // 8, 100))
 # One file for all parts where many jobs ask for them: Snakemake would else plan a million inputs.
-SR_COLLECTED = f"{SR_PARTS}/collected.json"
+SR_COLLECTED = f"{LAYOUT.parts()}/{COLLECTED}"
+# With the names of sample and model, where everything of a prediction lies.
+WHERE = {"results": LAYOUT.results, "stores": LAYOUT.stores}
 PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision", "roi")}
 
 
@@ -29,15 +33,10 @@ rule predict_init:
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=LR_STORE,
-        weights=WEIGHTS,
-        sr=SR_STORE,
-        std=STD_STORE,
-        mask=mask,
+        layout=WHERE,
+        masked=masked,
         roi=lambda wildcards: REGIONS.get(wildcards.sample),
         settings=PREDICT,
-        markers=SR_PARTS,
-        done=SR_DONE,
         parts=len(PARTS),
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],
@@ -62,12 +61,8 @@ rule predict_part:
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=LR_STORE,
-        weights=WEIGHTS,
-        sr=SR_STORE,
-        std=STD_STORE,
-        done=SR_DONE,
-        mask=mask,
+        layout=WHERE,
+        masked=masked,
         precision=config["predict"]["precision"],
         code=code("predict_part"),
     script:
@@ -90,6 +85,7 @@ rule predict_collect:
     resources:
         mem_mb=4000,
     params:
+        layout=WHERE,
         code=code("predict_collect"),
     script:
         "../scripts/predict_collect.py"
@@ -112,8 +108,7 @@ rule predict_pyramid:
     resources:
         mem_mb=4000,
     params:
-        sr=SR_STORE,
-        std=STD_STORE,
+        layout=WHERE,
         parts=len(PYRAMIDS),
         code=code("predict_pyramid"),
     script:
@@ -138,8 +133,7 @@ rule predict_finalise:
     resources:
         mem_mb=4000,
     params:
-        sr=SR_STORE,
-        std=STD_STORE,
+        layout=WHERE,
         code=code("predict_finalise"),
     script:
         "../scripts/predict_finalise.py"

@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+from pssrflow.errors import InputError
+
 
 def write_json(path, content):
     """Write `content` so that `path` either does not exist or is complete."""
@@ -20,9 +22,26 @@ def write_json(path, content):
     scratch.replace(path)
 
 
-def read_json(path):
-    """Content of a JSON file."""
-    return json.loads(Path(path).read_text())
+def read_json(path, format=None):
+    """Content of a JSON file.
+
+    Parameters
+    ----------
+    path : path-like
+    format : int, optional
+        What its key "format" must say.
+
+    Raises
+    ------
+    InputError
+        It says something else.
+    """
+    content = json.loads(Path(path).read_text())
+    if format is not None and content.get("format") != format:
+        found = f"format {content['format']}" if "format" in content else "no format"
+        again = f"format {format}, as this version writes it; remove the file to have it made again"
+        raise InputError(path, found, again)
+    return content
 
 
 def input_paths(text):

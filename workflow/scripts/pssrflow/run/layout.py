@@ -6,6 +6,8 @@ Methods take the names that rules have as wildcards; without them they give Snak
 from dataclasses import dataclass
 
 SAMPLE, MODEL = "{sample}", "{model}"
+# Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
+MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 
 
 @dataclass(frozen=True)
