@@ -25,7 +25,8 @@ def kills(options: argparse.Namespace, folder: Path) -> None:
     """Kill a run of many parts at random moments, resume it, and compare with a calm one."""
     lr = store(folder / "lr.ome.zarr", repeated(1024), KILLED)
     calm = Run(folder / "calm", lr, options.weights[0], 1, KILLED, {"tile": 128})
-    calm.pixels()
+    # At the precision of the rules, which is not that of `pixels`.
+    calm.pixels(precision="auto")
     write_workflow(folder, {"parts": KILLED_PARTS, "tile": 128}, KILLED)
     run_quietly(folder, "ingest", "train")
     shards = Shards(folder / "results/field/default/sr.ome.zarr/0/c")
