@@ -26,11 +26,12 @@ import tifffile
 import torch
 import yaml
 from machine import ROOT, heading
+from real_data import DATASETS, SSTEM
+from torch.utils.flop_counter import FlopCounterMode
+
 from pssrflow.evaluate import measure_plane
 from pssrflow.networks import load_weights
 from pssrflow.store import open_level
-from real_data import DATASETS, SSTEM
-from torch.utils.flop_counter import FlopCounterMode
 
 MODELS = {
     "small": {"arch": "unet", "size": "small"},
