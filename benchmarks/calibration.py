@@ -210,10 +210,9 @@ def total(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
         relative = (part["found"] - part["planted"]) / part["planted"].replace(0, np.nan)
         by_condition = relative.groupby([str(c) for c in part["condition"]]).mean()
         bias, largest = 100 * relative.mean(), 100 * by_condition.abs().max()
-        covered = (
-            f"{part['covered'].sum():.0f} of {len(part)} ({100 * part['covered'].mean():.0f} %)"
-        )
-        yield name, f"{bias:+.2f}", f"{largest:.2f}", covered
+        covered, share = part["covered"].sum(), part["covered"].mean()
+        inside = f"{covered:.0f} of {len(part)} ({100 * share:.0f} %)"
+        yield name, f"{bias:+.2f}", f"{largest:.2f}", inside
 
 
 def mismatched(count: int, cache: Path, fields: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The default network beside PSSR2's: trained for the same time on the same images.
 
 Expects the folder of development images as `--data` and, as `--pssr2`, the Python of an
-environment that has PSSR2 (see pssr2_reference.py). The crappifier is bilinear 4 x 4 with Poisson
+environment that has PSSR2 (see pssr2/reference.py). The crappifier is bilinear 4 x 4 with Poisson
 noise of intensity 1; planes or animals that are tested were never trained on. In turns:
 
 - the networks named by `--models`, by this pipeline, with the same batch of 4, loss and schedule;
@@ -15,20 +15,19 @@ rounds. A second run with the same `--out` only does what is missing.
 import argparse
 import json
 import statistics
-import subprocess
-import sys
-import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tifffile
 import torch
-import yaml
-from machine import ROOT, heading
-from real_data import DATASETS, SSTEM
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.machine import heading, parser
+from benchmarks.processes import answer, benchmark
+from benchmarks.real_data import DATASETS, SSTEM, run_rows
+from benchmarks.tables import in_turns, print_table
 from pssrflow.evaluate import measure_plane
 from pssrflow.networks import load_weights
 from pssrflow.store import open_level
@@ -40,73 +39,76 @@ MODELS = {
     **{a: {"arch": a} for a in ("resunet", "resunet_a", "rdresunet", "rdresunet_a", "swinir")},
 }
 METRICS = ["psnr", "ssim", "ms_ssim"]
+THEIRS = "PSSR2 itself"
+SCHEDULE = {"epochs": 100_000, "batch": 4, "validate_every": 50}
 
 
-def run_pipeline(data, out, dataset, max_time, models):
-    """Train, predict and evaluate the networks; the metrics of every plane."""
-    out.mkdir(parents=True, exist_ok=True)
-    rows = DATASETS[dataset]
-    table = pd.DataFrame(rows, columns=["sample", "role", "path", "crop", "pixel_size"])
-    table["path"] = [str(data / path) for path in table["path"]]
-    table.to_csv(out / "samples.tsv", sep="\t", index=False)
+def run_ours(options: argparse.Namespace) -> tuple[Path, pd.DataFrame]:
+    """Train, predict and evaluate the networks; tested sample, and metrics of every plane."""
     config = {
-        "samples": "samples.tsv",
-        "results": "results",
-        "models": {m: MODELS[m] for m in models},
-        "train": {"max_time": max_time, "epochs": 100_000, "batch": 4, "validate_every": 50},
+        "models": {m: MODELS[m] for m in options.models},
+        "train": SCHEDULE | {"max_time": options.max_time},
         # Whole planes: halos of the larger networks would take longer than the training.
         "predict": {"tile": 512, "halo": 0, "parts": 1},
-        "report": {"title": f"Beside PSSR2: {dataset}"},
+        "report": {"title": f"Beside PSSR2: {options.dataset}"},
     }
-    (out / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
-    subprocess.run([*command, "--configfile", "config.yaml"], cwd=out, check=True)
-    tested = out / "results" / next(row[0] for row in rows if row[1] == "test")
-    return tested, pd.concat(pd.read_csv(tested / m / "metrics.csv") for m in models)
+    tested = run_rows(options.out, DATASETS[options.dataset], options.data, config)
+    tables = [pd.read_csv(tested / m / "metrics.csv") for m in options.models]
+    return tested, pd.concat(tables)
 
 
-def run_pssr2(python, data, out, tested, seconds):
+def run_theirs(options: argparse.Namespace, tested: Path) -> tuple[pd.DataFrame, dict[str, str]]:
     """Train PSSR2's ResUNet by PSSR2 itself, unless that was done; its metrics and speed."""
-    sr, speed = out / f"pssr2-{seconds}.npy", out / f"pssr2-{seconds}.json"
+    own = options.out / f"pssr2-{options.max_time}"
+    sr, speed = own.with_suffix(".npy"), own.with_suffix(".json")
     if not speed.exists():
-        np.save(out / "lr.npy", open_level(tested / "lr.ome.zarr")[0, 0])
-        sections = out / "sections"
-        sections.mkdir(exist_ok=True)
-        for number in range(16):
-            name = f"{number:02d}.tif"
-            tifffile.imwrite(sections / name, tifffile.imread(data / SSTEM / name))
-        arguments = [str(sections), str(out / "lr.npy"), str(sr), str(seconds)]
-        script = Path(__file__).with_name("pssr2_training.py")
-        made = subprocess.run([python, script, *arguments], check=True, stdout=subprocess.PIPE)
-        speed.write_bytes(made.stdout.splitlines()[-1])
+        lr, sections = options.out / "lr.npy", options.out / "sections"
+        np.save(lr, open_level(tested / "lr.ome.zarr")[0, 0])
+        _write_sections(sections, options.data)
+        what = sections, lr, sr, options.max_time
+        found = answer(benchmark("pssr2.training", *what, python=options.pssr2))
+        speed.write_text(json.dumps(found))
+    cost = f"{json.loads(speed.read_text())['hr_megapixel_per_s']:.2f}"
+    hr = open_level(tested / "hr.ome.zarr")[0, 0]
+    return _metrics(hr, np.load(sr)).assign(model=THEIRS), {"HR megapixel/s": cost}
+
+
+def _write_sections(folder, data):
+    """The sections of `sstem` that are learnt from."""
+    folder.mkdir(exist_ok=True)
+    for number in range(16):
+        name = f"{number:02d}.tif"
+        tifffile.imwrite(folder / name, tifffile.imread(data / SSTEM / name))
+
+
+def _metrics(hr, sr):
     rows = []
-    for hr, made in zip(open_level(tested / "hr.ome.zarr")[0, 0], np.load(sr)):
+    for truth, made in zip(hr, sr):
         images = {"sr": np.rint(made).clip(0, 255).astype(np.float32)}
-        pieces = [(hr.astype(np.float32), images)]
+        pieces = [(truth.astype(np.float32), images)]
         rows += measure_plane(lambda pieces=pieces: pieces, 255.0)
-    cost = {"HR megapixel/s": f"{json.loads(speed.read_text())['hr_megapixel_per_s']:.2f}"}
-    return pd.DataFrame(rows).assign(model="PSSR2 itself"), cost
+    return pd.DataFrame(rows)
 
 
-def cost(out, models, rounds=5):
+def costs(out: Path, models: Sequence[str], rounds: int = 5) -> dict[str, dict[str, str]]:
     """Parameters, MACs for an LR pixel, speed and peak memory of training, of every network."""
     image = torch.rand(1, 1, 256, 256).contiguous(memory_format=torch.channels_last)
-    networks, took = {}, {model: [] for model in models}
-    for model in models:
-        network, _ = load_weights(out / "results" / "models" / model / "best.safetensors")
-        networks[model] = network.to(memory_format=torch.channels_last)
+    networks = {model: _network(out, model) for model in models}
     with torch.inference_mode():
-        for _ in range(rounds + 1):
-            for model, network in networks.items():
-                start = time.perf_counter()
-                made = network(image)
-                took[model].append(time.perf_counter() - start)
-    return {m: _cost(out, m, n, image, made.numel(), took[m][1:]) for m, n in networks.items()}
+        ways = {model: lambda n=network: n(image) for model, network in networks.items()}
+        # The first round warms up.
+        took = {m: found[1:] for m, found in in_turns(ways, rounds + 1).items()}
+    return {m: _cost(out, m, n, image, took[m]) for m, n in networks.items()}
 
 
-def _cost(out, model, network, image, pixels, took):
+def _network(out, model):
+    network, _ = load_weights(out / "results" / "models" / model / "best.safetensors")
+    return network.to(memory_format=torch.channels_last)
+
+
+def _cost(out, model, network, image, took):
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        network(image)
+        pixels = network(image).numel()
     job = pd.read_csv(out / "results" / "benchmarks" / "train" / f"{model}.tsv", sep="\t")
     return {
         "parameters, million": f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f}",
@@ -116,46 +118,69 @@ def _cost(out, model, network, image, pixels, took):
     }
 
 
-def print_table(metrics, costs):
+def print_metrics(metrics: pd.DataFrame, costs: Mapping[str, Mapping[str, str]]) -> None:
     """One line for each network: means over planes and what it costs."""
+    names = list(next(iter(costs.values())))
+    header = ["network", "PSNR", "over bicubic", "SSIM", "MS-SSIM", *names]
+    print_table(header, _rows(metrics, costs, names))
+
+
+def _rows(metrics, costs, names):
     plain = metrics[metrics["method"] == "bicubic"][METRICS].mean()
     made = metrics[metrics["method"] == "sr"].groupby("model", sort=False)[METRICS].mean()
-    names = list(next(iter(costs.values())))
-    print("| network | PSNR | over bicubic | SSIM | MS-SSIM |", " | ".join(names), "|")
-    print("|---" * (5 + len(names)) + "|")
     for name, row in made.iterrows():
-        figures = f"{row['psnr']:.3f} | {row['psnr'] - plain['psnr']:+.3f} "
-        figures += f"| {row['ssim']:.4f} | {row['ms_ssim']:.4f}"
-        print(f"| {name} | {figures} |", " | ".join(costs[name].get(n, "") for n in names), "|")
-    print(f"| bicubic | {plain['psnr']:.3f} | | {plain['ssim']:.4f} | {plain['ms_ssim']:.4f} |")
+        gain = f"{row['psnr'] - plain['psnr']:+.3f}"
+        yield [name, *_figures(row, gain), *(costs[name].get(n, "") for n in names)]
+    yield ["bicubic", *_figures(plain, ""), *("" for _ in names)]
 
 
-def first_reaching(history, psnr):
-    """Seconds of training until the validation reaches a PSNR."""
-    reached = history.loc[history["psnr"] >= psnr, "seconds"]
-    return f"after {reached.iloc[0]:.0f} s" if len(reached) else "never"
+def _figures(mean, gain):
+    return [f"{mean['psnr']:.3f}", gain, f"{mean['ssim']:.4f}", f"{mean['ms_ssim']:.4f}"]
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--dataset", choices=["sstem", "fibsem", "rat"], default="sstem")
-    parser.add_argument("--pssr2", help="Python of an environment with PSSR2")
-    parser.add_argument("--max-time", type=int, default=600, help="seconds of each training")
-    parser.add_argument("--models", choices=MODELS, nargs="+", default=["default", "resunet"])
-    options = parser.parse_args()
-    data, out, models = options.data.resolve(), options.out, options.models
-    tested, metrics = run_pipeline(data, out, options.dataset, options.max_time, models)
-    costs = cost(out, models)
-    if options.pssr2:
-        own, costs["PSSR2 itself"] = run_pssr2(options.pssr2, data, out, tested, options.max_time)
-        metrics = pd.concat([metrics, own])
-    print(heading())
-    print_table(metrics, costs)
+def reached(out: Path, models: Sequence[str]) -> Iterator[str]:
+    """When the validation of the first network reaches the best PSNR of every other."""
     folder = out / "results" / "models"
     histories = {m: pd.read_csv(folder / m / "history.csv") for m in models}
     for name, history in histories.items():
         best = history["psnr"].max()
-        reached = first_reaching(histories[models[0]], best)
-        print(f"\nBest validation PSNR of {name}, {best:.2f} dB: {models[0]} has it {reached}")
+        when = first_reaching(histories[models[0]], best)
+        yield f"Best validation PSNR of {name}, {best:.2f} dB: {models[0]} has it {when}"
+
+
+def first_reaching(history: pd.DataFrame, psnr: float) -> str:
+    """Seconds of training until the validation reaches a PSNR."""
+    there = history.loc[history["psnr"] >= psnr, "seconds"]
+    return f"after {there.iloc[0]:.0f} s" if len(there) else "never"
+
+
+def parsed() -> argparse.Namespace:
+    """The command line."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--dataset", choices=["sstem", "fibsem", "rat"], default="sstem")
+    arguments.add_argument("--pssr2", help="Python of an environment with PSSR2")
+    arguments.add_argument("--max-time", type=int, default=600, help="seconds of each training")
+    arguments.add_argument("--models", choices=MODELS, nargs="+", default=["default", "resunet"])
+    options = arguments.parse_args()
+    options.data = options.data.resolve()
+    return options
+
+
+def main() -> None:
+    """Train, and print."""
+    options = parsed()
+    tested, metrics = run_ours(options)
+    cost = costs(options.out, options.models)
+    if options.pssr2:
+        theirs, cost[THEIRS] = run_theirs(options, tested)
+        metrics = pd.concat([metrics, theirs])
+    print(heading())
+    print_metrics(metrics, cost)
+    for sentence in reached(options.out, options.models):
+        print(f"\n{sentence}")
+
+
+if __name__ == "__main__":
+    main()
