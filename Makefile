@@ -8,11 +8,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := envs/requirements.txt
 
-.PHONY: demo test test-slow env lint format lock clean
+.PHONY: demo test test-slow coverage env config lint format lock clean
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
-	@$(BIN)/python workflow/scripts/headline.py results
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.report.verdict results
 
 test: env lint
 	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal
@@ -20,6 +20,10 @@ test: env lint
 
 test-slow: env
 	$(BIN)/pytest -m slow
+
+# Which lines the tests run; of the core, with those in jobs of Snakemake.
+coverage: env
+	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal --cov --cov-report term
 
 env: $(VENV)/.installed
 
@@ -34,7 +38,12 @@ lint: env
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+# After a change of a key: config.yaml and the schemas for editors are made of the settings.
+config: env
+	PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.config.write $(CHECK)
 
 format: env
 	$(BIN)/ruff check --fix .

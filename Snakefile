@@ -34,7 +34,7 @@ localrules:
 
 
 onstart:
-    claim(RESULTS)
+    claim(PATHS.results)
 
 
 rule all:
@@ -46,8 +46,7 @@ rule all:
 
 rule ingest:
     input:
-        expand(HR_DONE, sample=HR_SAMPLES),
-        expand(LR_DONE, sample=ACQUIRED_LR),
+        map(PATHS.image_done, RUN.images),
 
 
 rule crappify:
@@ -57,24 +56,24 @@ rule crappify:
 
 rule calibrate:
     input:
-        CALIBRATION,
+        PATHS.crappifier,
 
 
 rule train:
     input:
-        expand(TRAIN_DONE, model=MODELS),
+        expand(PATHS.trained(), model=MODELS),
 
 
 rule predict:
     input:
-        expand(SR_DONE, sample=PREDICTED, model=MODELS),
+        expand(PATHS.map_done("sr"), sample=PREDICTED, model=MODELS),
 
 
 rule evaluate:
     input:
-        expand(METRICS, sample=TESTED, model=MODELS),
+        expand(PATHS.metrics(), sample=TESTED, model=MODELS),
 
 
 rule export:
     input:
-        expand(PACKAGE, model=[m for m in MODELS if m not in PACKAGED]),
+        expand(PATHS.package(), model=[m for m in MODELS if m not in RUN.models_of("package")]),

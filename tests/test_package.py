@@ -17,8 +17,7 @@ from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.networks.registry import build
 from pssrflow.volumes.store import Store
-
-from workflow import TINY, planned, prepare, run
+from runs import TINY, planned, prepare, run
 
 torch.set_num_threads(1)
 OPTIONS = {"widths": [8, 8], "blocks": 1}

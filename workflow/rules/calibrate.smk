@@ -1,26 +1,26 @@
 rule register_pair:
     """Measure how an acquired LR image lies beside the HR image of its field."""
     input:
-        hr=HR_DONE,
-        lr=LR_DONE,
+        hr=PATHS.done("hr"),
+        lr=PATHS.done("lr"),
     output:
-        done=REGISTRATION,
+        done=PATHS.registration(),
     log:
-        f"{LOGS}/register/{{sample}}.log",
+        PATHS.log("register/{sample}"),
     benchmark:
-        f"{BENCHMARKS}/register/{{sample}}.tsv"
+        PATHS.benchmark("register/{sample}")
     wildcard_constraints:
-        sample=one_of(PAIRED),
+        sample=one_of(RUN.named("paired")),
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        hr=HR_STORE,
-        lr=LR_STORE,
+        hr=PATHS.store("hr"),
+        lr=PATHS.store("lr"),
         scale=config["crappify"]["scale"],
-        code=code("register"),
+        code=RUN.code.of("register"),
     script:
         "../scripts/register.py"
 
@@ -28,24 +28,24 @@ rule register_pair:
 rule calibrate_crappifier:
     """Fit the crappifier to acquired pairs, with intervals and a verdict."""
     input:
-        hr=[HR_DONE.format(**row) for row in calibration_rows() if row["hr"]],
-        lr=[LR_DONE.format(**row) for row in calibration_rows() if row["lr"]],
+        hr=RUN.calibrated("hr"),
+        lr=RUN.calibrated("lr"),
     output:
-        fit=CALIBRATION,
+        fit=PATHS.crappifier,
     log:
-        f"{LOGS}/calibrate.log",
+        PATHS.log("calibrate"),
     benchmark:
-        f"{BENCHMARKS}/calibrate.tsv"
+        PATHS.benchmark("calibrate")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
         mem_mb=6000,
     params:
-        rows=calibration_rows(),
-        crappify=crappifier_params(),
+        rows=RUN.calibration_rows,
+        crappify=RUN.crappifier,
         calibrate=config["calibrate"],
         seed=config["seed"],
-        code=code("calibrate"),
+        code=RUN.code.crappifier("calibrate"),
     script:
         "../scripts/calibrate.py"

@@ -1,56 +1,29 @@
 rule crappify_acquisition:
     """Degrade an HR store into an LR store, as a fast scan would have recorded it."""
     input:
-        hr=HR_DONE,
-        fit=fit_input(),
+        hr=lambda wildcards: PATHS.done("hr", RUN.drawn_from(wildcards)),
+        fit=RUN.fit,
     output:
-        done=LR_DONE,
+        done=PATHS.image_done("{draw}"),
     log:
-        f"{LOGS}/crappify/{{sample}}.log",
+        PATHS.log("crappify/{draw}"),
     benchmark:
-        f"{BENCHMARKS}/crappify/{{sample}}.tsv"
-    wildcard_constraints:
-        sample=one_of(CRAPPIFIED),
+        PATHS.benchmark("crappify/{draw}")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
         mem_mb=4000,
     params:
-        hr=HR_STORE,
-        lr=LR_STORE,
-        crappify=crappifier_params(),
+        sample=RUN.drawn_from,
+        hr=lambda wildcards: PATHS.store("hr", RUN.drawn_from(wildcards)),
+        lr=PATHS.image_store("{draw}"),
+        crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
-        realisation=0,
+        realisation=RUN.realisation,
         cluster=config["crappify"]["cluster"],
-        chunk=config["ingest"]["chunk"],
-        shard=config["ingest"]["shard"],
-        percentiles=config["ingest"]["percentiles"],
+        ingest=config["ingest"],
         seed=config["seed"],
-        code=code("crappify"),
+        code=RUN.code.crappifier("crappify"),
     script:
         "../scripts/crappify.py"
-
-
-use rule crappify_acquisition as crappify_draw with:
-    output:
-        done=LR_DRAW_DONE,
-    log:
-        f"{LOGS}/crappify/{{sample}}.{{draw}}.log",
-    benchmark:
-        f"{BENCHMARKS}/crappify/{{sample}}.{{draw}}.tsv"
-    wildcard_constraints:
-        sample=one_of(CRAPPIFIED),
-        draw=one_of(map(str, DRAWS)),
-    params:
-        hr=HR_STORE,
-        lr=LR_DRAW,
-        crappify=crappifier_params(),
-        accept={"require_fit": config["calibrate"]["require_fit"]},
-        realisation=lambda wildcards: int(wildcards.draw),
-        cluster=config["crappify"]["cluster"],
-        chunk=config["ingest"]["chunk"],
-        shard=config["ingest"]["shard"],
-        percentiles=config["ingest"]["percentiles"],
-        seed=config["seed"],
-        code=code("crappify"),

@@ -1,23 +1,21 @@
 rule evaluate_prediction:
     """Compare a prediction and its bicubic baseline with the truth."""
     input:
-        hr=HR_DONE,
-        lr=LR_DONE,
-        sr=SR_DONE,
-        registration=lambda wildcards: (
-            [REGISTRATION.format(sample=wildcards.sample)] if wildcards.sample in PAIRED else []
-        ),
+        hr=PATHS.done("hr"),
+        lr=PATHS.done("lr"),
+        sr=PATHS.map_done("sr"),
+        registration=RUN.registered,
     output:
         metrics=report(
-            METRICS,
+            PATHS.metrics(),
             caption="../report/metrics.rst",
             category="Metrics",
             labels={"sample": "{sample}", "model": "{model}"},
         ),
     log:
-        f"{LOGS}/evaluate/{{sample}}.{{model}}.log",
+        PATHS.log("evaluate/{sample}.{model}"),
     benchmark:
-        f"{BENCHMARKS}/evaluate/{{sample}}.{{model}}.tsv"
+        PATHS.benchmark("evaluate/{sample}.{model}")
     wildcard_constraints:
         sample=one_of(TESTED),
     conda:
@@ -26,10 +24,10 @@ rule evaluate_prediction:
     resources:
         mem_mb=4000,
     params:
-        hr=HR_STORE,
-        lr=LR_STORE,
-        sr=SR_STORE,
+        hr=PATHS.store("hr"),
+        lr=PATHS.store("lr"),
+        sr=PATHS.map_store("sr"),
         scale=config["crappify"]["scale"],
-        code=code("evaluate"),
+        code=RUN.code.of("evaluate"),
     script:
         "../scripts/evaluate.py"

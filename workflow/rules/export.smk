@@ -1,35 +1,25 @@
-PACKAGE = f"{RESULTS}/models/{{model}}/{{model}}.bioimageio.zip"
-# Whose LR image the example of a package is cut from.
-EXAMPLE = (TESTED or TRAINED or PREDICTED)[0]
-PACKAGED = [name for name, model in config["models"].items() if model["arch"] == "package"]
-
-
-# A network that comes as a package is not trained.
-ruleorder: adopt_package > train_model
-
-
 rule export_model:
     """Write a trained network as a model package of bioimage.io, and test the package."""
     input:
-        train=TRAIN_DONE,
-        lr=LR_DONE.format(sample=EXAMPLE),
+        train=PATHS.trained(),
+        lr=PATHS.done("lr", RUN.example),
     output:
-        package=PACKAGE,
+        package=PATHS.package(),
     log:
-        f"{LOGS}/export/{{model}}.log",
+        PATHS.log("export/{model}"),
     benchmark:
-        f"{BENCHMARKS}/export/{{model}}.tsv"
+        PATHS.benchmark("export/{model}")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        weights=WEIGHTS,
-        lr=LR_STORE.format(sample=EXAMPLE),
+        weights=PATHS.weights(),
+        lr=PATHS.store("lr", RUN.example),
         percentiles=config["ingest"]["percentiles"],
-        about=lambda wildcards: about(config["export"], wildcards.model),
-        code=code("export"),
+        about=RUN.about,
+        code=RUN.code.network("export"),
     script:
         "../scripts/export.py"
 
@@ -37,25 +27,25 @@ rule export_model:
 rule adopt_package:
     """Verify a model package and take its network in, as if it had been trained here."""
     output:
-        done=TRAIN_DONE,
+        done=PATHS.trained(),
     log:
-        f"{LOGS}/train/{{model}}.log",
+        PATHS.log("train/{model}"),
     benchmark:
-        f"{BENCHMARKS}/train/{{model}}.tsv"
+        PATHS.benchmark("train/{model}")
     wildcard_constraints:
-        model=one_of(PACKAGED),
+        model=one_of(RUN.models_of("package")),
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        folder=MODEL_FOLDER,
-        package=lambda wildcards: config["models"][wildcards.model]["package"],
-        # The package is no Snakemake input: its time stamp means nothing.
-        content=lambda wildcards: fingerprint((config["models"][wildcards.model]["package"],)),
+        folder=PATHS.model(),
+        package=RUN.package,
+        # With a hash of the package, which is no Snakemake input: its time stamp means nothing.
+        model=RUN.model,
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
-        code=code("adopt"),
+        code=RUN.code.network("adopt"),
     script:
         "../scripts/adopt.py"

@@ -1,47 +1,33 @@
-SR_PLAN = f"{RESULTS}/{{sample}}/{{model}}/sr.plan.json"
-SR_PARTS = f"{RESULTS}/{{sample}}/{{model}}/sr.parts"
-SR_PART = f"{SR_PARTS}/{{part}}.json"
-SR_PYRAMID = f"{SR_PARTS}/pyramid.{{part}}.json"
-# Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
-# and, killed, goes on at the last, so fewer and longer ones lose nothing.
-PARTS = range(min(config["predict"]["parts"], 10_000))
-# Verifying and halving is so much quicker than the network that few jobs need help with it.
-PYRAMIDS = range(min(len(PARTS) // 8, 100))
-# One file for all parts where many jobs ask for them: Snakemake would else plan a million inputs.
-SR_COLLECTED = f"{SR_PARTS}/collected.json"
-PREDICT = {k: v for k, v in config["predict"].items() if k not in ("parts", "precision", "roi")}
+MARKERS = expand(PATHS.part(), part=RUN.parts, allow_missing=True)
+# Everything of a prediction lies where these, sample and model say.
+PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 
 
 rule predict_init:
     """Create the empty SR store and decide which part makes which shards."""
     input:
-        lr=prediction_input,
-        train=TRAIN_DONE,
+        lr=RUN.prediction_input,
+        train=PATHS.trained(),
     output:
-        plan=SR_PLAN,
+        plan=PATHS.plan(),
     log:
-        f"{LOGS}/predict/{{sample}}.{{model}}.init.log",
+        PATHS.log("predict/{sample}.{model}.init"),
     benchmark:
-        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.init.tsv"
+        PATHS.benchmark("predict/{sample}.{model}.init")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=LR_STORE,
-        weights=WEIGHTS,
-        sr=SR_STORE,
-        std=STD_STORE,
-        mask=mask,
-        roi=lambda wildcards: REGIONS.get(wildcards.sample),
-        settings=PREDICT,
-        markers=SR_PARTS,
-        done=SR_DONE,
-        parts=len(PARTS),
+        layout=PLACES,
+        masked=RUN.masked,
+        roi=RUN.region,
+        settings=RUN.predict,
+        parts=len(RUN.parts),
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],
-        code=code("predict_init"),
+        code=RUN.code.network("predict_init"),
     script:
         "../scripts/predict_init.py"
 
@@ -49,27 +35,23 @@ rule predict_init:
 rule predict_part:
     """Super-resolve the shards of one part."""
     input:
-        plan=SR_PLAN,
+        plan=PATHS.plan(),
     output:
-        marker=SR_PART,
+        marker=PATHS.part(),
     log:
-        f"{LOGS}/predict/{{sample}}.{{model}}.{{part}}.log",
+        PATHS.log("predict/{sample}.{model}.{part}"),
     benchmark:
-        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.{{part}}.tsv"
+        PATHS.benchmark("predict/{sample}.{model}.{part}")
     conda:
         "../../envs/pssrflow.yaml"
-    threads: max(1, workflow.cores // len(PARTS))
+    threads: max(1, workflow.cores // len(RUN.parts))
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=LR_STORE,
-        weights=WEIGHTS,
-        sr=SR_STORE,
-        std=STD_STORE,
-        done=SR_DONE,
-        mask=mask,
+        layout=PLACES,
+        masked=RUN.masked,
         precision=config["predict"]["precision"],
-        code=code("predict_part"),
+        code=RUN.code.network("predict_part"),
     script:
         "../scripts/predict_part.py"
 
@@ -77,20 +59,21 @@ rule predict_part:
 rule predict_collect:
     """Put the markers of all parts into one, where parts are many."""
     input:
-        parts=expand(SR_PART, part=PARTS, allow_missing=True),
+        parts=MARKERS,
     output:
-        marker=SR_COLLECTED,
+        marker=PATHS.collected(),
     log:
-        f"{LOGS}/predict/{{sample}}.{{model}}.collect.log",
+        PATHS.log("predict/{sample}.{model}.collect"),
     benchmark:
-        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.collect.tsv"
+        PATHS.benchmark("predict/{sample}.{model}.collect")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        code=code("predict_collect"),
+        layout=PLACES,
+        code=RUN.code.of("predict_collect"),
     script:
         "../scripts/predict_collect.py"
 
@@ -98,24 +81,23 @@ rule predict_collect:
 rule predict_pyramid:
     """Verify a share of the shards and build the pyramid above them, where parts are many."""
     input:
-        plan=SR_PLAN,
-        parts=[SR_COLLECTED],
+        plan=PATHS.plan(),
+        parts=[PATHS.collected()],
     output:
-        marker=SR_PYRAMID,
+        marker=PATHS.pyramid(),
     log:
-        f"{LOGS}/predict/{{sample}}.{{model}}.pyramid.{{part}}.log",
+        PATHS.log("predict/{sample}.{model}.pyramid.{part}"),
     benchmark:
-        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.pyramid.{{part}}.tsv"
+        PATHS.benchmark("predict/{sample}.{model}.pyramid.{part}")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        sr=SR_STORE,
-        std=STD_STORE,
-        parts=len(PYRAMIDS),
-        code=code("predict_pyramid"),
+        layout=PLACES,
+        parts=len(RUN.pyramids),
+        code=RUN.code.of("predict_pyramid"),
     script:
         "../scripts/predict_pyramid.py"
 
@@ -123,24 +105,23 @@ rule predict_pyramid:
 rule predict_finalise:
     """Verify every shard, build the pyramid, and say that the SR store is finished."""
     input:
-        plan=SR_PLAN,
-        parts=[SR_COLLECTED] if PYRAMIDS else expand(SR_PART, part=PARTS, allow_missing=True),
-        pyramid=expand(SR_PYRAMID, part=PYRAMIDS, allow_missing=True),
+        plan=PATHS.plan(),
+        parts=[PATHS.collected()] if RUN.pyramids else MARKERS,
+        pyramid=expand(PATHS.pyramid(), part=RUN.pyramids, allow_missing=True),
     output:
-        done=SR_DONE,
+        done=PATHS.map_done("sr"),
     log:
-        f"{LOGS}/predict/{{sample}}.{{model}}.finalise.log",
+        PATHS.log("predict/{sample}.{model}.finalise"),
     benchmark:
-        f"{BENCHMARKS}/predict/{{sample}}.{{model}}.finalise.tsv"
+        PATHS.benchmark("predict/{sample}.{model}.finalise")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
         mem_mb=4000,
     params:
-        sr=SR_STORE,
-        std=STD_STORE,
-        code=code("predict_finalise"),
+        layout=PLACES,
+        code=RUN.code.of("predict_finalise"),
     script:
         "../scripts/predict_finalise.py"
 
@@ -148,20 +129,20 @@ rule predict_finalise:
 rule plan:
     """Print what the predictions will need in memory, disk, files and time; runs nothing else."""
     log:
-        f"{LOGS}/predict/plan.log",
+        PATHS.log("predict/plan"),
     conda:
         "../../envs/pssrflow.yaml"
     threads: workflow.cores
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        rows=forecast_rows(),
+        rows=RUN.forecast_rows,
         models=config["models"],
-        weights={model: WEIGHTS.format(model=model) for model in MODELS},
+        weights={model: PATHS.weights(model) for model in MODELS},
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
-        parts=len(PARTS),
-        settings=PREDICT,
+        parts=len(RUN.parts),
+        settings=RUN.predict,
     script:
         "../scripts/plan.py"

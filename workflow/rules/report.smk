@@ -1,35 +1,37 @@
 rule report:
     """One self-contained page: how good the predictions are, seen and measured."""
     input:
-        hr=expand(HR_DONE, sample=HR_SAMPLES),
-        lr=expand(LR_DONE, sample=SAMPLES.index),
-        registration=expand(REGISTRATION, sample=PAIRED),
-        fit=fit_input(),
-        train=expand(TRAIN_DONE, model=MODELS),
-        sr=expand(SR_DONE, sample=PREDICTED, model=MODELS),
-        metrics=expand(METRICS, sample=TESTED, model=MODELS),
+        hr=[PATHS.done("hr", sample) for sample in RUN.named("has_hr")],
+        lr=[PATHS.done("lr", sample) for sample in RUN.rows],
+        registration=[PATHS.registration(sample) for sample in RUN.named("paired")],
+        fit=RUN.fit,
+        train=expand(PATHS.trained(), model=MODELS),
+        sr=expand(PATHS.map_done("sr"), sample=PREDICTED, model=MODELS),
+        metrics=expand(PATHS.metrics(), sample=TESTED, model=MODELS),
     output:
         page=report(
-            f"{RESULTS}/report.html",
+            PATHS.page,
             caption="../report/report.rst",
             category="Report",
         ),
-        provenance=f"{RESULTS}/provenance.json",
+        figures=PATHS.figures,
+        provenance=PATHS.provenance,
     log:
-        f"{LOGS}/report.log",
+        PATHS.log("report"),
     benchmark:
-        f"{BENCHMARKS}/report.tsv"
+        PATHS.benchmark("report")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        results=lambda wildcards, output: str(Path(output.page).parent),
-        template=fingerprint((str(TEMPLATE),)),
-        rows=report_rows(),
+        results=PATHS.results,
+        stores=PATHS.stores,
+        template=RUN.template,
+        rows=RUN.report_rows,
         models=MODELS,
         config=config,
-        code=code("report"),
+        code=RUN.code.crappifier("report"),
     script:
         "../scripts/report.py"

@@ -1,20 +1,20 @@
 rule simulate_acquisition:
     """Scan simulated tissue, and write what a microscope would."""
     output:
-        done=SIMULATE_DONE,
+        done=PATHS.simulated_done(),
     log:
-        f"{LOGS}/simulate/{{name}}.log",
+        PATHS.log("simulate/{name}"),
     benchmark:
-        f"{BENCHMARKS}/simulate/{{name}}.tsv"
+        PATHS.benchmark("simulate/{name}")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=2000,
     params:
-        path=lambda wildcards: simulated_path(SIMULATED + wildcards.name),
+        path=lambda wildcards: RUN.simulated(wildcards.name),
         settings=lambda wildcards: config["simulate"][wildcards.name],
         seed=config["seed"],
-        code=code("simulate"),
+        code=RUN.code.of("simulate"),
     script:
         "../scripts/simulate.py"

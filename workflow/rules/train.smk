@@ -1,63 +1,59 @@
 rule train_model:
     """Train one network on every training row; goes on where it was killed."""
     input:
-        hr=expand(HR_DONE, sample=TRAINED),
-        lr=expand(LR_DONE, sample=TRAINED),
-        registration=expand(REGISTRATION, sample=[s for s in TRAINED if s in PAIRED]),
-        weight=expand(WEIGHT_DONE, sample=[s for s in TRAINED if s in WEIGHTED]),
-        fit=fit_input(),
+        hr=RUN.trained_on("hr"),
+        lr=RUN.trained_on("lr"),
+        registration=RUN.trained_on("registration"),
+        weight=RUN.trained_on("weight"),
+        fit=RUN.fit,
     output:
-        done=TRAIN_DONE,
+        done=PATHS.trained(),
     log:
-        f"{LOGS}/train/{{model}}.log",
+        PATHS.log("train/{model}"),
     benchmark:
-        f"{BENCHMARKS}/train/{{model}}.tsv"
+        PATHS.benchmark("train/{model}")
+    wildcard_constraints:
+        model=one_of(set(MODELS) - set(RUN.models_of("ensemble", "package"))),
     conda:
         "../../envs/pssrflow.yaml"
     threads: workflow.cores
     resources:
         mem_mb=8000,
     params:
-        rows=training_rows(),
-        folder=MODEL_FOLDER,
-        model=model_params,
-        crappify=crappifier_params(),
+        rows=RUN.training_rows,
+        folder=PATHS.model(),
+        model=RUN.model,
+        crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         train=config["train"],
         seed=config["seed"],
-        code=code("train"),
+        code=RUN.code.training("train"),
     script:
         "../scripts/train.py"
-
-
-# A network that is made of others is not trained.
-ruleorder: assemble_ensemble > train_model
 
 
 rule assemble_ensemble:
     """Take several networks as one, whose prediction is their mean."""
     input:
-        train=lambda wildcards: [TRAIN_DONE.format(model=m) for m in members(wildcards, MODELS)],
+        train=RUN.members_done,
     output:
-        done=TRAIN_DONE,
+        done=PATHS.trained(),
     log:
-        f"{LOGS}/train/{{model}}.log",
+        PATHS.log("train/{model}"),
     benchmark:
-        f"{BENCHMARKS}/train/{{model}}.tsv"
+        PATHS.benchmark("train/{model}")
     wildcard_constraints:
-        model=one_of(ENSEMBLES),
+        model=one_of(RUN.models_of("ensemble")),
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
         mem_mb=4000,
     params:
-        folder=MODEL_FOLDER,
-        members=lambda wildcards: {
-            m: WEIGHTS.format(model=m) if m in MODELS else m for m in members(wildcards)
-        },
-        model=model_params,
+        folder=PATHS.model(),
+        members=RUN.members,
+        model=RUN.model,
         scale=config["crappify"]["scale"],
-        code=code("assemble"),
+        code=RUN.code.network("assemble"),
     script:
         "../scripts/assemble.py"

@@ -1,19 +1,23 @@
 """The sample sheet: one acquisition a row, checked before anything runs."""
 
-import io
+import csv
 import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-import pandas as pd
+from pydantic import ValidationError
 
-from pssrflow.config.schema import explain, listed
+from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
+from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.files import input_paths
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 SIMULATED = "simulate:"
 OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
+PATHS = ("path", "lr_path", "weight_path", "mask_path")
 # Folders and files that the results hold beside those of the samples.
 RESERVED = ("models", "calibration", "logs", "benchmarks", "simulated")
 # Stands for a size that only the file knows.
@@ -21,172 +25,278 @@ ENDLESS = sys.maxsize
 PARSED = {"crop": lambda text: parse_crop(text, (ENDLESS,) * 3), "pixel_size": parse_pixel_size}
 
 
-def read_samples(path, schema, config):
-    """Read and check the sample sheet.
+class Row(Keys):
+    """One acquisition; each key is a column of the tab-separated sheet."""
 
-    Returns
-    -------
-    pandas.DataFrame
-        Indexed by `sample`; every column of the schema, missing values as None.
+    sample: str = key(
+        ..., "Identifier; becomes a folder name.", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z"
+    )
+    role: Literal["train", "test", "predict"] = key(
+        ..., "train: HR to learn from; test: HR truth, never learnt from; predict: LR only."
+    )
+    path: str = key(
+        ...,
+        "A file, a folder of slices, a glob, an OME-Zarr, or simulate:NAME.",
+        min_length=1,
+    )
+    lr_path: str | None = key(
+        None, "A really acquired LR image of the same field (train and test rows)."
+    )
+    weight_path: str | None = key(
+        None,
+        "Map of weights for the loss of a train row: an image as large as the HR image; 0 is not "
+        "learnt from, the map's largest value counts in full.",
+    )
+    mask_path: str | None = key(
+        None,
+        "Mask of a predict row, or of the LR image of a test row with an lr_path: as large as the "
+        "LR image, or one plane for all; tiles in which it is 0 everywhere are interpolated, not "
+        "super-resolved.",
+    )
+    pixel_size: str | None = key(
+        None,
+        "Replaces what the file says: `4.6 nm` (y and x) or `50, 4.6, 4.6 nm` (z, y, x).",
+    )
+    axes: str | None = key(
+        None,
+        "Replaces the file's axes, for example ZYX or TYX.",
+        pattern=r"^(?!.*(.).*\1)[TCZYXtczyx]+\Z",
+    )
+    scene: str | None = key(None, "Name or number of the scene to read.")
+    channels: str | None = key(None, "Names or numbers of the channels to read, comma-separated.")
+    crop: str | None = key(
+        None,
+        "Pixels to read: `y0:y1, x0:x1` or `z0:z1, y0:y1, x0:x1`; of the HR image in rows with an "
+        "lr_path none is allowed.",
+    )
+
+    @property
+    def has_hr(self) -> bool:
+        """Whether there is an HR image: to learn from, or as the truth."""
+        return self.role != "predict"
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is learnt from."""
+        return self.role == "train"
+
+    @property
+    def tested(self) -> bool:
+        """Whether predictions are compared with a truth."""
+        return self.role == "test"
+
+    @property
+    def predicted(self) -> bool:
+        """Whether it is super-resolved."""
+        return self.role != "train"
+
+    @property
+    def paired(self) -> bool:
+        """Whether its LR image was acquired beside the HR image."""
+        return self.lr_path is not None
+
+    @property
+    def crappified(self) -> bool:
+        """Whether the LR image is made of the HR image."""
+        return self.has_hr and not self.paired
+
+    @property
+    def weighted(self) -> bool:
+        """Whether a map says how much its pixels count."""
+        return self.weight_path is not None
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask says what is super-resolved."""
+        return self.mask_path is not None
+
+    def faults(self) -> Iterator[Fault]:
+        if self.sample.lower() in RESERVED:
+            yield Fault(
+                "sample", f"{self.sample!r} is a folder of the results. Accepted: another name"
+            )
+        yield from self._not_parsed()
+        if self.role == "predict" and self.lr_path:
+            yield Fault(
+                "lr_path",
+                "a predict row has no HR image to compare. Accepted: the LR image as `path`",
+            )
+        if self.weight_path and self.role != "train":
+            yield Fault(
+                "weight_path",
+                f"a {self.role} row is not learnt from. Accepted: none, or role train",
+            )
+        if self.mask_path and not (self.role == "predict" or self.lr_path):
+            yield Fault("mask_path", "this row has no acquired LR image to mask. Accepted: none")
+        if self.lr_path and self.crop:
+            yield Fault(
+                "crop",
+                "would cut the HR and the LR image at different places. "
+                "Accepted: no crop in a row with an lr_path",
+            )
+
+    def _not_parsed(self) -> Iterator[Fault]:
+        for column, parse in PARSED.items():
+            try:
+                _ = getattr(self, column) and parse(getattr(self, column))
+            except InputError as error:
+                yield Fault(column, f"{error.found}. Accepted: {error.accepted}")
+
+
+COLUMNS = tuple(Row.model_fields)
+NEEDED = tuple(name for name, field in Row.model_fields.items() if field.is_required())
+
+
+def read_rows(settings: Settings) -> list[Row]:
+    """Read and check the sample sheet.
 
     Raises
     ------
     InputError
         Names the row and column, what was found and what is accepted; all errors at once.
     """
-    table = _read_table(path)
-    unknown = [c for c in table.columns if c not in schema["properties"]]
-    if unknown:
-        raise InputError(
-            path, f"unknown column {unknown[0]!r}", listed(schema["properties"], unknown[0])
-        )
-    missing = [c for c in schema["required"] if c not in table.columns]
-    if missing:
-        raise InputError(
-            path, f"no column {missing[0]!r}", f"columns {', '.join(schema['required'])}"
-        )
-    table = table.reindex(columns=list(schema["properties"])).astype(object)
-    table = table.where(table.notna() & (table != ""), None)
-    problems = [
-        f"line {line}, {problem}"
-        for line, row in _rows(table)
-        for problem in _row_problems(row, schema, config)
-    ]
-    problems = problems or [*_duplicates(table["sample"]), *_leaks(table)]
+    path, rows, problems = settings.samples, {}, []
+    for line, cells in _read_table(path).items():
+        try:
+            rows[line] = Row.model_validate(cells)
+            problems += [f"line {line}, {p}" for p in _path_problems(rows[line], settings)]
+        except ValidationError as error:
+            problems += [f"line {line}, {problem}" for problem in explain(error)]
+    problems = problems or [*_duplicates(rows), *_leaks(rows)]
     if problems:
         raise InputError(path, "\n  ".join(["sample sheet refused", *problems]))
-    if not len(table):
+    _check_roles(path, list(rows.values()), settings)
+    return list(rows.values())
+
+
+def _check_roles(path: str, rows: list[Row], settings: Settings) -> None:
+    """Refuse a sheet that holds nothing, or nothing to learn from though a network learns."""
+    if not rows:
         raise InputError(path, "no rows", "one acquisition a row")
-    return table.set_index("sample", drop=False)
+    learns = any(model.train for model in settings.models.values())
+    if learns and not any(row.trained for row in rows):
+        accepted = "at least one HR acquisition to learn from"
+        raise InputError(path, "no row has the role train", accepted)
 
 
-def check_roles(table, where, models):
-    """Refuse a sheet that leaves nothing to learn from.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `read_samples`.
-    where : str
-    models : dict
-        Networks of the configuration; those with `train: false` need no row.
-    """
-    learn = any(model.get("train", True) for model in models.values())
-    if learn and not (table["role"] == "train").any():
-        raise InputError(
-            where, "no row has the role train", "at least one HR acquisition to learn from"
-        )
+# -- the table -------------------------------------------------------------------------------------
 
 
-def _read_table(path):
-    """The sheet as text, indexed by line; blank lines and lines that begin with # are left out."""
+def _read_table(path: str) -> dict[int, dict[str, str]]:
+    """Cells that hold something, by line and column."""
+    header, *lines = _lines(path) or [(1, [])]
+    columns = header[1]
+    _check_columns(path, columns)
+    table = {}
+    for line, cells in lines:
+        if len(cells) > len(columns):
+            found = f"line {line} has {len(cells)} values for {len(columns)} columns"
+            raise InputError(path, f"not a table ({found})", "a tab-separated file with a header")
+        table[line] = {column: cell for column, cell in zip(columns, cells) if cell}
+    return table
+
+
+def _lines(path: str) -> list[tuple[int, list[str]]]:
+    """Number and values of every line; blank ones and those that begin with # are left out."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-        kept = {
-            number: line.rstrip("\t")
-            for number, line in enumerate(lines, start=1)
-            if line.strip() and not line.startswith("#")
-        }
-        text = io.StringIO("\n".join(kept.values()))
-        table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, index_col=False)
     except FileNotFoundError:
         raise InputError(path, "no such sample sheet", "a TSV file (key `samples`)") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+    except (UnicodeDecodeError, OSError) as error:
         raise InputError(
             path, f"not a table ({error})", "a tab-separated file with a header"
         ) from None
-    table.columns = table.columns.str.strip()
-    table.index = list(kept)[1 : len(table) + 1]
-    return table.map(str.strip)
+    return [
+        (number, [cell.strip() for cell in next(csv.reader([line.rstrip("\t")], "excel-tab"))])
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.startswith("#")
+    ]
 
 
-def _rows(table):
-    """Line and content of every row."""
-    return zip(table.index, table.to_dict("records"))
+def _check_columns(path: str, columns: list[str]) -> None:
+    if not columns:
+        raise InputError(path, "not a table (it is empty)", "a tab-separated file with a header")
+    for column in columns:
+        if column not in COLUMNS:
+            raise InputError(path, f"unknown column {column!r}", listed(COLUMNS, column))
+        if columns.count(column) > 1:
+            raise InputError(path, f"column {column!r} stands twice", "each column once")
+    missing = [column for column in NEEDED if column not in columns]
+    if missing:
+        raise InputError(path, f"no column {missing[0]!r}", f"columns {', '.join(NEEDED)}")
 
 
-def _row_problems(row, schema, config):
-    problems = explain(schema, {k: v for k, v in row.items() if v is not None})
-    if problems:
-        yield from problems
-        return
-    if row["sample"].lower() in RESERVED:
-        yield f"sample: {row['sample']!r} is a folder of the results. Accepted: another name"
-    for column in ("path", "lr_path", "weight_path", "mask_path"):
-        yield from _path_problems(column, row[column], config) if row[column] else ()
-    yield from _text_problems(row)
-    if row["role"] == "predict" and row["lr_path"]:
-        yield "lr_path: a predict row has no HR image to compare. Accepted: the LR image as `path`"
-    if row["weight_path"] and row["role"] != "train":
-        yield f"weight_path: a {row['role']} row is not learnt from. Accepted: none, or role train"
-    if row["mask_path"] and not (row["role"] == "predict" or row["lr_path"]):
-        yield "mask_path: this row has no acquired LR image to mask. Accepted: none"
-    if row["lr_path"] and row["crop"]:
-        yield (
-            "crop: would cut the HR and the LR image at different places. "
-            "Accepted: no crop in a row with an lr_path"
-        )
+# -- what rows name --------------------------------------------------------------------------------
 
 
-def _text_problems(row):
-    for column, parse in PARSED.items():
-        try:
-            _ = row[column] and parse(row[column])
-        except InputError as error:
-            yield f"{column}: {error.found}. Accepted: {error.accepted}"
+def _path_problems(row: Row, settings: Settings) -> Iterator[str]:
+    for column in PATHS:
+        text = getattr(row, column)
+        if text and (problem := _path_problem(text, settings)):
+            yield f"{column}: {problem}"
 
 
-def _path_problems(column, text, config):
-    simulated, results = config["simulate"], Path(config["results"]).resolve()
+def _path_problem(text: str, settings: Settings) -> str | None:
+    results = Path(settings.results).resolve()
     if text.startswith(SIMULATED):
-        name = text.removeprefix(SIMULATED)
-        if name not in simulated:
-            yield (
-                f"{column}: no simulated acquisition {name!r}. "
-                f"Accepted: {listed(simulated, name) if simulated else 'names under `simulate`'}"
-            )
-    elif "://" in text:
-        return
-    elif not input_paths(text):
-        yield (
-            f"{column}: nothing at {text!r} (looked in {Path.cwd()}). "
+        return _not_simulated(text.removeprefix(SIMULATED), settings)
+    if "://" in text:
+        return None
+    paths = input_paths(text)
+    if not paths:
+        return (
+            f"nothing at {text!r} (looked in {Path.cwd()}). "
             "Accepted: a file, a folder of slices, a glob or an OME-Zarr"
         )
-    elif any(p.resolve().is_relative_to(results) for p in input_paths(text)):
-        yield (
-            f"{column}: {text!r} lies in the results, which this run writes. "
+    if any(path.resolve().is_relative_to(results) for path in paths):
+        return (
+            f"{text!r} lies in the results, which this run writes. "
             "Accepted: a path outside, or other `results`"
         )
+    return None
 
 
-def _duplicates(names):
-    # File systems of some users do not tell upper from lower case.
-    folded = names.str.lower()
-    for name in folded[folded.duplicated()].unique():
-        lines = ", ".join(map(str, folded.index[folded == name]))
-        yield f"lines {lines}, sample: {name!r} stands more than once. Accepted: one name a row"
+def _not_simulated(name: str, settings: Settings) -> str | None:
+    names = settings.simulate
+    if name in names:
+        return None
+    accepted = listed(names, name) if names else "names under `simulate`"
+    return f"no simulated acquisition {name!r}. Accepted: {accepted}"
 
 
-def _leaks(table):
+def _duplicates(rows: dict[int, Row]) -> Iterator[str]:
+    """Names that stand more than once; file systems of some users do not tell upper from lower."""
+    lines: dict[str, list[int]] = {}
+    for line, row in rows.items():
+        lines.setdefault(row.sample.lower(), []).append(line)
+    for name, found in lines.items():
+        if len(found) > 1:
+            yield (
+                f"lines {', '.join(map(str, found))}, sample: {name!r} stands more than once. "
+                "Accepted: one name a row"
+            )
+
+
+def _leaks(rows: dict[int, Row]) -> Iterator[str]:
     """Rows that show the same pixels, of which one is trained on."""
-    for (one, a), (two, b) in itertools.combinations(_rows(table), 2):
-        roles = {a["role"], b["role"]}
+    for (one, a), (two, b) in itertools.combinations(rows.items(), 2):
+        roles = {a.role, b.role}
         if "train" not in roles or "predict" in roles or not _same_source(a, b):
             continue
         if all(x.start < y.stop and y.start < x.stop for x, y in zip(_crop(a), _crop(b))):
             yield (
-                f"lines {one} and {two}: {a['sample']!r} ({a['role']}) and {b['sample']!r} "
-                f"({b['role']}) show the same pixels. Accepted: other files, or crops apart"
+                f"lines {one} and {two}: {a.sample!r} ({a.role}) and {b.sample!r} ({b.role}) show "
+                "the same pixels. Accepted: other files, or crops apart"
             )
 
 
-def _same_source(a, b):
-    return a["scene"] == b["scene"] and bool(_sources(a["path"]) & _sources(b["path"]))
+def _same_source(a: Row, b: Row) -> bool:
+    return a.scene == b.scene and bool(_sources(a.path) & _sources(b.path))
 
 
-def _sources(text):
-    return {str(p.resolve()) for p in input_paths(text)} or {text}
+def _sources(text: str) -> set[str]:
+    return {str(path.resolve()) for path in input_paths(text)} or {text}
 
 
-def _crop(row):
-    return parse_crop(row["crop"] or ":, :", (ENDLESS,) * 3)
+def _crop(row: Row) -> tuple[slice, slice, slice]:
+    return parse_crop(row.crop or ":, :", (ENDLESS,) * 3)

@@ -1,15 +1,17 @@
 """Networks of scale 1 that degrade an image: how they are built, saved, loaded and run."""
 
-import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from pssrflow.errors import InputError
+from pssrflow.models.facts import Facts
+from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.networks.receptive_field import receptive_halo
 
 ACCEPTED = "weights of scale 1 that PSSRflow saved (.safetensors)"
 
@@ -31,17 +33,18 @@ class NoiseModel(nn.Module):
     scale = 1
     stride = 1
 
-    def __init__(self, width=24, depth=2):
+    def __init__(self, width: int = 24, depth: int = 2):
         super().__init__()
-        layers = [nn.Conv2d(1, width, 3, padding=1), nn.GELU()]
+        layers: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.GELU()]
         for _ in range(depth):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.GELU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 2, 3, padding=1))
-        nn.init.zeros_(self.layers[-1].weight)
-        self.layers[-1].bias.data = torch.tensor([0.0, -3.0])
+        last = nn.Conv2d(width, 2, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        last.bias = nn.Parameter(torch.tensor([0.0, -3.0]))
+        self.layers = nn.Sequential(*layers, last)
         self.halo = depth + 2
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         mean, spread = self.layers(images - 0.5).chunk(2, dim=1)
         return torch.cat([images + mean, spread], dim=1)
 
@@ -60,21 +63,19 @@ class Loaded:
     network: nn.Module
     halo: int
 
-    def run(self, image):
+    def run(self, image: np.ndarray) -> np.ndarray:
         """Channels (1 or 2, y, x) of float32 that the network makes of an image, 0 to 1."""
         with torch.inference_mode():
             found = self.network(torch.from_numpy(np.ascontiguousarray(image))[None, None])
         return found[0].float().numpy()
 
 
-def save(path, network, facts):
-    """Write a `NoiseModel`; `facts` (JSON) hold its options at least."""
-    tensors = {name: t.detach().contiguous() for name, t in network.state_dict().items()}
-    content = {"arch": "noise", "scale": 1, **facts}
-    save_file(tensors, path, metadata={"pssrflow": json.dumps(content)})
+def save(path: Path | str, network: NoiseModel, options: dict[str, int]) -> None:
+    """Write a `NoiseModel`; `options` are what it was made with."""
+    save_weights(path, network, Facts("noise", 1, options))
 
 
-def load(path):
+def load(path: Path | str) -> Loaded:
     """Read a network of scale 1; safetensors hold no code, so nothing is executed.
 
     Raises
@@ -84,20 +85,16 @@ def load(path):
     """
     try:
         with safe_open(path, "pt") as stream:
-            facts = json.loads((stream.metadata() or {}).get("pssrflow", "null"))
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+    except (SafetensorError, OSError) as error:
         raise InputError(path, f"cannot be read as weights ({error})", ACCEPTED) from error
-    if not isinstance(facts, dict) or facts.get("scale") != 1:
-        scale = facts.get("scale") if isinstance(facts, dict) else None
-        raise InputError(path, f"weights of scale {scale}", ACCEPTED)
-    if facts["arch"] != "noise":
+    facts = Facts.read(path)
+    if facts is None or facts.scale != 1:
+        raise InputError(path, f"weights of scale {facts and facts.scale}", ACCEPTED)
+    if facts.arch != "noise":
         # A network that was trained to restore or denoise may as well degrade.
-        from pssrflow.models.weights import load_weights
-        from pssrflow.networks.receptive_field import receptive_halo
-
         network, _ = load_weights(path)
         return Loaded(network, receptive_halo(network))
-    network = NoiseModel(**facts["options"])
+    network = NoiseModel(**facts.options)
     network.load_state_dict(tensors)
     return Loaded(network.eval(), network.halo)

@@ -1,40 +1,60 @@
 """The folder of a model that is used without being trained here."""
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from torch import nn
 
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
-from pssrflow.run.files import file_hash, write_json
+from pssrflow.run.files import file_hash, replacing, write_json
+
+# Of train.done.json, which other programs read.
+FORMAT = 1
+BEST, HISTORY = "best.safetensors", "history.csv"
 
 
-def keep_untrained(network, facts, folder, done, step=0, validation_psnr=None):
-    """Write weights, a history of one line and the done file, as a training does.
+@dataclass(frozen=True)
+class ModelFolder:
+    """Weights, history and done file of a model, as a training leaves them.
 
-    Parameters
+    Attributes
     ----------
-    network : torch.nn.Module
-    facts : dict
-        What goes with the weights.
-    folder, done : path-like
-    step : int
-    validation_psnr : float or None
-        What is known of an earlier training.
+    path : path-like
+    done : path-like
+        Says that the model is finished.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch, best = folder / ".best.safetensors", folder / "best.safetensors"
-    save_weights(scratch, network, facts)
-    scratch.replace(best)
-    known = {"step": step, "validation_psnr": validation_psnr}
-    _write_history(folder, known)
-    write_json(done, {"weights": best.name, "sha256": file_hash(best), **known})
+
+    path: Path | str
+    done: Path | str
+
+    @property
+    def best(self) -> Path:
+        """The weights that are used."""
+        return Path(self.path, BEST)
+
+    def keep(self, network: nn.Module, facts: Facts) -> None:
+        """Write a network that is not trained here: weights, a history of one line, done file."""
+        with replacing(self.best) as scratch:
+            save_weights(scratch, network, facts)
+        self.write_history([_one_row(facts)])
+        self.finish(facts.step or 0, facts.validation_psnr)
+
+    def write_history(self, rows: list[dict[str, Any]]) -> None:
+        """Write a row per validation."""
+        with replacing(Path(self.path, HISTORY)) as scratch:
+            pd.DataFrame(rows).to_csv(scratch, index=False)
+
+    def finish(self, step: int, validation_psnr: float | None) -> None:
+        """Say that the model is finished."""
+        content = {"weights": BEST, "sha256": file_hash(self.best), "step": step}
+        write_json(self.done, {"format": FORMAT, **content, "validation_psnr": validation_psnr})
 
 
-def _write_history(folder, known):
-    """One line, as the report reads of every model."""
-    row = {"step": known["step"], "epoch": 0.0, "seconds": 0.0, "learning_rate": float("nan")}
-    row |= {"loss": float("nan"), "psnr": known["validation_psnr"], "psnr_bicubic": float("nan")}
-    scratch = folder / ".history.csv"
-    pd.DataFrame([row]).to_csv(scratch, index=False)
-    scratch.replace(folder / "history.csv")
+def _one_row(facts: Facts) -> dict[str, Any]:
+    """A line as the report reads of every model."""
+    row = {"step": facts.step or 0, "epoch": 0.0, "seconds": 0.0, "learning_rate": math.nan}
+    return row | {"loss": math.nan, "psnr": facts.validation_psnr, "psnr_bicubic": math.nan}

@@ -2,23 +2,30 @@
 
 import json
 import math
+from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from pssrflow.errors import InputError
+from pssrflow.models.facts import Facts
 from pssrflow.networks.registry import build
 
 
-def save_weights(path, network, facts):
-    """Write weights as safetensors; `facts` (JSON) hold `arch`, `scale` and `options` at least."""
+def save_weights(path: Path | str, network: nn.Module, facts: Facts) -> None:
+    """Write weights as safetensors, and what they say of themselves."""
     tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
     # safetensors refuses an empty file; bicubic has no weights.
-    save_file(tensors or {"none": torch.zeros(1)}, path, metadata={"pssrflow": json.dumps(facts)})
+    save_file(
+        tensors or {"none": torch.zeros(1)},
+        path,
+        metadata={"pssrflow": json.dumps(facts.to_json())},
+    )
 
 
-def read_tensors(path):
+def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], Facts | None]:
     """Tensors of a file of weights, and the facts that PSSRflow saved with them, or None.
 
     Reads safetensors, and what torch saved (`.pth`, as PSSR2 does) without running code in it.
@@ -31,12 +38,16 @@ def read_tensors(path):
     accepted = "weights: .safetensors, or a state dict that torch saved (.pth), without code"
     try:
         with safe_open(path, "pt") as stream:
-            facts = json.loads((stream.metadata() or {}).get("pssrflow", "null"))
-            return {name: stream.get_tensor(name) for name in stream.keys()}, facts  # noqa: SIM118
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            return tensors, Facts.read(path)
     except FileNotFoundError as error:
         raise InputError(path, "no such file", accepted) from error
-    except (SafetensorError, OSError, json.JSONDecodeError):
-        pass
+    except (SafetensorError, OSError):
+        return _read_pickled(path, accepted), None
+
+
+def _read_pickled(path: Path | str, accepted: str) -> dict[str, Tensor]:
+    """A state dict that torch saved, without running what may be in the file."""
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their bytes happen to mean
@@ -44,14 +55,14 @@ def read_tensors(path):
         raise InputError(path, f"cannot be read as weights ({said})", accepted) from error
     if not isinstance(found, dict) or not found:
         raise InputError(path, f"a {type(found).__name__}, no state dict", accepted)
-    other = [k for k, v in found.items() if not isinstance(v, torch.Tensor)]
+    other = [k for k, v in found.items() if not isinstance(v, Tensor)]
     if other:
         raise InputError(path, f"{other[0]!r} is no tensor", accepted)
     # What torch's DataParallel puts before every name.
-    return {str(k).removeprefix("module."): v for k, v in found.items()}, None
+    return {str(k).removeprefix("module."): v for k, v in found.items()}
 
 
-def adopt(network, tensors, where):
+def adopt(network: nn.Module, tensors: dict[str, Tensor], where: Path | str) -> None:
     """Load weights into a network of the same architecture.
 
     Raises
@@ -77,11 +88,11 @@ def adopt(network, tensors, where):
     network.load_state_dict(tensors)
 
 
-def _few(names):
+def _few(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
 
 
-def _by(tensor):
+def _by(tensor: Tensor) -> str:
     return " x ".join(map(str, tensor.shape)) or "a number"
 
 
@@ -112,7 +123,7 @@ def _at_the_end(network, name, names, found, expected):
     return f": channels {found[0]} out" if outputs and name == names[-1] else ""
 
 
-def load_weights(path):
+def load_weights(path: Path | str) -> tuple[nn.Module, Facts]:
     """Read a network and its facts; nothing in the file is executed.
 
     Raises
@@ -127,7 +138,7 @@ def load_weights(path):
         raise InputError(path, error.found, accepted) from error
     if facts is None:
         raise InputError(path, "no PSSRflow facts in the file", accepted)
-    network = build(facts["arch"], facts["scale"], **facts["options"])
+    network = build(facts.arch, facts.scale, facts.options)
     if network.state_dict():
         adopt(network, tensors, path)
     return network.eval(), facts

@@ -4,6 +4,8 @@ import torch
 from torch import nn
 
 from pssrflow.errors import InputError
+from pssrflow.keys import JsonObject, key
+from pssrflow.networks.options import NetworkOptions
 from pssrflow.networks.pssr2.blocks import pad
 from pssrflow.plugins import load_class
 
@@ -13,35 +15,33 @@ CONTRACT = (
 )
 
 
-def own_network(scale, path, options=None):
+class Options(NetworkOptions):
+    """A class that the configuration names; weights never choose one."""
+
+    path: str = key(..., "Your class: file.py:Class, or package.module:Class that can be imported.")
+    options: JsonObject = key({}, "Keyword arguments of the class, besides scale.")
+
+
+def Network(scale: int, options: Options) -> nn.Module:
     """Make a user's own network, and try it on a small image.
 
     Images reach it with a height and width that are multiples of its attribute `stride`
     (1 unless it has one), whatever their size was.
-
-    Parameters
-    ----------
-    scale : int
-    path : str
-        ``package.module:Class``, importable or below the working directory, or ``file.py:Class``.
-    options : dict, optional
-        Keyword arguments of the class, besides `scale`.
 
     Raises
     ------
     InputError
         The class cannot be found or made, or does not keep `CONTRACT`.
     """
-    given = options or {}
+    path, given = options.path, options.options
     found = load_class(path)
     if not issubclass(found, nn.Module):
         raise InputError(path, "no torch.nn.Module", CONTRACT)
     try:
         network = type(found.__name__, (_AnySize, found), {})(scale=scale, **given)
     except Exception as error:
-        raise InputError(path, f"scale {scale}, options {given} refused ({error})", CONTRACT) from (
-            error
-        )
+        refused = f"scale {scale}, options {given} refused ({error})"
+        raise InputError(path, refused, CONTRACT) from error
     _place(network, scale, path)
     _try(network, path)
     return network
@@ -50,7 +50,7 @@ def own_network(scale, path, options=None):
 class _AnySize:
     """Comes before the user's class: pads what it takes, crops what it gives."""
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[-2:]
         images = pad(images, -height % self.stride, -width % self.stride)
         made = super().forward(images)

@@ -1,8 +1,26 @@
 """Several networks as one: their mean, which is better than most of them, and how they differ."""
 
 import math
+from collections.abc import Sequence
 
-from torch import nn
+from torch import Tensor, nn
+
+from pssrflow.keys import JsonObject, Keys, key
+from pssrflow.networks.options import NetworkOptions
+from pssrflow.networks.registry import build
+
+
+class Member(Keys):
+    """One of the networks."""
+
+    arch: str = key(..., "Its architecture.")
+    options: JsonObject = key(..., "Options of that architecture.")
+
+
+class Options(NetworkOptions):
+    """Which networks, as the weights say; a configuration names models or files instead."""
+
+    members: tuple[Member, ...] = key(..., "The networks, in order.", min_length=1)
 
 
 class Ensemble(nn.Module):
@@ -11,14 +29,19 @@ class Ensemble(nn.Module):
     Parameters
     ----------
     scale : int
-    members : list of torch.nn.Module
+    members : sequence of torch.nn.Module
     """
 
-    def __init__(self, scale, members):
+    def __init__(self, scale: int, members: Sequence[nn.Module]):
         super().__init__()
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))
         self.global_pooling = any(getattr(m, "global_pooling", False) for m in members)
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         return sum(member(images) for member in self.members) / len(self.members)
+
+
+def Network(scale: int, options: Options) -> Ensemble:
+    """An ensemble of fresh networks."""
+    return Ensemble(scale, [build(m.arch, scale, m.options) for m in options.members])

@@ -1,45 +1,59 @@
-"""Networks by name: the one place where an architecture is added."""
+"""Networks by name, without an import of any: one that nobody names is in nobody's code hash."""
+
+import functools
+import importlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from pssrflow.errors import InputError
-from pssrflow.networks.bicubic import Bicubic
-from pssrflow.networks.custom import own_network
-from pssrflow.networks.ensemble import Ensemble
-from pssrflow.networks.pssr2.rdresunet import RDResUNet, rdresunet_a
-from pssrflow.networks.pssr2.resunet import ResUNet, resunet_a
-from pssrflow.networks.pssr2.swinir import SwinIR
-from pssrflow.networks.torchscript import Scripted
-from pssrflow.networks.unet import UNet
+from pssrflow.networks.options import NetworkOptions
+from pssrflow.plugins import declared
+
+FOLDER = Path(__file__).parent
 
 
-def _ensemble(scale, members):
-    return Ensemble(scale, [build(m["arch"], scale, **m["options"]) for m in members])
+@functools.cache
+def modules() -> dict[str, str]:
+    """Module of every architecture by its name: the files here that define `Options`."""
+    files = sorted(FOLDER.rglob("*.py"), key=lambda path: (len(path.parts), path.name))
+    return {
+        path.stem: ".".join(["pssrflow.networks", *path.relative_to(FOLDER).with_suffix("").parts])
+        for path in files
+        if re.search(r"^class Options\b", path.read_text(), re.MULTILINE)
+    }
 
 
-# Adding an architecture: one module, one line here, its options in the schema.
-ARCHITECTURES = {
-    "unet": UNet,
-    "bicubic": Bicubic,
-    "resunet": ResUNet,
-    "resunet_a": resunet_a,
-    "rdresunet": RDResUNet,
-    "rdresunet_a": rdresunet_a,
-    "swinir": SwinIR,
-    "custom": own_network,
-    # Of networks that were trained on their own; see `train.ensemble`.
-    "ensemble": _ensemble,
-    # Of a model package; its sizes come from there, not from the configuration.
-    "torchscript": Scripted,
-}
+def names() -> tuple[str, ...]:
+    """Names of all architectures."""
+    return tuple(modules())
 
 
-def build(arch, scale, **options):
-    """Make a network with fresh weights.
+def network_symbol(arch: str) -> str:
+    """Where a network is written, such as ``pssrflow.networks.unet:Network``."""
+    return f"{modules()[arch]}:Network"
+
+
+def options_of(arch: str) -> type[NetworkOptions]:
+    """Class of the options of an architecture; torch is not imported for it."""
+    return declared(modules()[arch], "Options")
+
+
+def build(arch: str, scale: int, options: Mapping[str, Any] | NetworkOptions) -> Any:
+    """Make a network (a torch.nn.Module) with fresh weights.
 
     Raises
     ------
     InputError
         No such architecture, or options that do not go together.
     """
-    if arch not in ARCHITECTURES:
-        raise InputError("arch", f"found {arch!r}", ", ".join(ARCHITECTURES))
-    return ARCHITECTURES[arch](scale, **options)
+    if arch not in modules():
+        raise InputError("arch", f"found {arch!r}", ", ".join(names()))
+    module = importlib.import_module(modules()[arch])
+    given = options.plain() if isinstance(options, NetworkOptions) else options
+    where = f"options of {arch}"
+    checked = module.Options.parse(given, where)
+    if found := [f"{fault.key}: {fault.says}" for fault in checked.misfits(scale)]:
+        raise InputError(where, "\n  ".join(found))
+    return module.Network(scale, checked)

@@ -6,8 +6,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from pssrflow.keys import key
+from pssrflow.networks.options import NetworkOptions
 
-class Scripted(nn.Module):
+
+class Options(NetworkOptions):
+    """What the package says of the script; the configuration has no say in it."""
+
+    stride: int = key(..., "LR pixels by which sizes may differ from the least one.", ge=1)
+    minimum: int = key(..., "LR pixels that the network takes at least.", ge=1)
+    halo: int = key(..., "LR pixels that tiles need around them; a multiple of `stride`.", ge=0)
+    size: int = key(..., "Bytes of the script.", ge=0)
+
+
+class Network(nn.Module):
     """TorchScript, kept as its bytes so that it travels like any other weights.
 
     Torch's interpreter runs it: no Python of the package is executed. It still is a program that
@@ -16,21 +28,17 @@ class Scripted(nn.Module):
     Parameters
     ----------
     scale : int
-    stride, minimum : int
-        LR pixels: the network takes `minimum` and any number of `stride` more.
-    halo : int
-        LR pixels that the package says its tiles need; a multiple of `stride`.
-    size : int
-        Bytes of the script.
+    options : Options
     """
 
-    def __init__(self, scale, stride, minimum, halo, size):
+    def __init__(self, scale: int, options: Options):
         super().__init__()
-        self.scale, self.stride, self.minimum, self.halo = scale, stride, minimum, halo
-        self.register_buffer("script", torch.zeros(size, dtype=torch.uint8))
+        self.scale, self.stride = scale, options.stride
+        self.minimum, self.halo = options.minimum, options.halo
+        self.register_buffer("script", torch.zeros(options.size, dtype=torch.uint8))
         self._loaded = {}
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         device, (height, width) = self.script.device, images.shape[-2:]
         padding = (0, self._missing(width), 0, self._missing(height))
         padded = F.pad(images.float().to(device), padding, mode="replicate")

@@ -1,6 +1,7 @@
 """Which device computes, and in which precision."""
 
 import contextlib
+from collections.abc import Iterator
 
 import torch
 
@@ -9,14 +10,14 @@ from pssrflow.run.locks import one_of
 DTYPES = {"bf16": torch.bfloat16, "16": torch.float16, "32": torch.float32}
 
 
-def best_device():
+def best_device() -> torch.device:
     """CUDA where there is one, else Apple's MPS, else the CPU."""
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def best_precision(device):
+def best_precision(device: torch.device) -> str:
     """Fastest precision that this device computes in hardware: a key of `DTYPES`."""
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "16"
@@ -27,7 +28,7 @@ def best_precision(device):
 
 
 @contextlib.contextmanager
-def claimed_device():
+def claimed_device() -> Iterator[torch.device]:
     """A device for this job: of several GPUs one that no other job of this user's has.
 
     Snakemake gives GPUs to nobody on a single machine, so each has a lock file; with more jobs

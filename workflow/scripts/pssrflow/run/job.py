@@ -1,4 +1,4 @@
-"""What every script needs around its work: log, lock, atomic JSON, bounded threads."""
+"""What every script needs around its work: a log, a lock, bounded threads, readable errors."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import zarr
 
@@ -24,7 +26,13 @@ HAND_OVER = 1e-4
 
 
 @contextlib.contextmanager
-def job(log_path, threads, writes, shares=None, tensors=False):
+def job(
+    log_path: str | Path,
+    threads: int,
+    writes: str | Path,
+    shares: str | Path | None = None,
+    tensors: bool = False,
+) -> Iterator[logging.Logger]:
     """Run one script's work: alone where it writes, logged, with errors that a user can read.
 
     A job whose Snakemake was killed may still be writing when the next run starts; that run's
@@ -69,7 +77,7 @@ def job(log_path, threads, writes, shares=None, tensors=False):
         log.info("done in %.1f s", time.monotonic() - start)
 
 
-def _start_logging(stream):
+def _start_logging(stream: IO[str]) -> None:
     handlers = [logging.StreamHandler(stream), logging.StreamHandler(sys.stderr)]
     handlers[0].setLevel(logging.DEBUG)
     handlers[1].setLevel(logging.INFO)
@@ -84,12 +92,12 @@ def _start_logging(stream):
     logging.captureWarnings(True)
 
 
-def _exit_on_sigterm(*_):
+def _exit_on_sigterm(*_: Any) -> None:
     # SystemExit unwinds `with` blocks, so scratch files go and the lock is freed.
     sys.exit(143)
 
 
-def _readable(error):
-    if isinstance(error, InputError) or error.filename is None:
+def _readable(error: InputError | OSError) -> str:
+    if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     return f"{error.filename}: {error.strerror}"

@@ -6,6 +6,8 @@ Methods take the names that rules have as wildcards; without them they give Snak
 from dataclasses import dataclass
 
 SAMPLE, MODEL = "{sample}", "{model}"
+# Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
+MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,21 @@ class Layout:
 
     # -- of a sample ------------------------------------------------------------------------------
 
+    def image_store(self, image: str) -> str:
+        """Store of an image, "sample/kind"; the kind is "hr", "lr", "lr.1", "weight" or "mask"."""
+        return f"{self.stores}/{image}.ome.zarr"
+
+    def image_done(self, image: str) -> str:
+        """Says that such a store is finished."""
+        return f"{self.results}/{image}.done.json"
+
     def store(self, kind: str, sample: str = SAMPLE) -> str:
-        """Store of an image of a sample: "hr", "lr", "lr.1", "weight", "mask"."""
-        return f"{self.stores}/{sample}/{kind}.ome.zarr"
+        """Store of an image of a sample."""
+        return self.image_store(f"{sample}/{kind}")
 
     def done(self, kind: str, sample: str = SAMPLE) -> str:
         """Says that such a store is finished."""
-        return f"{self.results}/{sample}/{kind}.done.json"
+        return self.image_done(f"{sample}/{kind}")
 
     def registration(self, sample: str = SAMPLE) -> str:
         """How the acquired LR image of a sample lies beside the HR image."""
@@ -97,6 +107,18 @@ class Layout:
     def parts(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """Folder of the markers of a prediction's parts."""
         return f"{self.results}/{sample}/{model}/sr.parts"
+
+    def part(self) -> str:
+        """Marker of a part."""
+        return f"{self.parts()}/{MARKER}"
+
+    def collected(self) -> str:
+        """Markers of all parts in one."""
+        return f"{self.parts()}/{COLLECTED}"
+
+    def pyramid(self) -> str:
+        """Marker of a share of the pyramid."""
+        return f"{self.parts()}/{PYRAMID}"
 
     def metrics(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """Metrics of a prediction and its baselines, a row per plane."""
@@ -143,6 +165,11 @@ class Layout:
     def page(self) -> str:
         """The report."""
         return f"{self.results}/report.html"
+
+    @property
+    def figures(self) -> str:
+        """Every figure on the page, as data."""
+        return f"{self.results}/report.json"
 
     @property
     def provenance(self) -> str:

@@ -8,14 +8,18 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from pssrflow.run.remote import is_remote
 
 log = logging.getLogger(__name__)
 
+_CLAIMED: list[IO[str]] = []
 
-def claim(results):
+
+def claim(results: str) -> None:
     """Lock a results folder for the life of this process; refuse if another run holds it.
 
     The lock goes with the process, so a killed run leaves none behind.
@@ -32,10 +36,7 @@ def claim(results):
     _CLAIMED.append(stream)
 
 
-_CLAIMED = []
-
-
-def lockable(path, log_path):
+def lockable(path: str | Path, log_path: str | Path) -> str | Path:
     """A path beside which a lock file can stand: for a URI, one beside the log."""
     if not is_remote(path):
         return path
@@ -43,7 +44,7 @@ def lockable(path, log_path):
 
 
 @contextlib.contextmanager
-def locked(path, kind):
+def locked(path: str | Path, kind: int) -> Iterator[None]:
     """Hold a lock file beside `path`; Snakemake does not know it, so it never removes it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,7 +60,7 @@ def locked(path, kind):
 
 
 @contextlib.contextmanager
-def one_of(names, every=0.5):
+def one_of(names: list[str], every: float = 0.5) -> Iterator[int]:
     """Lock one of several things by name and give its index; the lock ends with the process.
 
     Parameters
@@ -81,11 +82,11 @@ def one_of(names, every=0.5):
         yield index
 
 
-def _first_free(streams):
+def _first_free(streams: list[Any]) -> int | None:
     return next((i for i, stream in enumerate(streams) if _lock(stream)), None)
 
 
-def _lock(stream):
+def _lock(stream: IO[str]) -> bool:
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

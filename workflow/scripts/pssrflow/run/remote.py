@@ -1,6 +1,8 @@
 """Stores that are no folders of this machine: s3:// and every other URI that fsspec knows."""
 
 import warnings
+from pathlib import Path
+from typing import Any
 
 import fsspec
 
@@ -13,12 +15,12 @@ ATTEMPTS = 10
 warnings.filterwarnings("ignore", "Array is unsupported by ZarrsCodecPipeline")
 
 
-def is_remote(path):
+def is_remote(path: str | Path) -> bool:
     """Whether a path is a URI."""
     return "://" in str(path)
 
 
-def storage_options(path):
+def storage_options(path: str | Path) -> dict[str, Any] | None:
     """How fsspec opens a URI; None for a folder. Credentials and endpoints come from the usual
     places of each service, such as AWS_PROFILE and AWS_ENDPOINT_URL.
     """
@@ -31,7 +33,7 @@ def storage_options(path):
     return {"config_kwargs": {"retries": retries}, "use_listings_cache": False}
 
 
-def check_protocol(uri):
+def check_protocol(uri: str) -> None:
     """Refuse a URI that no installed package opens.
 
     Raises
@@ -44,6 +46,6 @@ def check_protocol(uri):
         raise InputError(uri, str(error), "s3://bucket/folder, or a folder") from error
 
 
-def of_a_server(error):
+def of_a_server(error: BaseException) -> bool:
     """Whether an error says that a server cannot be reached or refuses, which no code can mend."""
     return type(error).__module__.split(".")[0] in ("botocore", "aiobotocore", "aiohttp")

@@ -4,15 +4,18 @@ import bisect
 import functools
 import hashlib
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 from pssrflow.run.files import files_below
-from pssrflow.run.symbols import Definition, read_module
+from pssrflow.run.symbols import Definition, Module, read_module
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # What no result depends on: what goes on around a job, what is said of mistakes, and how a value of
 # the configuration is checked or a name in it is found; values and names are parameters themselves.
 NO_RESULT = ("run", "errors", "keys", "plugins")
+# A file and a name that it defines, or None for all of it.
+Place = tuple[Path, str | None]
 # Acquisitions up to this size are fingerprinted whole, larger ones at places spread over them.
 HASHED_WHOLE = 64 * 2**20
 PLACES, PLACE_BYTES = 64, 65536
@@ -45,12 +48,12 @@ def code_hash(script: str, *named: str) -> str:
 
 def reach(script: Path, *named: str) -> dict[Path, set[Definition]]:
     """Definitions that a script reaches, by file; without the bodies of what decides no result."""
-    reached = {script: set()}
-    waiting = [(script, None), *(_named(name) for name in named)]
-    seen = set()
+    reached: dict[Path, set[Definition]] = {script: set()}
+    waiting: list[Place | None] = [(script, None), *map(_named, named)]
+    seen: set[Place] = set()
     while waiting:
         place = waiting.pop()
-        if place in seen or place[0] is None:
+        if place is None or place in seen:
             continue
         seen.add(place)
         path, name = place
@@ -59,18 +62,18 @@ def reach(script: Path, *named: str) -> dict[Path, set[Definition]]:
         for definition in found - reached.setdefault(path, set()):
             reached[path].add(definition)
             waiting += _places_read(path, module, definition)
-        if name in module.imports:
+        if name is not None and name in module.imports:
             waiting.append(_imported(*module.imports[name]))
     return {path: found for path, found in reached.items() if found}
 
 
-def _definitions(module, name):
+def _definitions(module: Module, name: str | None) -> set[Definition]:
     """Those of a name, and those that run at every import; of a whole module, all."""
-    wanted = module.definitions if name is None else {name} & module.definitions.keys()
+    wanted = [key for key in module.definitions if name in (None, key)]
     return {*module.always, *(d for key in wanted for d in module.definitions[key])}
 
 
-def _places_read(path, module, definition):
+def _places_read(path: Path, module: Module, definition: Definition) -> Iterator[Place | None]:
     """Files and names that a definition reads."""
     for read in definition.reads:
         name, _, attribute = read.partition(".")
@@ -79,25 +82,28 @@ def _places_read(path, module, definition):
             if name in module.definitions:
                 yield path, name
         else:
-            yield _imported(*target, attribute)
+            yield _imported(*target, attribute=attribute)
 
 
-def _imported(module, name, attribute=""):
-    """File and name behind an import; (None, None) where it is not ours or decides nothing."""
+def _imported(module: str, name: str | None, attribute: str = "") -> Place | None:
+    """File and name behind an import; None where it is not ours or decides nothing."""
     inside = _file(f"{module}.{name}") if name else None
     if inside:
         return inside, attribute or None
     path = _file(module)
-    return (path, name or attribute or None) if path else (None, None)
+    return (path, name or attribute or None) if path else None
 
 
-def _named(text):
+def _named(text: str) -> Place:
     module, _, name = text.partition(":")
-    return _file(module), name
+    path = _file(module)
+    if path is None or name not in read_module(path).definitions:
+        raise LookupError(f"{text} is no definition of the core")
+    return path, name
 
 
 @functools.cache
-def _file(name):
+def _file(name: str) -> Path | None:
     package, *parts = name.split(".")
     if package != PACKAGE.name or not parts or parts[0] in NO_RESULT:
         return None
@@ -106,7 +112,7 @@ def _file(name):
 
 
 @functools.cache
-def fingerprint(paths):
+def fingerprint(paths: tuple[str, ...]) -> str:
     """Hash of what files hold, for acquisitions that may be too large to read at every start.
 
     Names and sizes always count; bytes count whole up to 64 MiB in all, beyond that at 64 places
@@ -131,7 +137,7 @@ def fingerprint(paths):
     return total.hexdigest()[:16]
 
 
-def _places(files, sizes):
+def _places(files: list[Path], sizes: list[int]) -> Iterator[tuple[Path, int]]:
     """Files and offsets of blocks spread evenly over all bytes."""
     ends = list(itertools.accumulate(sizes))
     last = max(0, ends[-1] - PLACE_BYTES)

@@ -6,9 +6,10 @@ what is logged, the texts of errors, and whatever is made for these alone.
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 # Calls whose arguments are read by people: of the logger, of warnings, and of errors for users.
 LOGGERS = {"log", "logging", "warnings"}
@@ -68,7 +69,7 @@ def read_module(path: Path) -> Module:
     return found
 
 
-def _define(module, node):
+def _define(module: Module, node: ast.stmt) -> None:
     writer = _Writer()
     writer.write(node)
     if not writer.parts:
@@ -81,58 +82,61 @@ def _define(module, node):
         module.always.append(made)
 
 
-def _bound(node) -> Iterator[str]:
+def _bound(node: ast.stmt) -> Iterator[str]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
         yield node.name
     for target in _targets(node):
         yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name))
 
 
-def _targets(node):
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    plain = isinstance(node, ast.Assign | ast.AnnAssign)
-    return [t for t in targets if plain and isinstance(t, ast.Name | ast.Tuple)]
+def _targets(node: ast.stmt) -> list[ast.expr]:
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    return [target for target in targets if isinstance(target, ast.Name | ast.Tuple)]
 
 
 class _Writer:
     """Writes a syntax tree as text, in one pass, and notes the names that it reads."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.parts: list[str] = []
         self.reads: set[str] = set()
         self.unread: set[ast.AST] = set()
 
-    def write(self, node):
-        kind = type(node)
-        if kind is ast.Name:
+    def write(self, node: ast.AST) -> None:
+        """Write a node and all below it."""
+        if isinstance(node, ast.Name):
             self.parts.append(node.id)
             self.reads.add(node.id)
-        elif kind is ast.Constant:
+        elif isinstance(node, ast.Constant):
             self.parts.append(repr(node.value))
-        elif kind is ast.Attribute:
+        elif isinstance(node, ast.Attribute):
             self._attribute(node)
-        elif kind is ast.Call and _spoken(node.func):
-            self.parts.append(f"{kind.__name__} {ast.unparse(node.func)}")
-        elif kind is ast.Raise:
+        elif isinstance(node, ast.Call) and _spoken(node.func):
+            self.parts.append(f"Call {ast.unparse(node.func)}")
+        elif isinstance(node, ast.Raise):
             self._raise(node)
-        elif kind is ast.Call and type(node.func) is ast.Name and node.func.id == KEY:
+        elif isinstance(node, ast.Call) and _is_key(node.func):
             self._field("args", [node.func, *node.args[:1], *node.args[2:], *node.keywords])
-        elif not (kind is ast.Expr and _says_only(node.value)) and node not in self.unread:
+        elif not ((isinstance(node, ast.Expr) and _says_only(node.value)) or node in self.unread):
             self._whole(node)
 
-    def _attribute(self, node):
-        if type(node.value) is ast.Name:
+    def _attribute(self, node: ast.Attribute) -> None:
+        if isinstance(node.value, ast.Name):
             self.reads.add(f"{node.value.id}.{node.attr}")
             self.parts.append(f"{node.value.id}.{node.attr}")
         else:
             self.parts.append(f".{node.attr}")
             self.write(node.value)
 
-    def _raise(self, node):
+    def _raise(self, node: ast.Raise) -> None:
         made = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
         self.parts.append(f"Raise {ast.unparse(made) if made is not None else ''}")
 
-    def _whole(self, node):
+    def _whole(self, node: ast.AST) -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             self.unread |= _only_said(node)
         self.parts.append(type(node).__name__)
@@ -142,7 +146,7 @@ class _Writer:
                 self._field(name, getattr(node, name, None))
         self.parts.append(";")
 
-    def _field(self, name, value):
+    def _field(self, name: str, value: Any) -> None:
         if isinstance(value, ast.AST):
             self.write(value)
         elif isinstance(value, list):
@@ -156,7 +160,7 @@ class _Writer:
             self.parts.append(f"{name}={value!r}")
 
 
-def _skipped(node):
+def _skipped(node: ast.AST) -> tuple[str, ...]:
     """Fields of a node that decide nothing."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return ("returns", "type_comment", "type_params")
@@ -165,27 +169,32 @@ def _skipped(node):
     return ("ctx", "kind", "type_comment", "type_params")
 
 
-def _spoken(function):
+def _spoken(function: ast.expr) -> bool:
     """Whether what a function is called with is a message."""
     return isinstance(function, ast.Name) and function.id.endswith("Error")
 
 
-def _says_only(value):
+def _is_key(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) and function.id == KEY
+
+
+def _says_only(value: ast.expr) -> bool:
     """Whether a statement is a docstring or a line of a log."""
     if isinstance(value, ast.Constant):
         return True
-    called = value.func if isinstance(value, ast.Call) else None
+    called: ast.expr | None = value.func if isinstance(value, ast.Call) else None
     while isinstance(called, ast.Attribute):
         called = called.value
     return isinstance(called, ast.Name) and called.id in LOGGERS
 
 
-def _only_said(function):
+def _only_said(function: ast.AST) -> set[ast.AST]:
     """Assignments of a function whose names messages read, and nothing else."""
-    assigned, elsewhere = [], _Reads()
+    assigned: list[_Assigned] = []
+    elsewhere = _Reads()
     elsewhere.visit_all(ast.iter_child_nodes(function), assigned)
-    loaded = (n for n in ast.walk(function) if type(n) is ast.Name and type(n.ctx) is ast.Load)
-    anywhere = {n.id for n in loaded}
+    names = (n for n in ast.walk(function) if isinstance(n, ast.Name))
+    anywhere = {n.id for n in names if isinstance(n.ctx, ast.Load)}
     # What nobody reads is called for what it does.
     assigned = [one for one in assigned if one[1] <= anywhere]
     unread: set[ast.AST] = set()
@@ -197,24 +206,28 @@ def _only_said(function):
         unread |= more
 
 
+# A plain assignment, the names that it binds, and those that it reads.
+_Assigned = tuple[ast.AST, set[str], set[str]]
+
+
 class _Reads:
     """Names that a function reads elsewhere than in messages and plain assignments."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.names: set[str] = set()
 
-    def visit_all(self, nodes, assigned):
+    def visit_all(self, nodes: Iterable[ast.AST], assigned: list[_Assigned]) -> None:
+        """Note what some nodes read, and the plain assignments among them."""
         for node in nodes:
-            kind = type(node)
-            if kind is ast.Name:
-                if type(node.ctx) is not ast.Store:
+            if isinstance(node, ast.Name):
+                if not isinstance(node.ctx, ast.Store):
                     self.names.add(node.id)
-            elif kind in (ast.Global, ast.Nonlocal):
+            elif isinstance(node, ast.Global | ast.Nonlocal):
                 self.names.update(node.names)
-            elif kind is ast.AugAssign and type(node.target) is ast.Name:
+            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
                 self.names.add(node.target.id)
                 self.visit_all([node.value], assigned)
-            elif kind is ast.Assign and (bound := _plainly_bound(node)):
+            elif isinstance(node, ast.Assign) and (bound := _plainly_bound(node)):
                 inner = _Reads()
                 inner.visit_all([node.value], assigned)
                 assigned.append((node, bound, inner.names))
@@ -222,14 +235,13 @@ class _Reads:
                 self.visit_all(ast.iter_child_nodes(node), assigned)
 
 
-def _plainly_bound(node):
+def _plainly_bound(node: ast.Assign) -> set[str]:
     targets = [n for t in node.targets for n in (t.elts if isinstance(t, ast.Tuple) else [t])]
-    if all(isinstance(t, ast.Name) for t in targets):
-        return {t.id for t in targets}
-    return set()
+    names = {t.id for t in targets if isinstance(t, ast.Name)}
+    return names if len(names) == len(targets) else set()
 
 
-def _is_message(node):
+def _is_message(node: ast.AST) -> bool:
     if isinstance(node, ast.Raise):
         return True
     if isinstance(node, ast.Expr):

@@ -1,4 +1,4 @@
-"""Section `simulate`: acquisitions of a simulated point-scanning electron microscope."""
+"""What a simulated microscope can be set to."""
 
 import math
 from typing import Annotated, Literal

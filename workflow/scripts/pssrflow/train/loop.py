@@ -5,15 +5,14 @@ import logging
 import math
 import time
 from collections.abc import Generator
-from typing import Any
 
 import lightning_fabric
-import pandas as pd
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.plugins import load
@@ -43,8 +42,8 @@ class Trainer:
         Launched.
     network : torch.nn.Module
     training : Training
-    facts : dict
-        Of the network, written into its weights.
+    facts : Facts
+        Of the network.
     steps_per_epoch : float
         Steps that draw as many pixels as the training regions hold.
     """
@@ -54,14 +53,14 @@ class Trainer:
         fabric: lightning_fabric.Fabric,
         network: nn.Module,
         training: Training,
-        facts: dict[str, Any],
+        facts: Facts,
         steps_per_epoch: float,
     ):
         self.fabric, self.training, self.recipe = fabric, training, training.recipe
-        self.facts = facts | training.made_of
+        self.facts = Facts(**vars(facts) | training.made_of)
         self.steps_per_epoch = steps_per_epoch
         self.steps = self.recipe.steps(steps_per_epoch)
-        self.identity = self.recipe.identity(self.facts)
+        self.identity = self.recipe.identity(self.facts.to_json())
         training.previews.mkdir(parents=True, exist_ok=True)
         self.progress, self.saved = Progress(), time.monotonic()
         self.board: Board | None = None
@@ -88,7 +87,7 @@ class Trainer:
         state = checkpoint.load(path, self.identity) if wanted else None
         if state is None:
             # Weights of another training must not be taken for this one's best.
-            self.training.weights.unlink(missing_ok=True)
+            self.training.folder.best.unlink(missing_ok=True)
             return
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["averaged"])
@@ -107,12 +106,12 @@ class Trainer:
             None for weights that are used as they are.
         held : Patches or None
         """
-        self.validation = Validation(self.fabric, held, self.facts["scale"])
+        self.validation = Validation(self.fabric, held, self.facts.scale)
         if drawn is None or not self.learns:
             self._check()
             return
         self.drawn = drawn
-        if note := self.loss.note(drawn.size * self.facts["scale"]):
+        if note := self.loss.note(drawn.size * self.facts.scale):
             log.info(note)
         with contextlib.ExitStack() as held_open:
             if self.recipe.tensorboard and self.fabric.is_global_zero:
@@ -121,9 +120,7 @@ class Trainer:
             self._steps(batches, held_open.enter_context(sigterm()))
 
     def _board(self):
-        return Board(
-            self.training.folder / "tensorboard", self.training.previews, self.progress.history
-        )
+        return Board(self.training.curves, self.training.previews, self.progress.history)
 
     def _batches(self, drawn: Patches) -> Generator[list, None, None]:
         """Batches of this device, step by step, made ahead of time."""
@@ -265,9 +262,8 @@ class Trainer:
 
     def _keep(self, row):
         """Write the weights, which are the best so far."""
-        noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
-        with replacing(self.training.weights) as scratch:
-            facts = self.facts | self.training.label | noted
+        facts = self.training.labelled(self.facts, row["step"], _number(row["psnr"]))
+        with replacing(self.training.folder.best) as scratch:
             save_weights(scratch, self.average.module, facts)
 
     def _time_left(self):
@@ -292,8 +288,7 @@ class Trainer:
         self.saved = time.monotonic()
         if not self.fabric.is_global_zero:
             return
-        with replacing(self.training.history) as scratch:
-            pd.DataFrame(self.progress.history).to_csv(scratch, index=False)
+        self.training.folder.write_history(self.progress.history)
         if not self.learns:
             return
         state = {

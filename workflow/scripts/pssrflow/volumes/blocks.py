@@ -2,8 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, order=True)
@@ -26,16 +29,19 @@ class Region:
         """Number of pixels."""
         return math.prod(self.shape)
 
-    def within(self, outer) -> tuple[slice, ...]:
+    def within(self, outer: "Region") -> tuple[slice, ...]:
         """Where this region lies in an array that holds the region `outer` of the same volume."""
         return tuple(slice(a - o, b - o) for a, b, o in zip(self.start, self.stop, outer.start))
 
     def planes(self) -> Iterator[tuple[int, int, int]]:
         """Every (t, c, z) that the region holds, in order."""
-        return itertools.product(*(range(a, b) for a, b in zip(self.start[:3], self.stop[:3])))
+        t, c, z = (range(a, b) for a, b in zip(self.start[:3], self.stop[:3]))
+        return itertools.product(t, c, z)
 
 
-def cut(shape, size, start=None) -> list[Region]:
+def cut(
+    shape: Sequence[int], size: Sequence[int], start: Sequence[int] | None = None
+) -> list[Region]:
     """Cut an array of `shape` into boxes of `size`; the last along an axis may be smaller.
 
     Used for shards: `size` is then the shard shape, so each region is one file with one writer.
@@ -45,20 +51,20 @@ def cut(shape, size, start=None) -> list[Region]:
     return [Region(a, tuple(min(i + s, n) for i, s, n in zip(a, size, shape))) for a in starts]
 
 
-def share(items, parts) -> list[list]:
+def share(items: Iterable[Item], parts: int) -> list[list[Item]]:
     """Deal `items` to `parts` in order, as evenly as can be; with too few items some get none."""
-    items = list(items)
-    bounds = [len(items) * i // parts for i in range(parts + 1)]
-    return [items[a:b] for a, b in itertools.pairwise(bounds)]
+    dealt = list(items)
+    bounds = [len(dealt) * i // parts for i in range(parts + 1)]
+    return [dealt[a:b] for a, b in itertools.pairwise(bounds)]
 
 
-def spans(start, stop, step) -> list[tuple[int, int]]:
+def spans(start: int, stop: int, step: int) -> list[tuple[int, int]]:
     """Cut the interval [start, stop) at multiples of `step`, whatever `start` is."""
     edges = [start, *range((start // step + 1) * step, stop, step), stop]
     return list(itertools.pairwise(edges))
 
 
-def with_halo(start, stop, length, halo, stride):
+def with_halo(start: int, stop: int, length: int, halo: int, stride: int) -> slice:
     """What is read of an axis of `length` to make the pixels from `start` to `stop`."""
     first = max(start - halo, 0) // stride * stride
     last = -(-(stop + halo) // stride) * stride

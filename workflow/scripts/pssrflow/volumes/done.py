@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pssrflow.run.files import write_json
 from pssrflow.volumes.blocks import Region
@@ -13,16 +14,18 @@ from pssrflow.volumes.volume import Volume
 
 # Pieces of the pyramid for each thread that builds it.
 PIECES = 4
+# Of the done file, which other programs read.
+FORMAT = 1
 
 
 def finish(
     store: Store,
-    done,
+    done: str | Path,
     digests: dict[Region, str],
     threads: int,
     intensity: Intensity | None = None,
     ready: int | None = None,
-    **facts,
+    **facts: Any,
 ) -> None:
     """Verify every shard against its digest, build the pyramid, write the done file.
 
@@ -65,9 +68,10 @@ def content_hash(volume: Volume, digests: dict[Region, str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _summary(store, digests):
+def _summary(store: Store, digests: dict[Region, str]) -> dict[str, Any]:
     volume = store.volume
     return {
+        "format": FORMAT,
         "store": Path(store.path).name,
         "shape": list(volume.shape),
         "dtype": volume.dtype,

@@ -1,8 +1,13 @@
 """Grey levels of an acquisition: histograms, percentiles, detector range, scaling constants."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[Any]
 
 BINS = 1 << 16
 PIECE = 1 << 19
@@ -20,12 +25,13 @@ class Histogram:
         uint8, uint16, int16 or float32.
     """
 
-    def __init__(self, dtype):
+    def __init__(self, dtype: npt.DTypeLike) -> None:
         self.dtype = np.dtype(dtype)
         self.counts = np.zeros(BINS, np.int64)
-        self.minimum, self.maximum = np.inf, -np.inf
+        self.minimum: float = np.inf
+        self.maximum: float = -np.inf
 
-    def add(self, values):
+    def add(self, values: Pixels) -> None:
         """Count `values` (any shape, finite, of the histogram's dtype)."""
         flat = values.reshape(-1)
         # Bins are eight times as large as 8-bit pixels, so a few at a time.
@@ -34,13 +40,13 @@ class Histogram:
         self.minimum = min(self.minimum, values.min().item())
         self.maximum = max(self.maximum, values.max().item())
 
-    def merge(self, other):
+    def merge(self, other: "Histogram") -> None:
         """Take in what another histogram of this dtype counted."""
         self.counts += other.counts
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
 
-    def percentile(self, q):
+    def percentile(self, q: float) -> float:
         """Smallest value that at least `q` percent of the values do not exceed."""
         rank = q / 100 * self.counts.sum()
         index = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
@@ -64,7 +70,12 @@ class Intensity:
     windows: tuple[tuple[float, float], ...]
 
     @classmethod
-    def measure(cls, histograms, percentiles, bits=None):
+    def measure(
+        cls,
+        histograms: Sequence[Histogram],
+        percentiles: Sequence[float],
+        bits: int | None = None,
+    ) -> "Intensity":
         """From one histogram per channel, a pair of percentiles and the detector's depth."""
         black, white = detector_range(
             histograms[0].dtype,
@@ -74,7 +85,7 @@ class Intensity:
         )
         return cls(black, white, windows(histograms, percentiles))
 
-    def seen_by(self, kind):
+    def seen_by(self, kind: str) -> "Intensity":
         """These constants as a network takes them.
 
         Parameters
@@ -87,15 +98,20 @@ class Intensity:
             return self
         return replace(self, windows=((self.black, self.white),) * len(self.windows))
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
+        """As plain lists; see `from_json`."""
         return {"range": [self.black, self.white], "windows": [list(w) for w in self.windows]}
 
     @classmethod
-    def from_json(cls, content):
-        return cls(*content["range"], tuple(tuple(w) for w in content["windows"]))
+    def from_json(cls, content: dict[str, Any]) -> "Intensity":
+        """From what `to_json` gave, among other keys."""
+        black, white = content["range"]
+        return cls(black, white, tuple((low, high) for low, high in content["windows"]))
 
 
-def windows(histograms, percentiles):
+def windows(
+    histograms: Sequence[Histogram], percentiles: Sequence[float]
+) -> tuple[tuple[float, float], ...]:
     """Low and high percentile of each channel, always apart.
 
     Where the percentiles meet, as in sparse fluorescence on a black ground, the window is the
@@ -110,7 +126,9 @@ def windows(histograms, percentiles):
     return tuple(found)
 
 
-def detector_range(dtype, minimum, maximum, bits=None):
+def detector_range(
+    dtype: npt.DTypeLike, minimum: float, maximum: float, bits: int | None = None
+) -> tuple[float, float]:
     """Range of the detector that recorded values from `minimum` to `maximum`.
 
     A 12-bit camera that writes uint16 saturates at 4095, so the fewest bits (8 at least) that
@@ -122,19 +140,19 @@ def detector_range(dtype, minimum, maximum, bits=None):
     """
     black = min(0.0, float(minimum))
     if np.dtype(dtype).kind == "f":
-        return black, float(max(maximum, black + np.finfo(np.float32).eps))
+        return black, max(float(maximum), black + float(np.finfo(np.float32).eps))
     needed = max(8, int(maximum).bit_length()) if maximum > 0 else 8
     return black, float(2 ** max(needed, bits or 0) - 1)
 
 
-def to_dtype(values, dtype, black, white):
+def to_dtype(values: Pixels, dtype: npt.DTypeLike, black: float, white: float) -> Pixels:
     """Round `values` (float32) and clip them to the detector's range, as a digitiser does."""
     dtype = np.dtype(dtype)
     clipped = np.clip(values, black, white)
     return (np.rint(clipped) if dtype.kind in "ui" else clipped).astype(dtype)
 
 
-def _bins(values):
+def _bins(values: Pixels) -> npt.NDArray[np.int64]:
     if values.dtype.kind == "f":
         bits = np.ascontiguousarray(values).view(np.uint32)
         # IEEE 754: negative numbers sort backwards, so their bits are inverted.
@@ -143,7 +161,7 @@ def _bins(values):
     return values.astype(np.int64) + (32768 if values.dtype.kind == "i" else 0)
 
 
-def _value(index, dtype):
+def _value(index: int, dtype: np.dtype[Any]) -> float:
     if dtype.kind != "f":
         return float(index - (32768 if dtype.kind == "i" else 0))
     ordered = np.uint32((index << 16) | 0x8000)

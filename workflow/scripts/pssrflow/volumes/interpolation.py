@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from pssrflow.volumes.blocks import spans, with_halo
+from pssrflow.volumes.intensity import Pixels
 from pssrflow.volumes.store import Store
 
 # LR pixels made at once, and those around them that a cubic kernel reaches.
@@ -22,13 +23,15 @@ def bicubic(images: torch.Tensor, scale: int) -> torch.Tensor:
     return F.interpolate(images.float(), scale_factor=float(scale), mode="bicubic", antialias=True)
 
 
-def interpolated(values: np.ndarray, scale: int) -> np.ndarray:
+def interpolated(values: Pixels, scale: int) -> Pixels:
     """Bicubic interpolation of an image (y, x) of float32."""
     with torch.inference_mode():
-        return bicubic(torch.from_numpy(values)[None, None], scale)[0, 0].numpy()
+        return np.asarray(bicubic(torch.from_numpy(values)[None, None], scale)[0, 0])
 
 
-def interpolate(store: Store, plane, rows: slice, cols: slice, scale: int) -> np.ndarray:
+def interpolate(
+    store: Store, plane: tuple[int, ...], rows: slice, cols: slice, scale: int
+) -> Pixels:
     """Bicubic interpolation of a rectangle of the SR plane.
 
     Parameters

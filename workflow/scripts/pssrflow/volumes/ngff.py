@@ -3,13 +3,16 @@
 Reference: https://ngff.openmicroscopy.org/0.5/
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.volume import Volume
 
 COLOURS = ("FFFFFF", "00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 
-def attributes(name: str, volume: Volume) -> dict:
+def attributes(name: str, volume: Volume) -> dict[str, Any]:
     """Attributes of the group of a store: the standard's, and what only this pipeline needs.
 
     Parameters
@@ -33,7 +36,7 @@ def attributes(name: str, volume: Volume) -> dict:
     }
 
 
-def volume_of(attributes, array) -> Volume:
+def volume_of(attributes: Mapping[str, Any], array: Any) -> Volume:
     """What the attributes of a store and the array of its first level say."""
     own = attributes["pssrflow"]
     return Volume(
@@ -48,7 +51,7 @@ def volume_of(attributes, array) -> Volume:
     )
 
 
-def _multiscale(name, volume):
+def _multiscale(name: str, volume: Volume) -> dict[str, Any]:
     levels = len(volume.level_shapes())
     return {
         "name": name.removesuffix(".ome.zarr"),
@@ -62,12 +65,12 @@ def _multiscale(name, volume):
     }
 
 
-def _space_axis(name, size):
+def _space_axis(name: str, size: float | None) -> dict[str, str]:
     axis = {"name": name, "type": "space"}
     return axis | {"unit": "micrometer"} if size else axis
 
 
-def _transformations(volume, factor):
+def _transformations(volume: Volume, factor: int) -> list[dict[str, Any]]:
     """Scale and translation of a level; its first pixel covers `factor` pixels of level 0."""
     z, y, x = (size or 1.0 for size in volume.pixel_size)
     shift = (factor - 1) / 2
@@ -81,7 +84,7 @@ def _transformations(volume, factor):
     ]
 
 
-def _channels(volume):
+def _channels(volume: Volume) -> list[dict[str, Any]]:
     intensity = volume.intensity
     return [
         {

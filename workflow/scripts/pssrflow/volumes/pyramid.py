@@ -9,6 +9,7 @@ import numpy as np
 from pssrflow.compiled import compiled
 from pssrflow.errors import InputError
 from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.intensity import Pixels
 from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume
 
@@ -22,7 +23,7 @@ class DamagedShard(InputError):
         Of level 0.
     """
 
-    def __init__(self, store, region, found):
+    def __init__(self, store: object, region: Region, found: str) -> None:
         super().__init__(f"{store}/0 at t,c,z,y,x = {region.start}", found)
         self.region = region
 
@@ -77,7 +78,9 @@ def climb(
             pass
 
 
-def _built(store, digests, ready, level, region):
+def _built(
+    store: Store, digests: dict[Region, str], ready: int | None, level: int, region: Region
+) -> Pixels:
     """Pixels of one shard, which are read if they exist, else made of the level below."""
     if level == ready:
         return _read(store, level, region)
@@ -111,7 +114,7 @@ def children(volume: Volume, level: int, region: Region) -> list[Region]:
     return found
 
 
-def _verified(store, region, expected):
+def _verified(store: Store, region: Region, expected: str | None) -> Pixels:
     try:
         values = _read(store, 0, region)
     except InputError as error:
@@ -122,16 +125,16 @@ def _verified(store, region, expected):
     return values
 
 
-def _read(store, level, region):
+def _read(store: Store, level: int, region: Region) -> Pixels:
     try:
         # As it is opened to write, where it is: nothing else is seen of what was written.
-        return store.level(level, "r+" if level else "r")[region.slices]
+        return np.asarray(store.level(level, "r+" if level else "r")[region.slices])
     except (RuntimeError, ValueError, OSError) as error:
         where = f"{store}/{level} at t,c,z,y,x = {region.start}"
         raise InputError(where, f"this shard cannot be read back ({error})") from error
 
 
-def halve(plane: np.ndarray) -> np.ndarray:
+def halve(plane: Pixels) -> Pixels:
     """Mean of 2x2 pixels of a plane (y, x); an odd last row or column counts twice."""
     halved = np.empty([math.ceil(n / 2) for n in plane.shape], plane.dtype)
     mean = _float_mean if plane.dtype.kind == "f" else _rounded_mean
@@ -140,7 +143,7 @@ def halve(plane: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _rounded_mean(plane, made):
+def _rounded_mean(plane: Pixels, made: Pixels) -> None:
     bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
     for i in range(made.shape[0]):
         above, below = 2 * i, min(2 * i + 1, bottom)
@@ -152,7 +155,7 @@ def _rounded_mean(plane, made):
 
 
 @compiled
-def _float_mean(plane, made):
+def _float_mean(plane: Pixels, made: Pixels) -> None:
     bottom, right = plane.shape[0] - 1, plane.shape[1] - 1
     for i in range(made.shape[0]):
         above, below = 2 * i, min(2 * i + 1, bottom)

@@ -8,22 +8,26 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
 import tensorstore
 import zarr
+from zarr.codecs import ZstdCodec
 from zarr.core.sync import sync
 from zarr.storage import LocalStore
 
 from pssrflow.errors import InputError
 from pssrflow.run.remote import is_remote, storage_options
 from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.intensity import Pixels
 from pssrflow.volumes.ngff import attributes, volume_of
 from pssrflow.volumes.volume import AXES, Volume
 
+Array = zarr.Array[Any]
 # (plane, rows, cols) -> pixels (y, x): a plane is t, c, z; rows and columns have start and stop.
-Reader = Callable[[tuple[int, ...], slice, slice], np.ndarray]
+Reader = Callable[[tuple[int, ...], slice, slice], Pixels]
 
 # What tensorstore does at once.
 CONCURRENCY = ("data_copy_concurrency", "file_io_concurrency")
@@ -44,21 +48,18 @@ class Store:
         A folder or a URI.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = str(path)
         self.options = storage_options(path)
         self._volume: Volume | None = None
-        self._arrays: dict[tuple[int, str], zarr.Array] = {}
+        self._arrays: dict[tuple[int, str], Array] = {}
         self._readers: dict[int, Reader] = {}
 
-    def __getstate__(self):
+    def __reduce__(self) -> tuple[type, tuple[str]]:
         # Arrays and readers are opened anew in another process.
-        return {"path": self.path}
+        return Store, (self.path,)
 
-    def __setstate__(self, state):
-        self.__init__(state["path"])
-
-    def __str__(self):
+    def __str__(self) -> str:
         return self.path
 
     @property
@@ -92,7 +93,7 @@ class Store:
                 dtype=volume.dtype,
                 chunks=(1, 1, *volume.chunk),
                 shards=volume.shard_shape(level),
-                compressors=[zarr.codecs.ZstdCodec(level=1)],
+                compressors=[ZstdCodec(level=1)],
                 dimension_names=AXES,
             )
         self.describe(volume)
@@ -128,8 +129,8 @@ class Store:
         path.rename(trash)
         shutil.rmtree(trash)
 
-    def _discard_remote(self):
-        files, folder = fsspec.url_to_fs(self.path, **self.options)
+    def _discard_remote(self) -> None:
+        files, folder = fsspec.url_to_fs(self.path, **(self.options or {}))
         if not files.exists(folder):
             return
         self._check_own()
@@ -139,7 +140,7 @@ class Store:
                 files.rm(name, recursive=True)
         files.rm(folder, recursive=True)
 
-    def _check_own(self):
+    def _check_own(self) -> None:
         try:
             found = zarr.open(self.path, mode="r", storage_options=self.options)
             own = "pssrflow" in found.attrs
@@ -150,7 +151,7 @@ class Store:
                 self.path, "something that PSSRflow did not write", "another `results` folder"
             )
 
-    def level(self, number: int = 0, mode: str = "r") -> zarr.Array:
+    def level(self, number: int = 0, mode: str = "r") -> Array:
         """The array of one level of the pyramid, TCZYX."""
         if (number, mode) not in self._arrays:
             self._arrays[number, mode] = zarr.open_array(
@@ -169,12 +170,12 @@ class Store:
             self._readers[level] = plane_reader(self.level(level))
         return self._readers[level]
 
-    def write(self, region: Region, values: np.ndarray, level: int = 0) -> str:
+    def write(self, region: Region, values: Pixels, level: int = 0) -> str:
         """Write one whole shard of a level; see `write_shard`."""
         return write_shard(self.level(level, "r+"), region, values)
 
 
-def plane_reader(array: zarr.Array) -> Reader:
+def plane_reader(array: Array) -> Reader:
     """Function that reads rectangles of planes of an array TCZYX again and again."""
     if not isinstance(array.store, LocalStore):
         return _readable(array.store_path, lambda *place: array[place])
@@ -186,10 +187,10 @@ def plane_reader(array: zarr.Array) -> Reader:
     return _readable(folder, lambda *place: opened[place].read().result())
 
 
-def _readable(where, read) -> Reader:
-    def reader(plane, rows, cols):
+def _readable(where: object, read: Callable[..., Any]) -> Reader:
+    def reader(plane: tuple[int, ...], rows: slice, cols: slice) -> Pixels:
         try:
-            return read(*plane, rows, cols)
+            return np.asarray(read(*plane, rows, cols))
         except (RuntimeError, ValueError, OSError) as error:
             found = f"plane t,c,z = {tuple(plane)} cannot be read ({str(error).splitlines()[0]})"
             raise InputError(where, found, "a store made again, from its raw file") from error
@@ -197,7 +198,7 @@ def _readable(where, read) -> Reader:
     return reader
 
 
-def write_shard(array: zarr.Array, region: Region, values: np.ndarray) -> str:
+def write_shard(array: Array, region: Region, values: Pixels) -> str:
     """Write one whole shard and return the digest of its pixels.
 
     One writer owns a shard: a smaller or shifted region would make zarr read the file, change it
@@ -229,7 +230,7 @@ def write_shard(array: zarr.Array, region: Region, values: np.ndarray) -> str:
     return digest(values)
 
 
-def digest(values: np.ndarray) -> str:
+def digest(values: Pixels) -> str:
     """SHA-256 of the pixels of `values`, in C order and little-endian."""
     values = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
     return hashlib.sha256(values.data).hexdigest()

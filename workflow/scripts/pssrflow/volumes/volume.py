@@ -1,6 +1,7 @@
 """What the metadata of a volume say, and those of volumes that are made of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pssrflow.volumes.blocks import Region, cut
@@ -58,7 +59,7 @@ class Volume:
         """What each file of a level holds."""
         return cut(self.level_shapes()[level], self.shard_shape(level))
 
-    def coarser(self, scale: int, chunk, shard) -> "Volume":
+    def coarser(self, scale: int, chunk: Sequence[int], shard: Sequence[int]) -> "Volume":
         """The LR volume of this one: larger pixels, each centred on those that it covers.
 
         Parameters
@@ -79,7 +80,9 @@ class Volume:
             origin=(oz, (oy + shift) / scale, (ox + shift) / scale),
         )
 
-    def finer(self, scale: int, chunk, shard, box) -> "Volume":
+    def finer(
+        self, scale: int, chunk: Sequence[int], shard: Sequence[int], box: Sequence[slice]
+    ) -> "Volume":
         """The SR volume of this one: smaller pixels, whose first begins where the LR one does.
 
         Parameters
@@ -113,6 +116,6 @@ class Volume:
         )
 
 
-def lr_shape(hr_shape, scale: int) -> tuple[int, ...]:
+def lr_shape(hr_shape: Sequence[int], scale: int) -> tuple[int, ...]:
     """TCZYX shape of the LR volume: the last LR row and column may be covered in part."""
     return (*hr_shape[:3], *(math.ceil(n / scale) for n in hr_shape[3:]))

@@ -5,10 +5,13 @@ Names of submodules and their order are those of PSSR2, because its weights are 
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from pssrflow.networks.pssr2.options import Residual
 
 
 class GreyNetwork(nn.Module):
@@ -29,11 +32,11 @@ class GreyNetwork(nn.Module):
 
     global_pooling = False
 
-    def __init__(self, scale, frame, stride):
+    def __init__(self, scale: int, frame: int, stride: int):
         super().__init__()
         self.scale, self.frame, self.stride = scale, frame, stride
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Tensor:
         height, width = (size * self.scale for size in images.shape[-2:])
         # The sums at both ends stay in 32 bit under autocast: bfloat16 has 256 grey levels.
         grey = self.grey(self._framed(images.float() * 255)).float()
@@ -52,7 +55,7 @@ class GreyNetwork(nn.Module):
         return 1
 
 
-def pad(images, below, right):
+def pad(images: Tensor, below: int, right: int) -> Tensor:
     """Images with pixels added below and on the right: mirrored, or repeated where too few."""
     mode = "reflect" if below < images.shape[-2] and right < images.shape[-1] else "replicate"
     return F.pad(images, (0, right, 0, below), mode=mode)
@@ -69,7 +72,7 @@ class ResidualBlock(nn.Module):
         self.conv = nn.Sequential(*layers[:-1])
         self.respass = nn.Conv2d(inputs, outputs, 1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.conv(x) + self.respass(x))
 
 
@@ -86,7 +89,7 @@ class AtrousBlock(nn.Module):
         )
         self.respass = nn.Conv2d(inputs, outputs, 1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return F.relu(sum(branch(x) for branch in self.dilations) + self.respass(x))
 
 
@@ -98,7 +101,9 @@ def _branch(inputs, outputs, depth, dilation):
     return nn.Sequential(*layers)
 
 
-def residual_block(inputs, outputs, depth, dilations):
+def residual_block(
+    inputs: int, outputs: int, depth: int, dilations: Sequence[int] | None
+) -> nn.Module:
     """A plain residual block, or an atrous one where dilations are given."""
     if dilations:
         return AtrousBlock(inputs, outputs, depth, dilations)
@@ -121,7 +126,7 @@ class PyramidPooling(nn.Module):
         self.norm_out = nn.BatchNorm2d(channels)
         self.pools = nn.ModuleList(nn.MaxPool2d(size) for size in sizes)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         shares = x.chunk(len(self.pools), dim=1)
         seen = [
             F.relu(conv(F.interpolate(pool(share), size=x.shape[-2:], mode="bilinear")))
@@ -139,13 +144,18 @@ class Reconstruction(nn.Module):
         self.conv = nn.Conv2d(hidden, outputs, 3, padding=1)
         self.scale = scale
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pixel_shuffle(F.relu(self.pre(x)), self.scale))
 
 
-def pool_multiple(sizes):
+def pool_multiple(sizes: Sequence[int] | None) -> int:
     """Pixels that pools of all these sizes divide; 1 for none."""
     return math.lcm(*(sizes or [1]))
+
+
+def smallest(options: Residual, frame: int) -> int:
+    """LR pixels of the least image that the pyramid pooling of residual networks takes."""
+    return max(options.pool_sizes or [1]) * (frame if options.encoder_pool else 1)
 
 
 class LayerNorm2d(nn.LayerNorm):
@@ -154,11 +164,11 @@ class LayerNorm2d(nn.LayerNorm):
     def __init__(self, channels):
         super().__init__(channels, eps=1e-6)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def rising(rate, number):
+def rising(rate: float, number: int) -> list[float]:
     """Shares from 0 to `rate` in equal steps, for blocks one after another."""
     return [rate * index / max(number - 1, 1) for index in range(number)]
 
@@ -173,7 +183,7 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
         kept = x.new_empty(len(x), *[1] * (x.dim() - 1)).bernoulli_(1 - self.rate)
@@ -190,5 +200,5 @@ class EffectiveSE(nn.Module):
         super().__init__()
         self.fc = nn.Conv2d(channels, channels, 1)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x * F.hardsigmoid(self.fc(x.mean((2, 3), keepdim=True)))

@@ -3,10 +3,10 @@
 import itertools
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from pssrflow.networks.options import compressed
 from pssrflow.networks.pssr2.blocks import DropPath, EffectiveSE, LayerNorm2d, rising
+from pssrflow.networks.pssr2.options import Dense, compressed
 
 # Layers start as good as absent (Touvron et al. 2021, doi:10.1109/ICCV48922.2021.00010).
 LAYER_SCALE = 1e-6
@@ -18,40 +18,29 @@ class RDNet(nn.Module):
     Source: Kim et al. 2024 (DenseNets reloaded, doi:10.1007/978-3-031-72646-0_23).
     """
 
-    def __init__(
-        self,
-        inputs,
-        init,
-        patch_size,
-        growth_rates,
-        ds_blocks,
-        ese_blocks,
-        n_blocks,
-        bottleneck,
-        compression,
-        drop_rate,
-    ):
+    def __init__(self, inputs: int, options: Dense):
         super().__init__()
-        self.stem = Stem(inputs, init, patch_size)
-        self.down = tuple(ds_blocks)
-        rates = iter(rising(drop_rate, sum(n_blocks)))
-        stages, features = [], init
+        self.stem = Stem(inputs, options.rdnet_init, options.patch_size)
+        self.down = options.ds_blocks
+        rates = iter(rising(options.drop_rate, sum(options.blocks)))
+        stages, features = [], options.rdnet_init
         for index, (growth, down, ese, blocks) in enumerate(
-            zip(growth_rates, ds_blocks, ese_blocks, n_blocks)
+            zip(options.growth_rates, options.ds_blocks, options.ese_blocks, options.blocks)
         ):
-            transition = _transition(features, compression, 2 if down else 1) if index else []
-            features = compressed(features, compression) if index else features
+            before, transition = features, []
+            if index:
+                features = compressed(before, options.compression)
+                transition = _transition(before, features, 2 if down else 1)
             drops = list(itertools.islice(rates, blocks))
-            stages.append(
-                nn.Sequential(*transition, DenseStage(features, growth, bottleneck, ese, drops))
-            )
+            dense = DenseStage(features, growth, options.bottleneck, ese, drops)
+            stages.append(nn.Sequential(*transition, dense))
             features += growth * blocks
         self.dense_stages = nn.ModuleList(stages)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Features before each halving, fine to coarse, and those at the end."""
         x, skips = self.stem(x), []
         for down, stage in zip(self.down, self.dense_stages):
@@ -61,8 +50,7 @@ class RDNet(nn.Module):
         return [*skips, x]
 
 
-def _transition(features, compression, step):
-    fewer = compressed(features, compression)
+def _transition(features: int, fewer: int, step: int) -> list[nn.Module]:
     return [LayerNorm2d(features), nn.Conv2d(features, fewer, step, stride=step)]
 
 
@@ -75,7 +63,7 @@ class Stem(nn.Module):
             nn.Conv2d(inputs, outputs, patch_size, stride=patch_size), LayerNorm2d(outputs)
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.stem(x)
 
 
@@ -88,7 +76,7 @@ class DenseStage(nn.Sequential):
             block = DenseBlock(features + index * growth, growth, bottleneck, ese, drop)
             self.add_module(f"dense_block{index}", block)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         for block in self:
             x = torch.cat([x, block(x)], 1)
         return x
@@ -103,7 +91,7 @@ class DenseBlock(nn.Module):
         self.drop_path = DropPath(drop)
         self.layers = Block(inputs, int(inputs * bottleneck / 8) * 8, growth, ese)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.drop_path(self.layers(x) * self.gamma.view(1, -1, 1, 1))
 
 
@@ -121,5 +109,5 @@ class Block(nn.Module):
             *([EffectiveSE(outputs)] if ese else []),
         )
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)

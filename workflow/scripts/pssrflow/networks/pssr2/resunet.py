@@ -1,22 +1,28 @@
-"""PSSR2's ResUNet, and its atrous form."""
+"""PSSR2's ResUNet."""
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pssrflow.networks.options import ATROUS_POOLS, DILATIONS, WIDTHS, check_options, in_and_out
+from pssrflow.networks.options import in_and_out
 from pssrflow.networks.pssr2.blocks import (
     GreyNetwork,
     PyramidPooling,
     Reconstruction,
     pool_multiple,
     residual_block,
+    smallest,
 )
+from pssrflow.networks.pssr2.options import Residual
 
 
-class ResUNet(GreyNetwork):
+class Options(Residual):
+    """Options of ResUNet."""
+
+
+class Network(GreyNetwork):
     """Residual U-Net at LR resolution; a pixel shuffle makes the HR pixels.
 
     Source: Zhang et al. 2018 (deep residual U-Net, doi:10.1109/LGRS.2018.2802944).
@@ -24,58 +30,25 @@ class ResUNet(GreyNetwork):
     Parameters
     ----------
     scale : int
-    channels : int or sequence of int
-        Of input and output, or of both.
-    hidden : sequence of int
-        Channels per level, each at half the resolution of the one before.
-    depth : int
-        Convolutions of a block besides its first.
-    dilations : sequence of sequence of int, optional
-        Atrous blocks: the dilations of their branches, per level.
-    pool_sizes : sequence of int, optional
-        Sides of the squares of pyramid pooling, before the reconstruction.
-    encoder_pool : bool
-        Pyramid pooling after the encoder too.
-
-    Raises
-    ------
-    InputError
-        Options that do not go together.
+    options : Options
     """
 
-    def __init__(
-        self,
-        scale,
-        channels=1,
-        hidden=tuple(WIDTHS),
-        depth=3,
-        dilations=None,
-        pool_sizes=None,
-        encoder_pool=False,
-    ):
-        options = {
-            "channels": channels,
-            "hidden": list(hidden),
-            "depth": depth,
-            "dilations": dilations,
-            "pool_sizes": pool_sizes,
-            "encoder_pool": encoder_pool,
-        }
-        check_options("resunet", scale, options)
+    def __init__(self, scale: int, options: Residual):
+        hidden, pool_sizes, encoder_pool = options.hidden, options.pool_sizes, options.encoder_pool
         frame, pools = 2 ** (len(hidden) - 1), pool_multiple(pool_sizes)
         # Squares of the last pooling lie at LR resolution, those of the encoder at its end.
         super().__init__(scale, frame, frame * pools if encoder_pool else math.lcm(frame, pools))
         self.options = options
-        inputs, outputs = in_and_out(channels)
+        inputs, outputs = in_and_out(options.channels)
         widths = [inputs, *hidden]
-        per_level = dilations or [None] * len(hidden)
-        self.norm = None if dilations else nn.BatchNorm2d(inputs)
+        per_level = options.dilations or [None] * len(hidden)
+        self.norm = None if options.dilations else nn.BatchNorm2d(inputs)
         self.encoder = nn.ModuleList(
-            residual_block(before, after, depth, holes)
+            residual_block(before, after, options.depth, holes)
             for before, after, holes in zip(widths, hidden, per_level)
         )
         self.decoder = nn.ModuleList(
-            residual_block(coarse // 4 + fine, fine, depth, holes)
+            residual_block(coarse // 4 + fine, fine, options.depth, holes)
             for fine, coarse, holes in reversed(list(zip(hidden, hidden[1:], per_level[1:])))
         )
         self.encoder_pool = PyramidPooling(hidden[-1], pool_sizes) if encoder_pool else None
@@ -83,7 +56,7 @@ class ResUNet(GreyNetwork):
         self.reconstruction = Reconstruction(inputs, outputs, hidden[0], scale)
         self.halve = nn.MaxPool2d(2)
 
-    def grey(self, x):
+    def grey(self, x: Tensor) -> Tensor:
         """Grey levels 0 to 255 in and out; the size a multiple of `frame`."""
         image = x / 128 - 1
         if self.norm is not None:
@@ -100,17 +73,11 @@ class ResUNet(GreyNetwork):
             x = self.reconstruction_pool(x)
         return self.reconstruction(torch.cat([x, image], 1)).float() * 128 + 128
 
-    def thin(self):
+    def thin(self) -> "Network":
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
-        width = math.lcm(4, len(self.options["pool_sizes"] or [1]))
-        hidden = [width] * len(self.options["hidden"])
-        return ResUNet(self.scale, **self.options | {"hidden": hidden})
+        width = math.lcm(4, len(self.options.pool_sizes or [1]))
+        hidden = [width] * len(self.options.hidden)
+        return Network(self.scale, self.options.changed(hidden=hidden))
 
-    def _smallest(self):
-        sizes = self.options["pool_sizes"] or [1]
-        return max(sizes) * (self.frame if self.options["encoder_pool"] else 1)
-
-
-def resunet_a(scale, dilations=DILATIONS, pool_sizes=ATROUS_POOLS, **options):
-    """ResUNet with the defaults of its atrous form; options as of `ResUNet`."""
-    return ResUNet(scale, dilations=dilations, pool_sizes=pool_sizes, **options)
+    def _smallest(self) -> int:
+        return smallest(self.options, self.frame)

@@ -5,23 +5,112 @@ transformer, doi:10.1109/ICCV48922.2021.00986).
 """
 
 import math
+from collections.abc import Iterator
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
-from pssrflow.networks.options import SWIN, check_options, in_and_out
-from pssrflow.networks.pssr2.blocks import DropPath, GreyNetwork, rising
+from pssrflow.keys import Fault, key
+from pssrflow.networks.options import NetworkOptions, in_and_out, undivided, wrong
+from pssrflow.networks.pssr2.blocks import GreyNetwork, rising
+from pssrflow.networks.pssr2.options import CHANNELS, Blocks, Channels, Share
+from pssrflow.networks.pssr2.swin import NORMS, Block, Layer
 
-NORMS = {"LayerNorm": nn.LayerNorm, "RMSNorm": nn.RMSNorm, "Identity": nn.Identity}
 # Channels of the reconstruction.
 FEATURES = 64
-# Added to the logits of pixels that a shift brought together from opposite edges.
-APART = -100.0
 
 
-class SwinIR(GreyNetwork):
+class Options(NetworkOptions):
+    """Options of SwinIR."""
+
+    channels: Channels = key(1, CHANNELS)
+    image_size: int = key(
+        128,
+        "LR pixels along y and x whose masks are stored with the weights, and that ape learns; "
+        "other sizes work too.",
+        ge=1,
+        le=1024,
+    )
+    embed_dim: int = key(96, "Channels of the transformer; a multiple of its heads.", ge=1, le=4096)
+    mlp_ratio: float = key(2, "Width of the perceptrons, relative to embed_dim.", gt=0, le=16)
+    depths: tuple[Blocks, ...] = key(
+        (4, 4, 4, 4), "Blocks of each layer.", min_length=1, max_length=32
+    )
+    num_heads: tuple[Blocks, ...] = key(
+        (6, 6, 6, 6), "Heads of attention of each layer.", min_length=1, max_length=32
+    )
+    window_size: int = key(8, "LR pixels along y and x that attention sees at once.", ge=2, le=64)
+    patch_size: int = key(
+        1, "Divides image_size; it does nothing else in PSSR2 either.", ge=1, le=64
+    )
+    upsampler: Literal["pixelshuffle", "pixelshuffledirect", "nearest+conv"] | None = key(
+        "pixelshuffle", "How HR pixels are made; null at scale 1, where the input is added instead."
+    )
+    qkv_bias: bool = key(True, "Biases in the attention's projections.")
+    qk_scale: float | None = key(
+        None,
+        "Factor of the attention's logits; null for the inverse root of a head's channels.",
+        gt=0,
+    )
+    drop_rate: Share = key(0, "Share of the features that training leaves out.")
+    attn_drop_rate: Share = key(0, "Share of the attention that training leaves out.")
+    drop_path_rate: Share = key(
+        0.1,
+        "Share of the images for which training leaves the last block out; rises from 0 to this.",
+    )
+    norm_layer: Literal["LayerNorm", "RMSNorm", "Identity"] = key(
+        "LayerNorm", "What normalises features."
+    )
+    ape: bool = key(
+        False,
+        "Learn something about each position of the image; tiles then depend on where they begin.",
+    )
+    patch_norm: bool = key(True, "Normalise before the first block.")
+    use_checkpoint: bool = key(
+        False, "Compute blocks twice while training instead of storing them; memory for time."
+    )
+    resi_connection: Literal["1conv", "3conv"] = key(
+        "1conv", "Convolutions at the end of each layer."
+    )
+
+    @property
+    def grid(self) -> int:
+        """LR pixels along y and x of the masks."""
+        return self.image_size // self.patch_size
+
+    def faults(self) -> Iterator[Fault]:
+        if len(self.depths) != len(self.num_heads):
+            found = f"{len(self.depths)} values for {len(self.num_heads)} num_heads"
+            yield wrong("depths", found, "as many of both")
+        for heads in dict.fromkeys(self.num_heads):
+            yield from undivided(
+                "embed_dim", self.embed_dim, heads, "each head takes an equal share"
+            )
+        if self.grid < 1 or (self.grid > self.window_size and self.grid % self.window_size):
+            multiple = self.window_size * self.patch_size
+            found = f"{self.image_size} with patch_size {self.patch_size}"
+            accepted = f"a multiple of window_size * patch_size, {multiple}"
+            yield wrong("image_size", found, accepted)
+        if self.resi_connection == "3conv" and self.embed_dim < 4:
+            yield wrong("embed_dim", f"{self.embed_dim} with 3conv", "at least 4")
+        inputs, outputs = in_and_out(self.channels)
+        if self.upsampler is None and inputs != outputs:
+            found = f"{inputs} and {outputs} with upsampler: null"
+            yield wrong("channels", found, "the same number")
+
+    def misfits(self, scale: int) -> Iterator[Fault]:
+        if self.upsampler == "pixelshuffle" and scale != 3 and scale & (scale - 1):
+            accepted = "a power of 2, 3; pixelshuffledirect"
+            yield wrong("upsampler", f"pixelshuffle at scale {scale}", accepted)
+        if self.upsampler == "nearest+conv" and scale not in (2, 4):
+            yield wrong("upsampler", f"nearest+conv at scale {scale}", "scale 2 or 4")
+        if self.upsampler is None and scale != 1:
+            yield wrong("upsampler", f"null at scale {scale}", "scale 1, or pixelshuffle")
+
+
+class Network(GreyNetwork):
     """Transformer of LR pixels; its convolutions and pixel shuffles make the HR pixels.
 
     Features are (n, y, x, c) within the transformer.
@@ -29,128 +118,30 @@ class SwinIR(GreyNetwork):
     Parameters
     ----------
     scale : int
-    image_size : int
-        LR pixels along y and x whose masks are stored with the weights; other sizes work as well.
-    channels : int or sequence of int
-        Of input and output, or of both.
-    embed_dim : int
-        Channels of the transformer.
-    mlp_ratio : float
-        Width of its perceptrons, relative to `embed_dim`.
-    depths, num_heads : sequence of int
-        Blocks per layer, and heads of their attention.
-    window_size : int
-        LR pixels along y and x that see each other.
-    patch_size : int
-        Divides `image_size`; it has no other effect in PSSR2.
-    upsampler : {'pixelshuffle', 'pixelshuffledirect', 'nearest+conv'}, optional
-        None only at scale 1: the input is added instead.
-    qkv_bias : bool
-    qk_scale : float, optional
-        Factor of the logits; default the inverse root of a head's channels.
-    drop_rate, attn_drop_rate, drop_path_rate : float
-        Shares that training leaves out: of features, of attention, and of blocks.
-    norm_layer : {'LayerNorm', 'RMSNorm', 'Identity'}
-    ape : bool
-        Learn something about each position of the image; resampled for other sizes.
-    patch_norm : bool
-        Normalise before the first block.
-    use_checkpoint : bool
-        Compute blocks twice instead of storing what they do; memory for time.
-    resi_connection : {'1conv', '3conv'}
-        Convolutions at the end of each layer.
-
-    Raises
-    ------
-    InputError
-        Options that do not go together.
+    options : Options
     """
 
-    def __init__(
-        self,
-        scale,
-        image_size=128,
-        channels=1,
-        embed_dim=SWIN["embed_dim"],
-        mlp_ratio=2,
-        depths=tuple(SWIN["depths"]),
-        num_heads=tuple(SWIN["num_heads"]),
-        window_size=8,
-        patch_size=1,
-        upsampler=SWIN["upsampler"],
-        qkv_bias=True,
-        qk_scale=None,
-        drop_rate=0.0,
-        attn_drop_rate=0.0,
-        drop_path_rate=0.1,
-        norm_layer="LayerNorm",
-        ape=False,
-        patch_norm=True,
-        use_checkpoint=False,
-        resi_connection=SWIN["resi_connection"],
-    ):
-        options = {
-            "image_size": image_size,
-            "channels": channels,
-            "embed_dim": embed_dim,
-            "mlp_ratio": mlp_ratio,
-            "depths": depths,
-            "num_heads": num_heads,
-            "window_size": window_size,
-            "patch_size": patch_size,
-            "upsampler": upsampler,
-            "qkv_bias": qkv_bias,
-            "qk_scale": qk_scale,
-            "drop_rate": drop_rate,
-            "attn_drop_rate": attn_drop_rate,
-            "drop_path_rate": drop_path_rate,
-            "norm_layer": norm_layer,
-            "ape": ape,
-            "patch_norm": patch_norm,
-            "use_checkpoint": use_checkpoint,
-            "resi_connection": resi_connection,
-        }
-        check_options("swinir", scale, options)
-        grid = image_size // patch_size
-        window = min(window_size, grid)
+    def __init__(self, scale: int, options: Options):
+        grid, width = options.grid, options.embed_dim
+        window = min(options.window_size, grid)
         # PSSR2 mirrors up to whole windows itself, so its frame is what that makes of any size.
-        frame = math.lcm(window_size, window)
+        frame = math.lcm(options.window_size, window)
         super().__init__(scale, frame, frame)
-        self.options, self.upsampler, self.grid = options, upsampler, grid
-        inputs, outputs = in_and_out(channels)
-        norm = NORMS[norm_layer]
-        self.conv_first = nn.Conv2d(inputs, embed_dim, 3, padding=1)
+        self.options, self.upsampler, self.grid = options, options.upsampler, grid
+        inputs, outputs = in_and_out(options.channels)
+        norm = NORMS[options.norm_layer]
+        self.conv_first = nn.Conv2d(inputs, width, 3, padding=1)
         self.patch_embed = nn.Module()
-        if patch_norm:
-            self.patch_embed.norm = norm(embed_dim)
-        if ape:
-            self.absolute_pos_embed = nn.Parameter(torch.zeros(1, grid**2, embed_dim))
+        if options.patch_norm:
+            self.patch_embed.norm = norm(width)
+        if options.ape:
+            self.absolute_pos_embed = nn.Parameter(torch.zeros(1, grid**2, width))
             nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
-        self.pos_drop = nn.Dropout(drop_rate)
-        rates = iter(rising(drop_path_rate, sum(depths)))
-        self.layers = nn.ModuleList(
-            Layer(
-                [
-                    Block(
-                        embed_dim,
-                        heads,
-                        grid,
-                        window,
-                        # A single window has no neighbours to shift into.
-                        window // 2 if index % 2 and grid > window_size else 0,
-                        options,
-                        next(rates),
-                    )
-                    for index in range(depth)
-                ],
-                _convolutions(embed_dim, resi_connection),
-                use_checkpoint,
-            )
-            for depth, heads in zip(depths, num_heads)
-        )
-        self.norm = norm(embed_dim)
-        self.conv_after_body = _convolutions(embed_dim, resi_connection)
-        self._reconstruct_with(embed_dim, outputs)
+        self.pos_drop = nn.Dropout(options.drop_rate)
+        self.layers = nn.ModuleList(_layers(options, window))
+        self.norm = norm(width)
+        self.conv_after_body = _convolutions(width, options.resi_connection)
+        self._reconstruct_with(width, outputs)
         self.apply(_start)
 
     def _reconstruct_with(self, width, outputs):
@@ -173,7 +164,7 @@ class SwinIR(GreyNetwork):
             self.lrelu = nn.LeakyReLU(0.2)
         self.conv_last = _same(width, outputs)
 
-    def grey(self, x):
+    def grey(self, x: Tensor) -> Tensor:
         """Grey levels 0 to 255 in and out; the size a multiple of `frame`."""
         first = self.conv_first(x)
         features = self.conv_after_body(self._transformed(first)) + first
@@ -191,9 +182,9 @@ class SwinIR(GreyNetwork):
 
     def _transformed(self, x):
         x = x.permute(0, 2, 3, 1)
-        if self.options["patch_norm"]:
+        if self.options.patch_norm:
             x = self.patch_embed.norm(x)
-        if self.options["ape"]:
+        if self.options.ape:
             x = x + self._positions(x.shape[1:3])
         x = self.pos_drop(x)
         for layer in self.layers:
@@ -207,10 +198,23 @@ class SwinIR(GreyNetwork):
         learnt = F.interpolate(learnt.permute(0, 3, 1, 2), size=size, mode="bicubic")
         return learnt.permute(0, 2, 3, 1)
 
-    def thin(self):
+    def thin(self) -> "Network":
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
-        width = 4 * math.lcm(*self.options["num_heads"])
-        return SwinIR(self.scale, **self.options | {"embed_dim": width})
+        width = 4 * math.lcm(*self.options.num_heads)
+        return Network(self.scale, self.options.changed(embed_dim=width))
+
+
+def _layers(options: Options, window: int) -> Iterator[Layer]:
+    rates = iter(rising(options.drop_path_rate, sum(options.depths)))
+    # A single window has no neighbours to shift into.
+    shift = window // 2 if options.grid > options.window_size else 0
+    for depth, heads in zip(options.depths, options.num_heads):
+        blocks = [
+            Block(heads, window, shift if index % 2 else 0, options, next(rates))
+            for index in range(depth)
+        ]
+        conv = _convolutions(options.embed_dim, options.resi_connection)
+        yield Layer(blocks, conv, options.use_checkpoint)
 
 
 def _same(inputs, outputs):
@@ -239,133 +243,3 @@ def _start(module):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-class Layer(nn.Module):
-    """Blocks, then convolutions, added to the input; (n, y, x, c)."""
-
-    def __init__(self, blocks, conv, use_checkpoint):
-        super().__init__()
-        self.residual_group = nn.Module()
-        self.residual_group.blocks = nn.ModuleList(blocks)
-        self.conv = conv
-        self.use_checkpoint = use_checkpoint
-
-    def forward(self, x):
-        inside = x
-        for block in self.residual_group.blocks:
-            if self.use_checkpoint and self.training:
-                inside = checkpoint(block, inside, use_reentrant=False)
-            else:
-                inside = block(inside)
-        return x + self.conv(inside.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-
-
-class Block(nn.Module):
-    """Attention within windows, then a perceptron of each pixel; (n, y, x, c)."""
-
-    def __init__(self, width, heads, grid, window, shift, options, drop_path):
-        super().__init__()
-        norm = NORMS[options["norm_layer"]]
-        self.grid, self.window, self.shift = grid, window, shift
-        self.norm1 = norm(width)
-        self.attn = WindowAttention(width, heads, window, options)
-        self.drop_path = DropPath(drop_path)
-        self.norm2 = norm(width)
-        self.mlp = Perceptron(width, int(width * options["mlp_ratio"]), options["drop_rate"])
-        # For one size only, but PSSR2 stores it.
-        self.register_buffer("attn_mask", self._mask(grid, grid) if shift else None)
-
-    def forward(self, x):
-        _, height, width, _ = x.shape
-        inside = self.norm1(x)
-        if self.shift:
-            inside = inside.roll((-self.shift, -self.shift), (1, 2))
-        windows = self.attn(_windows(inside, self.window), self._mask_of(height, width, x.device))
-        inside = _whole(windows, self.window, height, width)
-        if self.shift:
-            inside = inside.roll((self.shift, self.shift), (1, 2))
-        x = x + self.drop_path(inside)
-        return x + self.drop_path(self.mlp(self.norm2(x)))
-
-    def _mask_of(self, height, width, device):
-        if not self.shift:
-            return None
-        if (height, width) == (self.grid, self.grid):
-            return self.attn_mask
-        return self._mask(height, width).to(device)
-
-    def _mask(self, height, width):
-        """(windows, pixels, pixels): 0 where two pixels lie side by side in the image."""
-        rows, columns = (self._part(size) for size in (height, width))
-        parts = (3 * rows[:, None] + columns)[None, ..., None]
-        parts = _windows(parts, self.window)[0, ..., 0]
-        return (parts[:, None] != parts[:, :, None]) * APART
-
-    def _part(self, size):
-        place = torch.arange(size)
-        return (place >= size - self.window).int() + (place >= size - self.shift).int()
-
-
-def _windows(x, side):
-    """(n, y, x, c) to (n, windows, pixels of a window, c)."""
-    x = x.unflatten(2, (-1, side)).unflatten(1, (-1, side))
-    return x.permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
-
-
-def _whole(windows, side, height, width):
-    """Undo `_windows`."""
-    x = windows.unflatten(2, (side, side)).unflatten(1, (height // side, width // side))
-    return x.permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
-
-
-class WindowAttention(nn.Module):
-    """Pixels of a window see each other, by content and by relative position."""
-
-    def __init__(self, width, heads, window, options):
-        super().__init__()
-        self.heads, self.qk_scale, self.drop = heads, options["qk_scale"], options["attn_drop_rate"]
-        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
-        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
-        self.register_buffer("relative_position_index", _relative(window))
-        self.qkv = nn.Linear(width, 3 * width, bias=options["qkv_bias"])
-        self.proj = nn.Linear(width, width)
-        self.proj_drop = nn.Dropout(options["drop_rate"])
-
-    def forward(self, x, mask=None):
-        """(n, windows, pixels, c); mask (windows, pixels, pixels), added to the logits."""
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(3, 0, 1, 4, 2, 5)
-        bias = self.relative_position_bias_table[self.relative_position_index].permute(2, 0, 1)
-        if mask is not None:
-            bias = bias + mask[:, None]
-        seen = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=bias.to(q.dtype),
-            dropout_p=self.drop if self.training else 0.0,
-            # PSSR2 takes 0 for none as well.
-            scale=self.qk_scale or None,
-        )
-        return self.proj_drop(self.proj(seen.transpose(2, 3).flatten(3)))
-
-
-def _relative(window):
-    """(pixels, pixels): which entry of the table holds how two pixels of a window lie."""
-    y, x = torch.meshgrid(torch.arange(window), torch.arange(window), indexing="ij")
-    place = torch.stack([y.flatten(), x.flatten()])
-    below, right = place[:, :, None] - place[:, None] + window - 1
-    return below * (2 * window - 1) + right
-
-
-class Perceptron(nn.Module):
-    """Two linear layers around a GELU."""
-
-    def __init__(self, width, inside, drop):
-        super().__init__()
-        self.fc1 = nn.Linear(width, inside)
-        self.fc2 = nn.Linear(inside, width)
-        self.drop = nn.Dropout(drop)
-
-    def forward(self, x):
-        return self.drop(self.fc2(self.drop(F.gelu(self.fc1(x)))))

@@ -1,0 +1,182 @@
+"""Sample sheet: checked row by row, refused with the line, the column and what is accepted."""
+
+import pytest
+import yaml
+from pssrflow.config.check import check_config
+from pssrflow.config.samples import read_rows
+from pssrflow.errors import InputError
+
+
+@pytest.fixture
+def default(root):
+    return yaml.safe_load((root / "config.yaml").read_text())
+
+
+HEADER = "sample\trole\tpath\tlr_path\tcrop\n"
+
+
+@pytest.fixture
+def read(tmp_path, default):
+    """Function that reads a sheet given as text."""
+
+    def sheet(text):
+        path = tmp_path / "samples.tsv"
+        path.write_text(text)
+        default["samples"] = str(path)
+        rows = read_rows(check_config(default, "config.yaml"))
+        return {row.sample: row for row in rows}
+
+    return sheet
+
+
+def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
+    (tmp_path / "a.tif").touch()
+    table = read(
+        f"{HEADER}a\ttrain\t{tmp_path}/a.tif\t\t\nb\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t\n"
+    )
+    assert table["a"].lr_path is None and table["a"].axes is None
+    assert list(table) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("../a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.\./a"'),
+        ("..\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.\."'),
+        (
+            "a b\ttrain\tsimulate:survey\t\t",
+            r'line 2, sample: found "a b"\. Accepted: text that match',
+        ),
+        ("models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'models' is a folder"),
+        (
+            "a\tlearn\tsimulate:survey\t\t",
+            r'line 2, role: found "learn"\. Accepted: train, test, pr',
+        ),
+        ("a\ttrain\t\t\t", r"line 2, row: 'path' is a required"),
+        ("a\ttrain\tnowhere.tif\t\t", r"line 2, path: nothing at 'nowhere\.tif' \(looked in"),
+        ("a\ttrain\tno/*.tif\t\t", r"line 2, path: nothing at 'no/\*\.tif'"),
+        (
+            "a\ttrain\tsimulate:survy\t\t",
+            r"no simulated acquisition 'survy'.*did you mean 'survey'",
+        ),
+        ("a\tpredict\tsimulate:survey\tsimulate:pair-lr\t", r"line 2, lr_path: a predict row"),
+        ("a\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t0:9, 0:9", r"line 2, crop: would cut"),
+        ("a\ttrain\tsimulate:survey\t\tfoo", r"line 2, crop: 'foo' has 1 range"),
+        (".a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.a"'),
+        ("Models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'Models' is a folder of the res"),
+        ("a\ttrain\tresults/b/hr.ome.zarr\t\t", r"line 2, path: nothing at|lies in the results"),
+        (f"a\ttrain\t{'n' * 300}\t\t", r"line 2, path: nothing at"),
+    ],
+)
+def test_a_wrong_row_is_named_with_its_line_and_column(row, message, read):
+    with pytest.raises(InputError, match=message) as caught:
+        read(f"{HEADER}{row}\n")
+    assert "samples.tsv" in str(caught.value)
+
+
+def test_weights_belong_to_rows_that_are_learnt_from(read):
+    rows = "a\ttrain\tsimulate:survey\t{0}\nb\ttest\tsimulate:pair-hr\t{1}\n"
+    header = "sample\trole\tpath\tweight_path\n"
+    table = read(header + rows.format("simulate:pair-hr", ""))
+    assert table["a"].weight_path == "simulate:pair-hr"
+    with pytest.raises(InputError, match="line 3, weight_path: a test row is not learnt from"):
+        read(header + rows.format("", "simulate:pair-hr"))
+    with pytest.raises(InputError, match=r"line 2, weight_path: nothing at 'gone\.tif'"):
+        read(header + rows.format("gone.tif", ""))
+
+
+def test_duplicate_samples_are_refused_even_if_only_the_case_differs(read):
+    rows = "a\ttrain\tsimulate:survey\t\t\nA\ttest\tsimulate:survey\t\t\n"
+    with pytest.raises(InputError, match="lines 2, 3, sample: 'a' stands more than once"):
+        read(HEADER + rows)
+
+
+def test_unknown_and_missing_columns_are_refused(read):
+    with pytest.raises(InputError, match=r"unknown column 'rolle'.*did you mean 'role'"):
+        read("sample\trolle\tpath\n")
+    with pytest.raises(InputError, match="no column 'path'"):
+        read("sample\trole\n")
+
+
+def test_an_empty_or_absent_sheet_is_refused(read, default):
+    with pytest.raises(InputError, match="no rows"):
+        read(HEADER)
+    with pytest.raises(InputError, match="not a table"):
+        read("")
+    with pytest.raises(InputError, match="no such sample sheet"):
+        read_rows(check_config(default | {"samples": "nowhere.tsv"}, "config.yaml"))
+
+
+def test_a_path_inside_the_results_is_refused(read, tmp_path, default):
+    store = tmp_path / "results" / "b"
+    store.mkdir(parents=True)
+    default["results"] = str(tmp_path / "results")
+    with pytest.raises(InputError, match=r"line 2, path: .* lies in the results"):
+        read(f"{HEADER}a\ttrain\t{store}\t\t\n")
+
+
+def test_comments_blank_lines_and_trailing_tabs_keep_line_numbers_and_hashes_in_names(
+    read, tmp_path
+):
+    (tmp_path / "field#3.tif").touch()
+    table = read(f"# mine\n\n{HEADER}a\ttrain\t{tmp_path}/field#3.tif\t\t\t\t\n")
+    assert table["a"].path.endswith("field#3.tif")
+    with pytest.raises(InputError, match="line 5, role"):
+        read(f"# mine\n\n{HEADER}a\ttrain\tsimulate:survey\nb\tlearn\tsimulate:survey\n")
+
+
+SOURCE = "simulate:train-8bit"
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "leaks"),
+    [
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\ttest\t{SOURCE}\t\t", True),
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\ttrain\t{SOURCE}\t\t", True),
+        (f"a\ttest\t{SOURCE}\t\t", f"b\ttest\t{SOURCE}\t\t", False),
+        (f"a\ttrain\t{SOURCE}\t\t", f"b\tpredict\t{SOURCE}\t\t", False),
+        (f"a\ttrain\t{SOURCE}\t\t0:9, 0:", f"b\ttest\t{SOURCE}\t\t9:, 0:", False),
+        (f"a\ttrain\t{SOURCE}\t\t0:9, 0:", f"b\ttest\t{SOURCE}\t\t8:, 0:", True),
+        (f"a\ttrain\t{SOURCE}\t\t0:2, :, :", f"b\ttest\t{SOURCE}\t\t2:3, :, :", False),
+        (f"a\ttrain\t{SOURCE}\t\t", "b\ttest\tsimulate:test-field\t\t", False),
+    ],
+)
+def test_rows_that_show_the_same_pixels_are_refused_if_one_is_trained_on(
+    one, two, leaks, read, default
+):
+    default["models"] = {"m": {"arch": "bicubic", "train": False}}
+    if leaks:
+        with pytest.raises(InputError, match=r"lines 2 and 3: .*show the same pixels"):
+            read(f"{HEADER}{one}\n{two}\n")
+    else:
+        assert len(read(f"{HEADER}{one}\n{two}\n")) == 2
+
+
+def test_a_sheet_that_leaves_nothing_to_learn_from_is_refused(read, default):
+    row = "a\ttest\tsimulate:survey\n"
+    with pytest.raises(InputError, match="no row has the role train"):
+        read(HEADER + row)
+    default["models"] = {"m": {"arch": "bicubic", "train": False}}
+    assert list(read(HEADER + row)) == ["a"]
+
+
+def test_rows_that_are_too_long_and_columns_that_stand_twice_are_refused(read):
+    with pytest.raises(InputError, match=r"not a table \(line 2 has 6 values for 5 columns\)"):
+        read(f"{HEADER}a\ttrain\tsimulate:survey\t\t0:9, 0:9\tmore\n")
+    with pytest.raises(InputError, match="column 'path' stands twice"):
+        read("sample\trole\tpath\tpath\n")
+
+
+def test_rows_say_what_is_done_with_them(read):
+    rows = read(
+        "sample\trole\tpath\tlr_path\tmask_path\n"
+        "a\ttrain\tsimulate:survey\n"
+        "b\ttest\tsimulate:pair-hr\tsimulate:pair-lr\tsimulate:pair-lr\n"
+        "c\tpredict\tsimulate:test-field\n"
+    )
+    flags = ("has_hr", "trained", "tested", "predicted", "paired", "crappified", "masked")
+    assert {name: [f for f in flags if getattr(row, f)] for name, row in rows.items()} == {
+        "a": ["has_hr", "trained", "crappified"],
+        "b": ["has_hr", "tested", "predicted", "paired", "masked"],
+        "c": ["predicted"],
+    }

@@ -1,0 +1,245 @@
+"""Hashes of code and of inputs change with what decides a result, and with nothing else."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from pssrflow.config.rule_code import Code
+from pssrflow.config.settings import Settings
+from pssrflow.run import rerun
+from pssrflow.run.rerun import fingerprint
+
+# Files of the core that a rule may reach, with the default configuration.
+MOST = {
+    "simulate": 10,
+    "ingest": 14,
+    "register": 12,
+    "calibrate": 45,
+    "crappify": 22,
+    "train": 40,
+    "predict_init": 30,
+    "predict_part": 28,
+    "evaluate": 12,
+    "report": 36,
+}
+CACHED = (rerun.code_hash, rerun.read_module, rerun._file)
+
+
+def named():
+    """What the default configuration names, by the scripts that run it."""
+    code = Code(Settings())
+    network = code.networks("default")
+    trained = (*network, *code.steps, *code.recipe)
+    found = dict.fromkeys(("calibrate", "crappify", "report"), code.steps)
+    found |= dict.fromkeys(("assemble", "export", "adopt", "predict_init", "predict_part"), network)
+    return found | {"train": trained, "ingest": ("pssrflow.ingest.readers.tiff:open_file",)}
+
+
+NAMED = named()
+
+
+def scripts(root):
+    return sorted((root / "workflow/scripts").glob("*.py"))
+
+
+@pytest.fixture
+def project(root, tmp_path, monkeypatch):
+    """A copy of the core that can be edited, and the hashes of its scripts."""
+    shutil.copytree(root / "workflow/scripts", tmp_path / "scripts")
+    monkeypatch.setattr(rerun, "PACKAGE", tmp_path / "scripts" / "pssrflow")
+
+    def hashes():
+        for cached in CACHED:
+            cached.cache_clear()
+        found = (tmp_path / "scripts").glob("*.py")
+        return {p.stem: rerun.code_hash(str(p), *NAMED.get(p.stem, ())) for p in found}
+
+    yield tmp_path / "scripts" / "pssrflow", hashes
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new, 1))
+
+
+def changed(project, file, old, new):
+    """Scripts whose hash an edit changes."""
+    package, hashes = project
+    before = hashes()
+    edit(package / file, old, new)
+    after = hashes()
+    return {name for name in before if before[name] != after[name]}
+
+
+def test_every_rule_reaches_few_files(root, capsys):
+    table = {}
+    for script in scripts(root):
+        reached = rerun.reach(script, *NAMED.get(script.stem, ()))
+        table[script.stem] = sum(path != script for path in reached)
+    with capsys.disabled():
+        print("\nfiles of the core that each rule's hash covers:")
+        for name, count in table.items():
+            print(f"  {name:18}{count:4}   at most {MOST.get(name, '-')}")
+    assert {name: n for name, n in table.items() if n > MOST.get(name, n)} == {}
+
+
+def test_what_goes_on_around_a_job_and_what_errors_say_is_in_no_hash(root):
+    for script in scripts(root):
+        for path in rerun.reach(script, *NAMED.get(script.stem, ())):
+            parts = path.relative_to(rerun.PACKAGE.parent).parts
+            assert parts[:2] not in (("pssrflow", "run"), ("pssrflow", "errors.py")), path
+
+
+def test_what_goes_on_around_a_job_knows_nothing_of_results(root):
+    """What is left out of all hashes may not lead to what belongs into them."""
+    for path in (root / "workflow/scripts/pssrflow/run").glob("*.py"):
+        for module in re.findall(r"^from (pssrflow\S*) import", path.read_text(), re.MULTILINE):
+            assert module == "pssrflow.errors" or module.startswith("pssrflow.run."), path
+
+
+# For each stage one line that decides its result: file, before, after, what runs again.
+DECIDE = [
+    ("simulate/microscope.py", "TRUNCATE = 4.0", "TRUNCATE = 3.0", {"simulate"}),
+    ("volumes/intensity.py", "needed = max(8,", "needed = max(9,", {"ingest"}),
+    ("pairs/registration.py", "SAME_FIELD = 12.0", "SAME_FIELD = 13.0", {"register"}),
+    ("calibrate/scanner/fit.py", "BETTER = 3.0", "BETTER = 4.0", {"calibrate"}),
+    ("crappify/steps.py", "GREY = 255.0", "GREY = 256.0", {"crappify", "train"}),
+    ("crappify/noise.py", "drawn = self.intensity +", "drawn = self.intensity -", {"crappify"}),
+    ("train/losses.py", "(predicted - truth).square()", "(truth - predicted).square()", {"train"}),
+    ("networks/unet.py", "images - 0.5", "images - 0.4", {"train", "predict_init", "predict_part"}),
+    ("predict/tiles.py", "BLENDED = 4", "BLENDED = 3", {"predict_init", "predict_part"}),
+    ("volumes/pyramid.py", "(total + 2) >> 2", "total >> 2", {"ingest", "predict_finalise"}),
+    ("evaluate/metrics.py", "10 * math.log10(", "20 * math.log10(", {"evaluate"}),
+    ("report/verdict.py", "gain > 0", "gain > 1", {"report"}),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "runs"), DECIDE)
+def test_a_line_that_decides_a_result_runs_its_stage_again(file, old, new, runs, project):
+    assert runs <= changed(project, file, old, new)
+
+
+# For each stage one line that decides nothing.
+DECIDE_NOTHING = [
+    ("simulate/stage.py", 'log.info("scan', 'log.info("now scan'),
+    ("ingest/stage.py", "are NaN or infinite, the first near row", "are no numbers, near row"),
+    ("ingest/stage.py", 'log.warning("%s: %s", path, note)', 'log.warning("note %s", note)'),
+    ("pairs/registration.py", "do not show the same field", "show two fields"),
+    ("calibrate/stage.py", 'log.info("verdict: ', 'log.info("the verdict: '),
+    ("crappify/stage.py", "planes of at least one LR pixel", "larger planes"),
+    ("crappify/noise.py", '"""Gaussian blur; ', '"""A blur; '),
+    ("train/loop.py", '"resumed at step %d of %d"', '"goes on at step %d of %d"'),
+    ("train/settings.py", "Patches per step", "Number of patches per step"),
+    ("models/weights.py", "weights of another architecture or depth", "other weights"),
+    ("predict/stage.py", "super-resolved", "resolved"),
+    ("volumes/store.py", "this shard cannot be written", "cannot be written"),
+    ("volumes/pyramid.py", "this shard is missing or holds other pixels", "other pixels"),
+    ("run/job.py", "this is a defect of PSSRflow", "a defect"),
+    ("run/remote.py", "ATTEMPTS = 10", "ATTEMPTS = 11"),
+    ("run/version.py", '"0.1.0"', '"0.2.0"'),
+    ("errors.py", "Accepted: ", "Taken: "),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), DECIDE_NOTHING)
+def test_a_sentence_runs_nothing_again(file, old, new, project):
+    assert changed(project, file, old, new) == set()
+
+
+# What the configuration does not name.
+NOT_NAMED = [
+    ("networks/pssr2/swinir.py", "class Network", "class Other: pass\n\n\nclass Network"),
+    ("networks/pssr2/swinir.py", "* 255", "* 256"),
+    ("crappify/noise.py", "share = self.intensity / 200", "share = self.intensity / 100"),
+    ("crappify/scanner.py", "signal = np.maximum(", "signal = 2 * np.maximum("),
+    ("train/losses.py", "+ 1e-4)", "+ 1e-5)"),
+    ("ingest/readers/raster.py", 'FORMATS = ("PNG",', 'FORMATS = ("GIF", "PNG",'),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), NOT_NAMED)
+def test_what_the_configuration_does_not_name_runs_nothing_again(file, old, new, project):
+    assert changed(project, file, old, new) == set()
+
+
+def test_editing_the_network_runs_training_and_what_follows_and_not_what_comes_before(project):
+    found = changed(project, "networks/unet.py", "images - 0.5", "images - 0.25")
+    assert {"train", "predict_init", "predict_part", "export"} <= found
+    assert found.isdisjoint({"ingest", "crappify", "register", "calibrate", "evaluate", "report"})
+
+
+def test_comments_docstrings_annotations_layout_and_time_stamps_change_nothing(project):
+    package, hashes = project
+    before = hashes()
+    path = package / "crappify" / "steps.py"
+    path.write_text("# a comment\n" + path.read_text().replace('"""What a step', '"""What any'))
+    edit(path, "GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
+    edit(package / "volumes/intensity.py", "q: float) -> float", "q: int) -> object")
+    os.utime(package / "volumes/store.py")
+    assert hashes() == before
+
+
+def test_every_name_that_the_configuration_may_give_is_found():
+    """Loading by name hides an arrow: what it leads to must be there."""
+    from pssrflow.crappify.registry import step_symbol, steps
+    from pssrflow.networks.registry import names, network_symbol
+    from pssrflow.plugins import choices
+
+    symbols = [*map(step_symbol, steps()), *map(network_symbol, names())]
+    for module in ("losses", "optimisers", "schedules"):
+        symbols += [f"pssrflow.train.{module}:{n}" for n in choices(f"pssrflow.train.{module}")]
+    assert len(symbols) > 30
+    for symbol in symbols:
+        path, name = rerun._named(symbol)
+        assert rerun.read_module(path).definitions[name]
+
+
+def test_a_name_that_leads_nowhere_is_no_empty_hash(root):
+    with pytest.raises(LookupError, match="no definition"):
+        rerun.code_hash(str(scripts(root)[0]), "pssrflow.networks.unet:Gone")
+
+
+def test_hashes_are_the_same_in_every_process(root):
+    code = "from pssrflow.run.rerun import code_hash; import sys; print(code_hash(sys.argv[1]))"
+    script = str(root / "workflow/scripts/ingest.py")
+    found = set()
+    for seed in "0123":
+        environment = os.environ | {
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(root / "workflow/scripts"),
+        }
+        command = [sys.executable, "-c", code, script]
+        found.add(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+    assert len(found) == 1
+
+
+def test_a_fingerprint_follows_the_bytes_and_not_the_time_stamp(tmp_path):
+    (tmp_path / "a").write_bytes(b"pixels")
+    first = fingerprint((str(tmp_path),))
+    fingerprint.cache_clear()
+    os.utime(tmp_path / "a", (0, 0))
+    assert fingerprint((str(tmp_path),)) == first
+    fingerprint.cache_clear()
+    (tmp_path / "a").write_bytes(b"pixelz")
+    assert fingerprint((str(tmp_path),)) != first
+
+
+def test_a_large_acquisition_is_sampled_over_all_its_files(tmp_path, monkeypatch):
+    monkeypatch.setattr("pssrflow.run.rerun.HASHED_WHOLE", 1000)
+    monkeypatch.setattr("pssrflow.run.rerun.PLACE_BYTES", 100)
+    for name in "abc":
+        (tmp_path / name).write_bytes(bytes(5000))
+    first = fingerprint((str(tmp_path),))
+    for name, place in (("a", 0), ("b", 2500), ("c", 4999)):
+        content = bytearray(5000)
+        content[place : place + 300] = b"1" * min(300, 5000 - place)
+        (tmp_path / name).write_bytes(content)
+        fingerprint.cache_clear()
+        assert fingerprint((str(tmp_path),)) != first
+        (tmp_path / name).write_bytes(bytes(5000))

@@ -1,0 +1,380 @@
+"""What the rules need of a run: names, wildcards and parameters, from configuration and sheet.
+
+Snakemake compares parameters from run to run, so they are plain JSON; the scripts make objects of
+them. Everything here runs in every job, while Snakemake parses: nothing slow is imported.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pssrflow.config.rule_code import SCRIPTS, Code
+from pssrflow.config.samples import OVERRIDES, SIMULATED, Row
+from pssrflow.config.settings import Settings
+from pssrflow.crappify.settings import foreign_files
+from pssrflow.errors import InputError
+from pssrflow.ingest.readers.formats import readers_of
+from pssrflow.models.model import Model
+from pssrflow.plugins import source_file
+from pssrflow.run.files import input_paths
+from pssrflow.run.layout import Layout
+from pssrflow.run.rerun import fingerprint
+
+# Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
+# and, killed, goes on at the last, so fewer and longer ones lose nothing.
+MOST_PARTS = 10_000
+# Verifying and halving is so much quicker than the network that few jobs need help with it.
+PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
+
+
+def one_of(names: Iterable[str]) -> str:
+    """Wildcard constraint: one of these names, or nothing at all."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a row that is ingested.
+
+    Attributes
+    ----------
+    path : str
+        As the sheet says.
+    overrides : dict
+        What the sheet says instead of the file.
+    """
+
+    path: str
+    overrides: dict[str, str | None]
+
+
+class Rules:
+    """Names and parameters of all rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        The configuration.
+    rows : list of Row
+        Of the sample sheet.
+    """
+
+    def __init__(self, settings: Settings, rows: list[Row]):
+        self.settings, self.rows = settings, {row.sample: row for row in rows}
+        self.layout = Layout.of(settings.results, settings.stores)
+        self.models: dict[str, Model] = settings.models
+        self.code = Code(settings)
+
+    # -- names ------------------------------------------------------------------------------------
+
+    def named(self, *flags: str) -> list[str]:
+        """Samples whose rows have all of these properties."""
+        return [name for name, row in self.rows.items() if all(getattr(row, f) for f in flags)]
+
+    def models_of(self, *archs: str) -> list[str]:
+        """Models of some architectures."""
+        return [name for name, model in self.models.items() if model.arch in archs]
+
+    @cached_property
+    def images(self) -> dict[str, Image]:
+        """Images that are ingested, by "sample/kind"."""
+        found = {}
+        for name, row in self.rows.items():
+            whole = {o: getattr(row, o) for o in OVERRIDES}
+            found[f"{name}/{'hr' if row.has_hr else 'lr'}"] = Image(row.path, whole)
+            if row.lr_path:
+                # The pixel size of the sheet is that of the HR image.
+                some = {o: whole[o] for o in ("axes", "scene", "channels")}
+                found[f"{name}/lr"] = Image(row.lr_path, some)
+            for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
+                if path:
+                    # One channel of weights for all channels of the image.
+                    some = {o: whole[o] for o in ("axes", "crop")}
+                    found[f"{name}/{kind}"] = Image(path, some)
+        return found
+
+    @cached_property
+    def draws(self) -> list[str]:
+        """LR images that are crappified, as "sample/kind"."""
+        more = range(1, self.settings.crappify.realizations)
+        kinds = ["lr", *(f"lr.{draw}" for draw in more)]
+        return [f"{sample}/{kind}" for sample in self.named("crappified") for kind in kinds]
+
+    # -- ingest -----------------------------------------------------------------------------------
+
+    def raw_path(self, wildcards) -> str:
+        """Where the acquisition of an image lies."""
+        text = self.images[wildcards.image].path
+        return self.simulated(text) if text.startswith(SIMULATED) else text
+
+    def simulated(self, text: str) -> str:
+        """Where a simulated acquisition lies."""
+        name = text.removeprefix(SIMULATED)
+        one_file = self.settings.simulate[name].format == "ome-tiff"
+        return self.layout.simulated(name, ".ome.tif" if one_file else "")
+
+    def raw_done(self, wildcards) -> list[str]:
+        """What must be simulated before an image is ingested."""
+        text = self.images[wildcards.image].path
+        if not text.startswith(SIMULATED):
+            return []
+        return [self.layout.simulated_done(text.removeprefix(SIMULATED))]
+
+    def raw_fingerprint(self, wildcards) -> str | None:
+        """Hash of an acquisition, which is no input of Snakemake's."""
+        text = self.images[wildcards.image].path
+        if text.startswith(SIMULATED):
+            return None
+        return fingerprint(tuple(map(str, input_paths(text))))
+
+    def ingest_params(self, wildcards) -> dict[str, Any]:
+        """Section `ingest`, as it holds for an image."""
+        plain = self.settings.ingest.plain()
+        # The window of a map of weights ends with the largest.
+        weights = wildcards.image.endswith("/weight")
+        return plain | {"percentiles": [0, 100]} if weights else plain
+
+    def overrides(self, wildcards) -> dict[str, str | None]:
+        """What the sheet says instead of the file of an image."""
+        return self.images[wildcards.image].overrides
+
+    def ingest_code(self, wildcards) -> str:
+        """Hash of the script and of the readers that an image needs."""
+        text, path = self.images[wildcards.image].path, self.raw_path(wildcards)
+        if text.startswith(SIMULATED) and not Path(path).suffix:
+            # Slices that are yet to be made need the same readers as when they are there.
+            path = f"{path}/*.tif"
+        return self.code.of("ingest", *readers_of(path))
+
+    # -- pairs, calibrate, crappify ---------------------------------------------------------------
+
+    def registered(self, wildcards) -> list[str]:
+        """The registration of a sample, if its LR image was acquired."""
+        paired = self.rows[wildcards.sample].paired
+        return [self.layout.registration(wildcards.sample)] if paired else []
+
+    @cached_property
+    def fit(self) -> list[str]:
+        """The fitted crappifier, where one is asked for."""
+        asked = self.settings.crappify.fit == "calibration"
+        return [self.layout.crappifier] if asked else []
+
+    @cached_property
+    def calibration_rows(self) -> list[dict[str, Any]]:
+        """Rows that the crappifier is fitted on: pairs to learn from, or else LR images alone.
+
+        Raises
+        ------
+        InputError
+            `calibrate.samples` names no row, or there is none to fit on.
+        """
+        names = self.settings.calibrate.samples or self._pairs_or_lr()
+        for sample in names:
+            if sample not in self.rows:
+                raise InputError(
+                    "calibrate.samples",
+                    f"no sample {sample!r} in {self.settings.samples}",
+                    ", ".join(self.rows),
+                )
+        if not names and self.fit:
+            raise InputError(
+                "crappify.fit",
+                f"calibration, but {self.settings.samples} has no row to fit on",
+                "an lr_path in a train row, a predict row, or another crappify.fit",
+            )
+        return [
+            {
+                "sample": name,
+                "hr": self.layout.store("hr", name) if self.rows[name].has_hr else None,
+                "lr": self.layout.store("lr", name) if f"{name}/lr" in self.images else None,
+            }
+            for name in names
+        ]
+
+    def _pairs_or_lr(self) -> list[str]:
+        pairs = [s for s in self.named("paired") if self.rows[s].role == "train"]
+        return pairs or [s for s, row in self.rows.items() if not row.has_hr]
+
+    def calibrated(self, kind: str) -> list[str]:
+        """Done files of the images that the crappifier is fitted on."""
+        rows = (row for row in self.calibration_rows if row[kind])
+        return [self.layout.done(kind, row["sample"]) for row in rows]
+
+    @cached_property
+    def crappifier(self) -> dict[str, Any]:
+        """What makes the crappifier, with a hash of every file of the user's own that it runs."""
+        plain = self.settings.crappify.plain()
+        kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster")}
+        return {**kept, "files": self._crappifier_files()}
+
+    def _crappifier_files(self) -> dict[str, str]:
+        fit = self.settings.crappify.fit
+        files = [fit] if fit and fit != "calibration" else []
+        files += foreign_files(self.settings.crappify.plain())
+        return {f: fingerprint((f,)) for f in files if Path(f).exists()}
+
+    def drawn_from(self, wildcards) -> str:
+        """Sample of an LR image that is crappified."""
+        return wildcards.draw.split("/")[0]
+
+    def realisation(self, wildcards) -> int:
+        """Number of the draw of the noise of an LR image."""
+        _, _, number = wildcards.draw.split("/")[1].partition(".")
+        return int(number or 0)
+
+    # -- train ------------------------------------------------------------------------------------
+
+    def trained_on(self, kind: str) -> list[str]:
+        """Done files of one kind, of all rows that are learnt from."""
+        flag = {"weight": "weighted", "registration": "paired"}.get(kind)
+        rows = [s for s in self.named("trained") if not flag or getattr(self.rows[s], flag)]
+        if kind == "registration":
+            return list(map(self.layout.registration, rows))
+        return [self.layout.done(kind, sample) for sample in rows]
+
+    @cached_property
+    def training_rows(self) -> list[dict[str, Any]]:
+        """Sample, stores and registration of every row that is learnt from."""
+        place = self.layout
+        return [
+            {
+                "sample": name,
+                "hr": place.store("hr", name),
+                "lr": place.store("lr", name),
+                "acquired": self.rows[name].paired,
+                "weight": place.store("weight", name) if self.rows[name].weighted else None,
+                "registration": place.registration(name),
+            }
+            for name in self.named("trained")
+        ]
+
+    def options(self, wildcards) -> Any:
+        """Options of a model, of whatever architecture."""
+        return self.models[wildcards.model].options
+
+    def model(self, wildcards) -> dict[str, Any]:
+        """What makes a network, with a hash of every file of the user's own that goes into it."""
+        model = self.models[wildcards.model]
+        files = [f for f in model.files() if f not in self.models]
+        if model.arch == "custom":
+            files.append(str(source_file(self.options(wildcards).path)))
+        return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
+
+    def members(self, wildcards) -> dict[str, str]:
+        """Weights of the members of an ensemble, by the name that the configuration gives them."""
+        named = self.options(wildcards).members
+        return {m: self.layout.weights(m) if m in self.models else m for m in named}
+
+    def members_done(self, wildcards) -> list[str]:
+        """Done files of the members that are models of this run."""
+        named = self.options(wildcards).members
+        return [self.layout.trained(m) for m in named if m in self.models]
+
+    def package(self, wildcards) -> str:
+        """Path of the package that a model comes in."""
+        return self.options(wildcards).package
+
+    # -- export -----------------------------------------------------------------------------------
+
+    @cached_property
+    def example(self) -> str:
+        """Sample whose LR image the example of a package is cut from."""
+        return (self.named("tested") or self.named("trained") or list(self.rows))[0]
+
+    def about(self, wildcards) -> dict[str, Any]:
+        """What the configuration says of a package, named after its model if it gives no name."""
+        export = self.settings.export.plain()
+        return export | {"name": export["name"] or f"PSSRflow {wildcards.model}"}
+
+    # -- predict ----------------------------------------------------------------------------------
+
+    @cached_property
+    def parts(self) -> range:
+        """Jobs of each prediction."""
+        return range(min(self.settings.predict.parts, MOST_PARTS))
+
+    @cached_property
+    def pyramids(self) -> range:
+        """Jobs that build the pyramid of each prediction, where parts are many."""
+        return range(min(len(self.parts) // PARTS_A_PYRAMID, MOST_PYRAMIDS))
+
+    def prediction_input(self, wildcards) -> list[str]:
+        """What a prediction waits for, besides the network."""
+        kinds = ["lr", *(["mask"] if self.rows[wildcards.sample].masked else [])]
+        return [self.layout.done(kind, wildcards.sample) for kind in kinds]
+
+    def masked(self, wildcards) -> bool:
+        """Whether a prediction has a mask."""
+        return self.rows[wildcards.sample].masked
+
+    @cached_property
+    def regions(self) -> dict[str, str | None]:
+        """What of each predict row is super-resolved; rows with a truth are whole.
+
+        Raises
+        ------
+        InputError
+            `predict.roi` names a sample that is no predict row.
+        """
+        roi = self.settings.predict.roi
+        known = [sample for sample, row in self.rows.items() if not row.has_hr]
+        if not isinstance(roi, dict):
+            return dict.fromkeys(known, roi)
+        for sample in roi:
+            if sample not in known:
+                raise InputError(
+                    "predict.roi",
+                    f"{sample!r} is no predict row of {self.settings.samples}",
+                    ", ".join(known) or "none, for there is no such row",
+                )
+        return {**roi}
+
+    def region(self, wildcards) -> str | None:
+        """What of a sample is super-resolved; None for all."""
+        return self.regions.get(wildcards.sample)
+
+    @cached_property
+    def predict(self) -> dict[str, Any]:
+        """What plans a prediction."""
+        plain = self.settings.predict.plain()
+        return {k: v for k, v in plain.items() if k not in ("parts", "precision", "roi")}
+
+    @cached_property
+    def forecast_rows(self) -> list[dict[str, Any]]:
+        """What is known of every row that will be super-resolved, before it is ingested."""
+        rows = []
+        for name in self.named("predicted"):
+            row = self.rows[name]
+            image = self.images[f"{name}/{'hr' if row.crappified else 'lr'}"]
+            simulated = image.path.startswith(SIMULATED)
+            acquisition = image.path.removeprefix(SIMULATED)
+            rows.append(
+                {
+                    "sample": name,
+                    "path": image.path,
+                    "simulated": simulated and self.settings.simulate[acquisition].plain(),
+                    "overrides": image.overrides,
+                    "crappified": row.crappified,
+                    "roi": self.regions.get(name),
+                    "masked": row.masked,
+                }
+            )
+        return rows
+
+    # -- report -----------------------------------------------------------------------------------
+
+    @cached_property
+    def template(self) -> str:
+        """Hash of the page's template."""
+        return fingerprint((str(SCRIPTS / "pssrflow/report/page.html.jinja"),))
+
+    @cached_property
+    def report_rows(self) -> list[dict[str, Any]]:
+        """What the report shows of every row: its role, and whether it is an acquired pair."""
+        return [
+            {"name": name, "role": row.role, "paired": row.paired}
+            for name, row in self.rows.items()
+        ]
