@@ -1,6 +1,6 @@
 """The published crappifiers: distributions agree with PSSR2's, presets with what PSSR describes.
 
-tests/data/pssr2_noise.json was made by benchmarks/pssr2_reference.py, which runs PSSR2 itself.
+tests/data/pssr2_noise.json was made by benchmarks/pssr2/reference.py, which runs PSSR2 itself.
 """
 
 import json

@@ -298,10 +298,9 @@ class Rules:
         kinds = ["lr", *(["mask"] if self.rows[wildcards.sample].masked else [])]
         return [self.layout.done(kind, wildcards.sample) for kind in kinds]
 
-    def mask(self, wildcards) -> str | None:
-        """Mask of a prediction."""
-        masked = self.rows[wildcards.sample].masked
-        return self.layout.store("mask", wildcards.sample) if masked else None
+    def masked(self, wildcards) -> bool:
+        """Whether a prediction has a mask."""
+        return self.rows[wildcards.sample].masked
 
     @cached_property
     def regions(self) -> dict[str, str | None]:

@@ -63,7 +63,7 @@ def export_package(weights, done, lr, package, percentiles, about, threads):
     known = d.provenance(facts, read_json(done))
     # A halo that the edges of a small plane cut off was not measured.
     check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
-    halo = measure_halo(network, lr)
+    halo = measure_halo(network, Store(lr))
     image = example(lr, network.stride, halo)
     shape = {
         "scale": facts["scale"],

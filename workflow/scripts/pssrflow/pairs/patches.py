@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_patch
+from pssrflow.models.input import Input
 from pssrflow.pairs.orientation import Turned, orient
 from pssrflow.seeded import generator
 
@@ -53,9 +54,11 @@ class Patches:
             lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
         else:
             lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
-        pair = _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
-        weighted = any(f.weight is not None for f in self.fields)
-        return (*pair, orient(self._weight(field, plane, rows, cols), turn)) if weighted else pair
+        images = (lr, field.lr_intensity), (hr, field.hr_intensity)
+        drawn = [Input.of(known).scaled(image, plane[1]) for image, known in images]
+        if any(f.weight is not None for f in self.fields):
+            drawn.append(orient(self._weight(field, plane, rows, cols), turn))
+        return tuple(drawn)
 
     def place_of(self, number):
         """Where a patch comes from, in words."""
@@ -115,11 +118,6 @@ class Patches:
         levels = field.detector.black, field.detector.white
         lr = crappify_patch(around, seen.shape, self.crappifier, key, *levels, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
-
-
-def _scaled(values, intensity, channel):
-    low, high = intensity.windows[channel]
-    return (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
 
 
 def prefetch(make, numbers, depth=4):

@@ -1,20 +1,21 @@
 """Reference values of PSSR2's loss.
 
-PSSR2 needs an environment of its own, made as `benchmarks/pssr2_reference.py` says:
+PSSR2 needs an environment of its own, made as `benchmarks/pssr2/reference.py` says:
 
-    pssr2/bin/python benchmarks/pssr2_losses.py      # writes tests/data/pssr2_losses.json
+    pssr2/bin/python -m benchmarks.pssr2.losses      # writes tests/data/pssr2_losses.json
 
 The images are those of `images`, which tests/test_losses.py makes again.
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import torch
 from pssr.util import SSIMLoss
 
-OUT = Path(__file__).resolve().parents[1] / "tests" / "data" / "pssr2_losses.json"
+from benchmarks.machine import ROOT, heading, parser
+
+OUT = ROOT / "tests" / "data" / "pssr2_losses.json"
 # Images, their pixels along y and x. MS-SSIM of PSSR2 needs more than 160, odd ones too.
 SHAPES = [(1, 192, 192), (2, 176, 200), (3, 165, 181)]
 SETTINGS = {
@@ -25,7 +26,7 @@ SETTINGS = {
 }
 
 
-def images(count, height, width):
+def images(count: int, height: int, width: int) -> list[np.ndarray]:
     """Prediction and truth in 0..1, float32 (n, 1, y, x): waves, and other waves upon them."""
     n, y, x = np.ogrid[:count, :height, :width]
     truth = 0.5 + 0.25 * np.sin(x / 3 + n) * np.cos(y / 5) + 0.2 * np.sin(x * y / 400)
@@ -34,6 +35,8 @@ def images(count, height, width):
 
 
 if __name__ == "__main__":
+    parser(__doc__).parse_args()
+    print(heading())
     entries = []
     for shape in SHAPES:
         predicted, truth = map(torch.from_numpy, images(*shape))

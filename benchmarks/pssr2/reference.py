@@ -5,8 +5,8 @@ PSSR2 needs an environment of its own. The file of figures, tests/data/pssr2_noi
 Python 3.11, and comes out the same to the byte:
 
     python3.11 -m venv pssr2 && pssr2/bin/pip install pssr==2.4.0
-    pssr2/bin/python benchmarks/pssr2_reference.py                # writes the file of figures
-    pssr2/bin/python benchmarks/pssr2_reference.py --throughput   # prints one line of JSON
+    pssr2/bin/python -m benchmarks.pssr2.reference                # writes the file of figures
+    pssr2/bin/python -m benchmarks.pssr2.reference --throughput   # ends with one line of JSON
 
 Noise is made by PSSR2's own dataset: it resizes the 8-bit HR image with Pillow (bilinear, rounded
 to 8 bit), hands it to the crappifier as float32, then rounds to the nearest integer, ties to even,
@@ -14,21 +14,21 @@ and clips to 0..255. `float` in the file is what the crappifier returned, before
 `MultiCrappifier` with clip has clipped it by then, a single crappifier has not.
 """
 
-import argparse
 import hashlib
 import json
 import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
 import tifffile
-from machine import ROOT
 from PIL import Image
 from pssr.crappifiers import (
     AdditiveGaussian,
@@ -40,8 +40,12 @@ from pssr.crappifiers import (
 )
 from pssr.data import ImageDataset
 
+from benchmarks.machine import ROOT, heading, parser
+
 PACKAGES = ["pssr", "numpy", "scikit-image", "scipy", "pillow", "torch"]
 STEPS = {"gaussian": AdditiveGaussian, "poisson": Poisson, "salt_pepper": SaltPepper, "blur": Blur}
+# A noise step: name, intensity, gain, spread.
+Step = Mapping[str, Any]
 SCALE = 4
 # LR pixels along y and x.
 SIZE = 512
@@ -52,11 +56,12 @@ IMAGES = 200
 SPREAD_LEVEL = 128
 
 
-def step(name, intensity, gain=0, spread=0):
+def step(name: str, intensity: float, gain: float = 0, spread: float = 0) -> Step:
     """One noise step in the terms of PSSRflow's configuration."""
     return {"name": name, "intensity": intensity, "gain": gain, "spread": spread}
 
 
+Noise = Sequence[Step]
 # Noise chain, and whether it is clipped between its steps.
 FLAT = [
     ([step("gaussian", 13)], True),
@@ -91,16 +96,17 @@ FULL = [
 class Recorder(Crappifier):
     """Passes images to another crappifier and keeps what that returned last."""
 
-    def __init__(self, inner):
+    def __init__(self, inner: Crappifier) -> None:
         self.inner = inner
         self.returned = None
 
-    def crappify(self, image):
+    def crappify(self, image: np.ndarray) -> np.ndarray:
+        """What the other one makes."""
         self.returned = self.inner.crappify(image)
         return self.returned
 
 
-def pssr2(noise, clip=True):
+def pssr2(noise: Noise, clip: bool = True) -> Crappifier:
     """PSSR2's crappifier of a noise chain; a single step is not put into a MultiCrappifier."""
     steps = [_pssr2_step(**one) for one in noise]
     return steps[0] if len(steps) == 1 else MultiCrappifier(*steps, clip=clip)
@@ -112,7 +118,7 @@ def _pssr2_step(name, intensity, gain, spread):
 
 
 @contextmanager
-def seeded(seed):
+def seeded(seed: int) -> Iterator[None]:
     """Seed NumPy's global state and the generator that scikit-image makes without a seed."""
     np.random.seed(seed)
     generator = np.random.default_rng(seed)
@@ -120,7 +126,7 @@ def seeded(seed):
         yield
 
 
-def dataset(folder, planes):
+def dataset(folder: Path, planes: Iterable[np.ndarray]) -> ImageDataset:
     """PSSR2's training dataset of HR planes, stored below `folder`; its crappifier is unset."""
     folder.mkdir()
     for index, plane in enumerate(planes):
@@ -128,7 +134,9 @@ def dataset(folder, planes):
     return ImageDataset(folder, SCALE * SIZE, SCALE, None, rotation=False)
 
 
-def low_resolution(source, index, crappifier=None):
+def low_resolution(
+    source: ImageDataset, index: int, crappifier: Crappifier | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """LR plane `index` of a dataset: uint8, and float as the crappifier returned it."""
     source.crappifier = crappifier and Recorder(crappifier)
     lr = source[index][1].numpy()[0]
@@ -137,30 +145,30 @@ def low_resolution(source, index, crappifier=None):
     return lr.astype(np.uint8), crappifier and source.crappifier.returned[0]
 
 
-def histogram(values):
+def histogram(values: np.ndarray) -> dict[int, int]:
     """Counts of the values that occur."""
     return {int(value): int(count) for value, count in zip(*np.unique(values, return_counts=True))}
 
 
-def moments(values):
+def moments(values: np.ndarray) -> dict[str, float]:
     """Mean and variance."""
     values = np.asarray(values, float)
     return {"mean": round(values.mean(), 5), "variance": round(values.var(), 5)}
 
 
-def figures(lr, returned):
+def figures(lr: np.ndarray, returned: np.ndarray) -> dict[str, Any]:
     """Mean, variance and histogram of LR pixels, and of what they were rounded from."""
     quantiles = np.quantile(returned, QUANTILES).round(4).tolist()
     exact = {**moments(returned), "quantiles": quantiles}
     return {**moments(lr), "float": exact, "histogram": histogram(lr)}
 
 
-def correlated(noise):
+def correlated(noise: Noise) -> bool:
     """Whether neighbouring pixels depend on each other, which most two-sample tests forbid."""
     return any(one["name"] == "blur" for one in noise)
 
 
-def flat_entries(folder):
+def flat_entries(folder: Path) -> list[dict]:
     """Noise of every chain on flat images of every grey level."""
     shape = (SCALE * SIZE, SCALE * SIZE)
     source = dataset(folder / "flat", [np.full(shape, level, np.uint8) for level in LEVELS])
@@ -174,7 +182,7 @@ def flat_entries(folder):
     return entries
 
 
-def spread_entries(folder):
+def spread_entries(folder: Path) -> list[dict]:
     """Standard deviation of each of many images whose noise intensity varies."""
     plane = np.full((SCALE * SIZE, SCALE * SIZE), SPREAD_LEVEL, np.uint8)
     source = dataset(folder / "spread", [plane])
@@ -189,7 +197,7 @@ def spread_entries(folder):
     return entries
 
 
-def blur_entries():
+def blur_entries() -> list[dict]:
     """Response of every blur to an impulse, one in the corner of the image, and a step edge."""
     impulse, corner, edge = (np.zeros((1, 65, 65), np.float32) for _ in range(3))
     impulse[0, 32, 32] = 255
@@ -210,7 +218,7 @@ def blur_entries():
     return entries
 
 
-def hr_image():
+def hr_image() -> np.ndarray:
     """HR image of the full path, 8 bit: rings with edges between them, under a fine texture."""
     y, x = np.ogrid[: SCALE * SIZE, : SCALE * SIZE]
     rings = (x * x + y * y) // 8192
@@ -218,7 +226,7 @@ def hr_image():
     return ((rings + texture) % 256).astype(np.uint8)
 
 
-def full_hr():
+def full_hr() -> dict[str, Any]:
     """How to make the HR image again."""
     return {
         "shape": [SCALE * SIZE, SCALE * SIZE],
@@ -227,7 +235,7 @@ def full_hr():
     }
 
 
-def full_entries(folder):
+def full_entries(folder: Path) -> list[dict]:
     """The whole way from a structured HR image; the first entry has no noise."""
     source = dataset(folder / "full", [hr_image()])
     clean, _ = low_resolution(source, 0)
@@ -244,7 +252,7 @@ def full_entries(folder):
     return entries
 
 
-def reference():
+def reference() -> dict[str, Any]:
     """All reference figures."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -262,7 +270,7 @@ def reference():
         }
 
 
-def dumped(document):
+def dumped(document: Mapping[str, Any]) -> str:
     """JSON with one line for each key, and for each entry of a list of entries."""
     compact = json.JSONEncoder(separators=(",", ":")).encode
     lines = []
@@ -274,7 +282,7 @@ def dumped(document):
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def crappify_in_memory(hr, crappifier):
+def crappify_in_memory(hr: np.ndarray, crappifier: Crappifier) -> np.ndarray:
     """What PSSR2's dataset does to an HR image in memory, without making tensors of the pair."""
     size = [n // SCALE for n in reversed(hr.shape)]
     small = Image.fromarray(hr).resize(size, Image.Resampling.BILINEAR)
@@ -282,7 +290,7 @@ def crappify_in_memory(hr, crappifier):
     return np.clip(np.rint(noisy), 0, 255)
 
 
-def throughput(size=4096, repeats=5):
+def throughput(size: int = 4096, repeats: int = 5) -> float:
     """HR megapixels per second of Poisson and Gaussian noise at scale 4, in one process."""
     hr = np.tile(hr_image(), (size // (SCALE * SIZE),) * 2)
     crappifier = MultiCrappifier(Poisson(1), AdditiveGaussian(13))
@@ -296,12 +304,11 @@ def throughput(size=4096, repeats=5):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--throughput", action="store_true", help="measure speed, write no file")
-    parser.add_argument("--out", type=Path, default=ROOT / "tests" / "data" / "pssr2_noise.json")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--throughput", action="store_true", help="measure speed, write no file")
+    arguments.add_argument("--out", type=Path, default=ROOT / "tests" / "data" / "pssr2_noise.json")
+    options = arguments.parse_args()
+    print(heading())
     if options.throughput:
         print(json.dumps({"hr_megapixel_per_s": round(throughput(), 2)}))
     else:

@@ -1,8 +1,8 @@
 """PSSR2's calibration of its crappifiers on pairs, run by PSSR2's own Python.
 
-Called by `calibration.py` with a folder of hr/{pair}/1.tif and lr/{pair}/1.tif. For every pair the
-intensities that `approximate_crappifier` finds are turned into a standard deviation of the noise
-at the mean grey level. The last line that it prints is JSON.
+Called by `benchmarks.calibration` with a folder of hr/{pair}/1.tif and lr/{pair}/1.tif. For every
+pair the intensities that `approximate_crappifier` finds are turned into a standard deviation of the
+noise at the mean grey level. The last line that it prints is JSON.
 """
 
 import contextlib
@@ -18,6 +18,8 @@ from pssr.data import PairedImageDataset
 from pssr.train import approximate_crappifier
 from skopt.space import Real
 
+from benchmarks.machine import heading, parser
+
 # Steps of its Bayesian optimisation.
 CALLS = 60
 
@@ -25,15 +27,15 @@ CALLS = 60
 class PoissonGaussian(Crappifier):
     """PSSR2's two noises one after the other."""
 
-    def __init__(self, poisson, gaussian, gain):
+    def __init__(self, poisson: float, gaussian: float, gain: float) -> None:
         self.steps = Poisson(poisson), AdditiveGaussian(gaussian, gain)
 
-    def crappify(self, image):
+    def crappify(self, image: np.ndarray) -> np.ndarray:
         """Both, without clipping."""
         return self.steps[1].crappify(self.steps[0].crappify(image))
 
 
-def calibrate(folder, pair):
+def calibrate(folder: Path, pair: str) -> dict[str, float]:
     """Noise (grey levels, standard deviation) of one pair."""
     hr, lr = (folder / name / pair for name in ("hr", "lr"))
     size = tifffile.imread(hr / "1.tif").shape[0]
@@ -48,7 +50,10 @@ def calibrate(folder, pair):
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+    arguments = parser(__doc__)
+    arguments.add_argument("folder", type=Path)
+    folder = arguments.parse_args().folder
+    print(heading())
     np.random.seed(0)
     with contextlib.redirect_stdout(sys.stderr):
         found = [calibrate(folder, path.name) for path in sorted((folder / "hr").iterdir())]

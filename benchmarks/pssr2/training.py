@@ -1,7 +1,6 @@
 """Train PSSR2's ResUNet by PSSR2 itself and predict; runs in PSSR2's environment.
 
-Called by against_pssr2.py: folder of HR sections, LR planes (.npy), file for the predictions
-(.npy), seconds. Prints the speed of prediction as JSON.
+Called by `benchmarks.pssr2.against`. The last line that it prints is JSON.
 """
 
 import contextlib
@@ -9,6 +8,7 @@ import json
 import statistics
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,12 +18,14 @@ from pssr.models import ResUNet
 from pssr.train import train_paired
 from pssr.util import SSIMLoss
 
+from benchmarks.machine import heading, parser
+
 
 class OutOfTimeError(Exception):
     """The time for the training is over."""
 
 
-def train(folder, seconds):
+def train(folder: Path, seconds: float) -> torch.nn.Module:
     """A ResUNet with PSSR2's defaults."""
     model = ResUNet()
     data = SlidingDataset(folder, hr_res=512, lr_scale=4, crappifier=Poisson(1), overlap=128)
@@ -42,15 +44,26 @@ def train(folder, seconds):
     return model.eval()
 
 
-if __name__ == "__main__":
-    folder, lr, sr, seconds = sys.argv[1:]
-    torch.manual_seed(0)
-    network = train(folder, float(seconds))
-    planes, made, took = np.load(lr).astype(np.float32), [], []
+def predict(network: torch.nn.Module, planes: np.ndarray) -> tuple[np.ndarray, float]:
+    """SR planes (z, y, x), and HR megapixels a second."""
+    made, took = [], []
     with torch.no_grad():
-        for plane in planes:
+        for plane in planes.astype(np.float32):
             start = time.perf_counter()
             made.append(network(torch.from_numpy(plane)[None, None])[0, 0].numpy())
             took.append(time.perf_counter() - start)
-    np.save(sr, np.stack(made))
-    print(json.dumps({"hr_megapixel_per_s": made[0].size / 1e6 / statistics.median(took)}))
+    return np.stack(made), made[0].size / 1e6 / statistics.median(took)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("sections", type=Path, help="folder of HR sections")
+    arguments.add_argument("lr", type=Path, help="LR planes, .npy")
+    arguments.add_argument("sr", type=Path, help="file for the predictions, .npy")
+    arguments.add_argument("seconds", type=float, help="of training")
+    options = arguments.parse_args()
+    print(heading())
+    torch.manual_seed(0)
+    made, speed = predict(train(options.sections, options.seconds), np.load(options.lr))
+    np.save(options.sr, made)
+    print(json.dumps({"hr_megapixel_per_s": speed}))
