@@ -159,7 +159,7 @@ class Rules:
         return [self.layout.crappifier] if asked else []
 
     @cached_property
-    def calibration_rows(self) -> list[dict[str, str | None]]:
+    def calibration_rows(self) -> list[dict[str, Any]]:
         """Rows that the crappifier is fitted on: pairs to learn from, or else LR images alone.
 
         Raises
@@ -208,7 +208,7 @@ class Rules:
 
     def _crappifier_files(self) -> dict[str, str]:
         fit = self.settings.crappify.fit
-        files = [fit] if fit not in (None, "calibration") else []
+        files = [fit] if fit and fit != "calibration" else []
         files += foreign_files(self.settings.crappify.plain())
         return {f: fingerprint((f,)) for f in files if Path(f).exists()}
 
@@ -247,27 +247,31 @@ class Rules:
             for name in self.named("trained")
         ]
 
+    def options(self, wildcards) -> Any:
+        """Options of a model, of whatever architecture."""
+        return self.models[wildcards.model].options
+
     def model(self, wildcards) -> dict[str, Any]:
         """What makes a network, with a hash of every file of the user's own that goes into it."""
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
         if model.arch == "custom":
-            files.append(str(source_file(model.options.path)))
+            files.append(str(source_file(self.options(wildcards).path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
     def members(self, wildcards) -> dict[str, str]:
         """Weights of the members of an ensemble, by the name that the configuration gives them."""
-        named = self.models[wildcards.model].options.members
+        named = self.options(wildcards).members
         return {m: self.layout.weights(m) if m in self.models else m for m in named}
 
     def members_done(self, wildcards) -> list[str]:
         """Done files of the members that are models of this run."""
-        named = self.models[wildcards.model].options.members
+        named = self.options(wildcards).members
         return [self.layout.trained(m) for m in named if m in self.models]
 
     def package(self, wildcards) -> str:
         """Path of the package that a model comes in."""
-        return self.models[wildcards.model].options.package
+        return self.options(wildcards).package
 
     # -- export -----------------------------------------------------------------------------------
 
@@ -322,7 +326,7 @@ class Rules:
                     f"{sample!r} is no predict row of {self.settings.samples}",
                     ", ".join(known) or "none, for there is no such row",
                 )
-        return roi
+        return {**roi}
 
     def region(self, wildcards) -> str | None:
         """What of a sample is super-resolved; None for all."""

@@ -35,12 +35,13 @@ class NoiseModel(nn.Module):
 
     def __init__(self, width: int = 24, depth: int = 2):
         super().__init__()
-        layers = [nn.Conv2d(1, width, 3, padding=1), nn.GELU()]
+        layers: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.GELU()]
         for _ in range(depth):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.GELU()]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(width, 2, 3, padding=1))
-        nn.init.zeros_(self.layers[-1].weight)
-        self.layers[-1].bias.data = torch.tensor([0.0, -3.0])
+        last = nn.Conv2d(width, 2, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        last.bias = nn.Parameter(torch.tensor([0.0, -3.0]))
+        self.layers = nn.Sequential(*layers, last)
         self.halo = depth + 2
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

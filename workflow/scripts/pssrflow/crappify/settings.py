@@ -105,7 +105,9 @@ def settings_of(
     if crappify.get("preset") is not None:
         used |= REPLACED | _preset(crappify["preset"])
     if crappify.get("fit") is not None:
-        path = calibration if crappify["fit"] == "calibration" else crappify["fit"]
+        path = crappify["fit"]
+        if path == "calibration" and calibration is not None:
+            path = calibration
         used |= REPLACED | read_fit(path, crappify["scale"], require_fit)
     return used
 
