@@ -17,6 +17,7 @@ from pssrflow.config.settings import Settings
 from pssrflow.crappify.settings import foreign_files
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.formats import readers_of
+from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
 from pssrflow.plugins import source_file
 from pssrflow.run.files import input_paths
@@ -255,7 +256,7 @@ class Rules:
         """What makes a network, with a hash of every file of the user's own that goes into it."""
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
-        if model.arch == "custom":
+        if model.arch == PYTHON:
             files.append(str(source_file(self.options(wildcards).path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
@@ -268,6 +269,12 @@ class Rules:
         """Done files of the members that are models of this run."""
         named = self.options(wildcards).members
         return [self.layout.trained(m) for m in named if m in self.models]
+
+    def python(self, wildcards) -> list[str]:
+        """Models that are classes of the user's own: a model, or members of it."""
+        model = self.models[wildcards.model]
+        parts = (wildcards.model, *getattr(model.options, "members", ()))
+        return [p for p in parts if p in self.models and self.models[p].arch == PYTHON]
 
     def package(self, wildcards) -> str:
         """Path of the package that a model comes in."""
