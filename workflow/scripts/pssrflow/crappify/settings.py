@@ -1,5 +1,7 @@
 """Section `crappify`: the crappifier that a configuration asks for."""
 
+# Of the crappifier.json that a calibration writes.
+FIT_FORMAT = 1
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -156,6 +158,9 @@ def _fitted(path: Path | str) -> dict[str, Any]:
         raise InputError(path, f"cannot be read ({error})", accepted) from error
     if not isinstance(content, dict) or not isinstance(content.get("crappifier"), dict):
         raise InputError(path, "holds no fitted crappifier", accepted)
+    # Calibrations that noted no format are of the first.
+    if content.get("format", FIT_FORMAT) != FIT_FORMAT:
+        raise InputError(path, f"format {content['format']!r}", f"format {FIT_FORMAT}: {accepted}")
     return content
 
 

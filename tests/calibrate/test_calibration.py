@@ -96,7 +96,7 @@ def test_planted_parameters_are_found_with_tight_intervals(fields, rng):
 
 def test_noise_of_the_hr_frame_does_not_bias_gain_nor_noise(fields, rng):
     """An HR frame as noisy as the LR one: plain least squares would find a gain 2 % too small."""
-    noisy = replace(HR, dwell_us=0.5, gain=8)
+    noisy = HR.changed(dwell_us=0.5, gain=8)
     pair = replace(pair_of(fields[0], rng), hr=record(fields[0][0], noisy, rng))
     found = calibrate(pair).parameters
     assert inside(found["gain"], LR.dwell_us * LR.gain / (0.5 * 8))
@@ -105,7 +105,7 @@ def test_noise_of_the_hr_frame_does_not_bias_gain_nor_noise(fields, rng):
 
 
 def test_noise_that_a_crappifier_adds_makes_the_total_of_the_lr_scan(fields, rng):
-    noisy = replace(HR, dwell_us=1, gain=6)
+    noisy = HR.changed(dwell_us=1, gain=6)
     clean, lr = fields[0]
     hr = record(clean, noisy, rng)
     found = calibrate(Pair("pair", hr, record(lr, LR, rng), 1.0, 1.0))
@@ -133,7 +133,7 @@ def test_lag_is_found_and_taken_into_account(fields, rng):
 
 
 def test_saturated_pixels_do_not_bias_and_are_reported(fields, rng):
-    bright = replace(LR, gain=5.5)
+    bright = LR.changed(gain=5.5)
     pair = pair_of(fields[0], rng, bright)
     assert 0.05 < (pair.lr == 255).mean() < 0.5
     found = calibrate(pair).parameters

@@ -4,17 +4,22 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Poisson
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import ingest
 from pssrflow.pairs.registration import measure_shift, register
+from pssrflow.run.memory import Budget
 from pssrflow.simulate.microscope import detect, sample
 from pssrflow.simulate.settings import Microscope
+from pssrflow.volumes.store import Store
 from scipy import ndimage
 
-NOISY = Crappifier(Downsampling(4), (Poisson(1),))
+NOISY = Crappifier(Downsampling(4), (Poisson(intensity=1),))
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (3, -5), (-11, 8)])
@@ -23,7 +28,7 @@ def test_a_planted_shift_is_found_to_the_pixel(shift, make_store, tissue, tmp_pa
     moved = ndimage.shift(scene, [-v for v in shift], order=0, mode="reflect")
     lr = crappify_plane(moved, NOISY, NoiseKey(0, "s", 0, 0, 0, 0), 0, 255)
     hr_store, lr_store = make_store(scene[None, None, None]), make_store(lr[None, None, None], "lr")
-    register(hr_store, lr_store, 4, "s", tmp_path / "registration.json")
+    register(Store(hr_store), Store(lr_store), 4, "s", tmp_path / "registration.json")
     found = json.loads((tmp_path / "registration.json").read_text())
     assert found["shift"] == list(shift)
     assert found["correlation"] > 0.8
@@ -33,24 +38,24 @@ def test_another_field_is_refused(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 256, 256)))
     lr = make_store(tissue((1, 1, 1, 64, 64)), "lr")
     with pytest.raises(InputError, match="do not show the same field"):
-        register(hr, lr, 4, "s", tmp_path / "registration.json")
+        register(Store(hr), Store(lr), 4, "s", tmp_path / "registration.json")
 
 
 def test_a_pair_of_another_scale_is_refused_with_both_sizes(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 256, 256)))
     lr = make_store(tissue((1, 1, 1, 128, 128)), "lr")
     with pytest.raises(InputError, match=r"256, 256.*128, 128.*scale, 4"):
-        register(hr, lr, 4, "s", tmp_path / "registration.json")
+        register(Store(hr), Store(lr), 4, "s", tmp_path / "registration.json")
 
 
 def test_the_real_confocal_pair_is_registered_to_the_pixel(real_data, tmp_path):
     folder = real_data / "paired_confocal_sr_caco2"
     stores = []
     for name in ("div1", "div4"):
-        stores.append(tmp_path / f"{name}.ome.zarr")
+        stores.append(Store(tmp_path / f"{name}.ome.zarr"))
         done = tmp_path / f"{name}.json"
-        sizes = (1, 64, 64), (1, 512, 512), (1, 99)
-        ingest(str(folder / f"{name}.tif"), stores[-1], done, *sizes, None, 1, 4000)
+        sizes = Settings(chunk=(1, 64, 64), shard=(1, 512, 512))
+        ingest(folder / f"{name}.tif", stores[-1], done, sizes, Overrides(), Budget(1, 4000))
     register(*stores, 4, "caco2", tmp_path / "registration.json")
     # Its README: move HR by (+1, -6) pixels to meet the LR image.
     shift = json.loads((tmp_path / "registration.json").read_text())["shift"]
@@ -60,8 +65,9 @@ def test_the_real_confocal_pair_is_registered_to_the_pixel(real_data, tmp_path):
 def test_a_plane_without_structure_is_refused_not_registered(make_store, tissue, tmp_path):
     hr, lr = tissue((1, 1, 3, 256, 256)), tissue((1, 1, 3, 64, 64))
     hr[0, 0, 1] = lr[0, 0, 1] = 7
+    pair = Store(make_store(hr)), Store(make_store(lr, "lr"))
     with pytest.raises(InputError, match="do not show the same field"):
-        register(make_store(hr), make_store(lr, "lr"), 4, "s", tmp_path / "registration.json")
+        register(*pair, 4, "s", tmp_path / "registration.json")
 
 
 def simulated(seed, shift, rng, size=160):
@@ -107,8 +113,9 @@ def test_the_file_says_how_far_the_match_stands_out(make_store, tissue, tmp_path
     scene = tissue((400, 440), sigma=4)
     lr = crappify_plane(scene, NOISY, NoiseKey(0, "s", 0, 0, 0, 0), 0, 255)
     stores = make_store(scene[None, None, None]), make_store(lr[None, None, None], "lr")
-    register(*stores, 4, "s", tmp_path / "registration.json")
+    register(*map(Store, stores), 4, "s", tmp_path / "registration.json")
     found = json.loads((tmp_path / "registration.json").read_text())
+    assert found["format"] == 1
     assert found["significance"] > 20
     np.testing.assert_allclose(found["subpixel"], found["shift"], atol=0.2)
     assert all(isinstance(v, int) for v in found["shift"])

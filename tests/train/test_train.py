@@ -18,14 +18,15 @@ from pssrflow.crappify.noise import Poisson
 from pssrflow.errors import InputError
 from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import open_field
+from pssrflow.plugins import choices
 from pssrflow.run.devices import best_precision
-from pssrflow.train.losses import LOSSES
-from pssrflow.train.optimisers import OPTIMISERS, SCHEDULES
-from pssrflow.train.settings import Recipe
+from pssrflow.train import losses
+from pssrflow.train.settings import Settings
 from pssrflow.train.stage import train
+from pssrflow.train.training import Training
 from tensorboardX.proto.event_pb2 import Event
 
-POISSON = Crappifier(Downsampling(4), (Poisson(1),))
+POISSON = Crappifier(Downsampling(4), (Poisson(intensity=1),))
 MODEL = {"arch": "unet", "widths": [8, 16], "blocks": 1}
 RECIPE = {
     "max_time": None,
@@ -50,10 +51,14 @@ def field(make_store, tissue):
     return open_field("s", make_store(values), make_store(values[..., ::4, ::4], "lr"), False, 4)
 
 
-def run(field, folder, model=MODEL, resume=True, identity=None, **changes):
+def run(field, folder, model=MODEL, made_of=None, **changes):
+    return run_on([field], folder, model, made_of, **changes)
+
+
+def run_on(fields, folder, model=MODEL, made_of=None, **changes):
     done = folder / "done.json"
-    recipe = Recipe(**(RECIPE | changes))
-    train([field], POISSON, model, recipe, 0, folder, done, 1, resume, identity or {})
+    training = Training(Settings(**(RECIPE | changes)), 0, folder, made_of or {})
+    train(fields, POISSON, model, training, 1, done)
     return json.loads(done.read_text())
 
 
@@ -103,7 +108,7 @@ def die_and_go_on(number, steps, field, folder, root, changes):
     environment = os.environ | {"PYTHONPATH": str(root / "workflow" / "scripts")}
     for step in steps:
         code = CHILD.format(
-            tests=str(root / "tests"),
+            tests=str(root / "tests" / "train"),
             step=step,
             signal=int(number),
             hr=hr,
@@ -212,9 +217,7 @@ def test_what_has_no_weight_is_neither_learnt_from_nor_validated(make_store, tis
         seen = open_field("s", *stores, True, 4, weight=weight)
         # The same scaling: windows are measured on all pixels.
         seen = replace(seen, hr_intensity=seen.lr_intensity)
-        done = tmp_path / name / "done.json"
-        train([seen], POISSON, MODEL, Recipe(**RECIPE), 0, tmp_path / name, done, 1, True, {})
-        found.append(json.loads(done.read_text()))
+        found.append(run(seen, tmp_path / name))
     assert found[0] == found[1]
     assert np.isfinite(found[0]["validation_psnr"])
 
@@ -222,23 +225,19 @@ def test_what_has_no_weight_is_neither_learnt_from_nor_validated(make_store, tis
 def test_weights_that_do_not_learn_need_no_training_rows(field, tmp_path):
     run(field, tmp_path / "a", max_steps=8)
     used = MODEL | {"weights": str(tmp_path / "a" / "best.safetensors"), "train": False}
-    recipe = Recipe(**RECIPE)
-    done = tmp_path / "b" / "done.json"
-    train([], POISSON, used, recipe, 0, tmp_path / "b", done, 1, True, {})
-    assert json.loads(done.read_text())["step"] == 0
+    assert run_on([], tmp_path / "b", used)["step"] == 0
 
 
 def test_acquired_pairs_alone_choose_the_best_weights(field, make_store, tissue, tmp_path, caplog):
     values = tissue((1, 1, 2, 256, 320), sigma=1.5)
     stores = make_store(values, "hr2"), make_store(values[..., ::4, ::4], "lr2")
     pair = open_field("pair", *stores, True, 4)
-    done = tmp_path / "done.json"
     with caplog.at_level("INFO"):
-        train([field, pair], POISSON, MODEL, Recipe(**RECIPE), 0, tmp_path, done, 1, True, {})
+        run_on([field, pair], tmp_path)
     assert "validation on the acquired pairs alone" in caplog.text
     # This pair has no noise, so interpolation does better on it than on the crappified field.
     alone, both = tmp_path / "alone", pd.read_csv(tmp_path / "history.csv")
-    train([pair], POISSON, MODEL, Recipe(**RECIPE), 0, alone, alone / "d.json", 1, True, {})
+    run(pair, alone)
     assert pd.read_csv(alone / "history.csv")["psnr_bicubic"][0] == both["psnr_bicubic"][0]
 
 
@@ -251,8 +250,8 @@ def test_weights_of_another_size_are_refused_with_the_tensor(field, tmp_path):
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(field, tmp_path):
-    run(field, tmp_path / "a", identity={"data": "1"})
-    run(field, tmp_path / "a", identity={"data": "2"}, max_steps=16)
+    run(field, tmp_path / "a", made_of={"data": "1"})
+    run(field, tmp_path / "a", made_of={"data": "2"}, max_steps=16)
     assert pd.read_csv(tmp_path / "a" / "history.csv")["step"].tolist() == [8, 16]
 
 
@@ -271,7 +270,7 @@ def test_max_time_ends_training_with_a_checkpoint(field, tmp_path):
 def test_a_loss_that_is_not_finite_stops_with_its_patches_and_the_last_good_state(
     field, tmp_path, monkeypatch
 ):
-    monkeypatch.setitem(LOSSES, "mse", lambda a, b, w=None: (a - b).mean() * torch.nan)
+    monkeypatch.setattr(losses, "mse", lambda a, b, w=None: (a - b).mean() * torch.nan)
     expected = r"training step 0: the loss is nan; its patches are sample 's' at t,c,z.*last\.pt"
     with pytest.raises(InputError, match=expected):
         run(field, tmp_path)
@@ -291,13 +290,13 @@ def test_a_finished_training_that_is_run_again_changes_nothing(field, tmp_path):
     assert run(field, tmp_path, max_steps=None, max_time=0.5) == first
 
 
-@pytest.mark.parametrize("optimizer", OPTIMISERS)
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("optimizer", choices("pssrflow.train.optimisers"))
+@pytest.mark.parametrize("schedule", choices("pssrflow.train.schedules"))
 def test_every_optimiser_and_schedule_trains(optimizer, schedule, field, tmp_path):
     assert run(field, tmp_path, optimizer=optimizer, schedule=schedule, max_steps=8)["step"] == 8
 
 
-@pytest.mark.parametrize("loss", [*LOSSES, {"mse": 1, "fourier": 0.1}])
+@pytest.mark.parametrize("loss", [*choices("pssrflow.train.losses"), {"mse": 1, "fourier": 0.1}])
 def test_every_loss_trains(loss, field, tmp_path):
     assert run(field, tmp_path, loss=loss, max_steps=8)["step"] == 8
 

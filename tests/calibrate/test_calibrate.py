@@ -1,22 +1,22 @@
 """The stage calibrate: from stores to a crappifier that the other stages use, or refuse."""
 
-import copy
 import json
 
 import numpy as np
 import pytest
-from pssrflow.calibrate.search import placed, search
-from pssrflow.calibrate.stage import calibrate
+from pssrflow.calibrate.search import search
+from pssrflow.calibrate.settings import Settings
+from pssrflow.calibrate.stage import Scans, calibrate
 from pssrflow.calibrate.twins import compare
-from pssrflow.config.check import check_config
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import Settings as Degradation
+from pssrflow.crappify.settings import placed, settings_of
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
-from pssrflow.keys import load_schema, with_defaults
 from pssrflow.pairs.grey import Matched, move
-from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 
 SLOW = Microscope(dwell_us=20, gain=0.4)
@@ -27,20 +27,14 @@ WINDOW = slice(0, 768)
 @pytest.fixture(scope="module")
 def frames():
     """HR and LR scans of one field, and an LR scan of another."""
-    hr = scan(4, SLOW, 0, WINDOW, WINDOW)
-    lr = scan(4, FAST, 0, slice(0, 192), slice(0, 192), (5.6, -4.4))
-    other = scan(9, FAST, 0, slice(0, 192), slice(0, 192))
+    hr = scan(SLOW, Place(4), 0, WINDOW, WINDOW)
+    lr = scan(FAST, Place(4, shift_nm=(5.6, -4.4)), 0, slice(0, 192), slice(0, 192))
+    other = scan(FAST, Place(9), 0, slice(0, 192), slice(0, 192))
     return hr, lr, other
 
 
 @pytest.fixture
-def defaults(root):
-    schema = load_schema(root / "workflow/schemas/config.schema.yaml")
-    return lambda **calibrate: with_defaults({"calibrate": calibrate}, copy.deepcopy(schema))
-
-
-@pytest.fixture
-def fitted(make_store, tmp_path, defaults):
+def fitted(make_store, tmp_path):
     """Function (hr, lr, **settings) -> content of crappifier.json and its path."""
 
     def run(hr, lr, crappify=None, **settings):
@@ -48,10 +42,9 @@ def fitted(make_store, tmp_path, defaults):
             name: None if image is None else str(make_store(image[None, None, None], name))
             for name, image in (("hr", hr), ("lr", lr))
         }
-        config = defaults(dark=10, **settings)
         folder = tmp_path / "calibration"
-        chosen = config["crappify"] | (crappify or {})
-        calibrate([{"sample": "pair", **stores}], chosen, config["calibrate"], 0, folder)
+        used = Degradation(**(crappify or {})).plain()
+        calibrate([Scans("pair", **stores)], used, Settings(dark=10, **settings), 0, folder)
         return json.loads((folder / "crappifier.json").read_text()), folder / "crappifier.json"
 
     return run
@@ -129,15 +122,14 @@ def test_a_search_finds_the_planted_noise(tissue):
     hr = tissue((512, 512)).astype(np.float32) * 0.6 + 40
     key = NoiseKey(7, "real", 0, 0, 0, 0)
     mean = crappify_plane(hr, Crappifier(Downsampling(4)), key, 0, 255)
-    real = crappify_plane(hr, Crappifier(Downsampling(4), (Gaussian(13),)), key, 0, 255)
+    real = crappify_plane(hr, Crappifier(Downsampling(4), (Gaussian(intensity=13),)), key, 0, 255)
     settings = {
         "scale": 4,
         "downsample": "bilinear",
         "noise": [{"name": "gaussian", "intensity": 1}],
     }
-    best, parameters, twins = search(
-        [Matched(hr, real, mean)], settings, {"noise.0.intensity": [0, 40]}, 40, 0
-    )
+    asked = Settings(kind="search", space={"noise.0.intensity": [0, 40]}, trials=40)
+    best, parameters, twins = search([Matched(hr, real, mean)], settings, asked, 0)
     assert best["noise"][0]["intensity"] == pytest.approx(13, rel=0.04)
     found = parameters["noise.0.intensity"]
     assert found["low"] <= found["value"] <= found["high"]
@@ -178,6 +170,10 @@ def test_learning_without_a_pair_is_refused(frames, fitted):
             r"fitted at scale 2\. Accepted: .* 4",
         ),
         (
+            '{"format": 2, "crappifier": {}, "scale": 4, "verdict": "fits"}',
+            r"format 2\. Accepted: format 1",
+        ),
+        (
             '{"crappifier": {"colour": 1}, "scale": 4, "verdict": "fits"}',
             r"unknown key 'colour'\. Accepted: before, downsample",
         ),
@@ -196,17 +192,18 @@ def test_a_key_that_cannot_be_searched_is_named():
 
 
 @pytest.mark.parametrize(
-    ("calibrate", "message"),
+    ("given", "message"),
     [
-        ({"kind": "search"}, r"calibrate\.space: found nothing to search"),
-        ({"kind": "search", "space": {"width": [2, 1]}}, r"calibrate\.space\.width: found 2 and 1"),
-        (
-            {"kind": "search", "space": {"noise.4.intensity": [0, 1]}},
-            r"calibrate\.space\.noise\.4\.intensity: no such key in crappify",
-        ),
+        ({"kind": "search"}, r"space: found nothing to search"),
+        ({"kind": "search", "space": {"width": [2, 1]}}, r"space\.width: found 2 and 1"),
     ],
 )
-def test_an_impossible_search_is_refused_with_the_configuration(calibrate, message, root):
-    schema = load_schema(root / "workflow/schemas/config.schema.yaml")
+def test_an_impossible_search_is_refused_with_the_configuration(given, message):
     with pytest.raises(InputError, match=message):
-        check_config({"calibrate": calibrate}, schema, "config.yaml")
+        Settings.parse(given, "calibrate")
+
+
+def test_a_fit_says_its_format(frames, fitted):
+    found, path = fitted(frames[0], None)
+    assert found["format"] == 1
+    assert json.loads(path.with_name("calibration.json").read_text())["format"] == 1

@@ -1,6 +1,7 @@
 """Training patches: a split that cannot leak, draws that depend on their number alone."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from pssrflow.pairs.patches import Patches, patch_size, prefetch
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 
-POISSON = Crappifier(Downsampling(4), (Poisson(1),))
+POISSON = Crappifier(Downsampling(4), (Poisson(intensity=1),))
 
 
 def whole(shape):
@@ -171,19 +172,26 @@ def test_prefetching_ends_with_its_consumer():
 
 def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue, monkeypatch):
     hr = make_store(tissue((1, 1, 2, 402, 355)))
-    crappifier = Crappifier(Downsampling(4), (Counts(1, 90), Lag(0.6), Readout(1, 3, 2)))
+    crappifier = Crappifier(
+        Downsampling(4),
+        (
+            Counts(dwell_us=1, counts_per_us=90),
+            Lag(pixels=0.6),
+            Readout(gain=1, offset=3, read_noise=2),
+        ),
+    )
     field = open_field("s", hr, hr, False, 4)
     patches = Patches([field], [whole((1, 1, 2, 100, 88))], crappifier, 32, 3, "train")
     calls = []
 
-    def noted(read, shape, *rest):
-        calls.append((shape, *rest))
-        return crappify_patch(read, shape, *rest)
+    def noted(*given):
+        calls.append(given)
+        return crappify_patch(*given)
 
     monkeypatch.setattr("pssrflow.pairs.patches.crappify_patch", noted)
     for number in range(24):
         found, truth = patches.draw(number)
-        shape, chain, key, *levels, rows, cols = calls[-1]
+        turned, chain, key, rows, cols = calls[-1]
         assert (key.seed, key.sample, key.realisation) == (3, "s", f"train {number}")
         low, high = field.lr_intensity.windows[0]
         plane = Store(hr).level()[0, 0, key.z, :400, :352]
@@ -191,10 +199,9 @@ def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue,
         for turn in range(8):
             seen = orient(plane, turn)
             box = tuple(slice(4 * r.start, 4 * r.stop) for r in (rows, cols))
-            if seen.shape == shape and np.allclose((seen[box] - low) / (high - low), truth):
-                alone = crappify_patch(
-                    lambda r, c, seen=seen: seen[r, c], shape, chain, key, *levels, rows, cols
-                )
+            if seen.shape == turned.shape and np.allclose((seen[box] - low) / (high - low), truth):
+                held = replace(turned, read=lambda r, c, seen=seen: seen[r, c])
+                alone = crappify_patch(held, chain, key, rows, cols)
                 same.append(
                     np.array_equal((alone - np.float32(low)) / np.float32(high - low), found)
                 )

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.registry import make_step
 from pssrflow.crappify.scanner import Counts, Lag, Readout, Scan
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from scipy import ndimage
 
@@ -21,14 +23,21 @@ def flat(level, *steps, size=512):
 @pytest.mark.parametrize("level", [20, 120])
 def test_counts_keep_the_mean_and_their_variance_falls_with_the_dwell_time(dwell, level):
     # 40 counts a microsecond at full signal, of which there is level / 255.
-    found = flat(level, Counts(dwell, 40), Readout(0.5))
+    found = flat(level, Counts(dwell_us=dwell, counts_per_us=40), Readout(gain=0.5))
     assert found.mean() == pytest.approx(level / 2, rel=0.01)
     assert found.var() == pytest.approx(0.25 * level * 255 / (40 * dwell), rel=0.05)
 
 
 def test_the_variance_of_a_detector_is_a_line_of_its_mean_from_the_dark_level():
     levels = np.array([30, 80, 130, 180])
-    images = [flat(v, Counts(1, 235, dark=20), Readout(0.8, 12, 3)) for v in levels]
+    images = [
+        flat(
+            v,
+            Counts(dwell_us=1, counts_per_us=235, dark=20),
+            Readout(gain=0.8, offset=12, read_noise=3),
+        )
+        for v in levels
+    ]
     means = np.array([i.mean() for i in images])
     np.testing.assert_allclose(means, 0.8 * (levels - 20) + 12, rtol=0.01)
     slope, base = np.polyfit(means, [i.var() for i in images], 1)
@@ -38,13 +47,13 @@ def test_the_variance_of_a_detector_is_a_line_of_its_mean_from_the_dark_level():
 
 
 def test_the_detector_saturates_and_its_digitiser_has_few_levels():
-    found = flat(150, Readout(1, 0, 40, saturation=180, bits=4))
+    found = flat(150, Readout(gain=1, offset=0, read_noise=40, saturation=180, bits=4))
     assert found.max() == pytest.approx(round(180 / 17) * 17, abs=1e-3)
     assert np.isin(np.round(found), np.arange(16) * 17).all()
 
 
 def test_lag_correlates_noise_along_the_fast_axis_alone():
-    found = flat(100, Counts(1, 60), Lag(0.8), size=700)
+    found = flat(100, Counts(dwell_us=1, counts_per_us=60), Lag(pixels=0.8), size=700)
     noise = found - found.mean()
 
     def correlation(a, b):
@@ -63,7 +72,7 @@ def test_lag_correlates_noise_along_the_fast_axis_alone():
 def test_lag_smears_what_was_scanned_towards_later_pixels():
     plane = np.zeros((9, 41), np.float32)
     plane[:, 20] = 255
-    lag = Crappifier(Downsampling(1, "nearest"), (Lag(1.5),))
+    lag = Crappifier(Downsampling(1, "nearest"), (Lag(pixels=1.5),))
     spot = crappify_plane(plane, lag, KEY, 0, 255)[4]
     assert (spot[:20] == 0).all()
     np.testing.assert_allclose(spot[21:25] / spot[20:24], np.exp(-1 / 1.5), rtol=1e-4)
@@ -105,7 +114,7 @@ def test_a_bidirectional_scan_displaces_odd_lines_against_even_ones():
 
 
 def test_any_rows_have_the_displacement_of_the_whole_plane():
-    scan = Scan(0.3, 1, 40, 2, 8, 0.5)
+    scan = Scan(jitter=0.3, drift=1, drift_lines=40, flyback=2, flyback_pixels=8, bidirectional=0.5)
     whole = displacements(scan, 900, 300)
     part = scan.displacement(KEY, range(411, 730), range(20, 133))
     np.testing.assert_array_equal(part[0], whole[0][411:730])
@@ -153,16 +162,20 @@ def test_a_probe_samples_the_scene_and_does_not_average_pixels():
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("step", "message"),
     [
-        (lambda: Readout(gain=-1), r"readout\.gain: -1"),
-        (lambda: Readout(read_noise=float("nan")), r"readout\.read_noise: nan"),
-        (lambda: Counts(0, 10), r"counts\.dwell_us: 0\. Accepted: 1e-06 to"),
-        (lambda: Lag(99), r"lag\.pixels: 99\. Accepted: 0 to 16"),
-        (lambda: Scan(jitter=-1), r"scan\.jitter: -1\. Accepted: 0 to 16"),
-        (lambda: Scan(flyback=float("inf")), r"scan\.flyback: inf"),
+        ({"name": "readout", "gain": -1}, r"gain: found -1\. Accepted: at least 1e-06"),
+        ({"name": "readout", "read_noise": float("nan")}, r"read_noise: found nan"),
+        ({"name": "counts", "dwell_us": 0, "counts_per_us": 10}, r"dwell_us: found 0\."),
+        ({"name": "lag", "pixels": 99}, r"pixels: found 99\. Accepted: at most 16"),
     ],
 )
-def test_numbers_outside_their_meaning_are_refused(make, message):
+def test_numbers_outside_their_meaning_are_refused(step, message):
     with pytest.raises(InputError, match=message):
-        make()
+        make_step(step)
+
+
+@pytest.mark.parametrize("scan", [{"jitter": -1}, {"flyback": float("inf")}])
+def test_displacements_outside_their_meaning_are_refused(scan):
+    with pytest.raises(InputError, match=f"scan: {next(iter(scan))}: found"):
+        Crappifier.from_config(4, "area", (), scan=scan)

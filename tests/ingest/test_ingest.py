@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import ingest
+from pssrflow.run.memory import Budget
 from pssrflow.volumes.store import Store
 
 
@@ -17,7 +20,9 @@ def run(tmp_path):
         path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, bits=None, **overrides
     ):
         store, done = tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.done.json"
-        ingest(str(path), store, done, chunk, shard, (1, 99), bits, threads, 4000, **overrides)
+        settings = Settings(chunk=chunk, shard=shard, bits=bits)
+        budget = Budget(threads, 4000)
+        ingest(path, Store(store), done, settings, Overrides(**overrides), budget)
         return store, json.loads(done.read_text())
 
     return ingested
