@@ -1,4 +1,4 @@
-"""Rules crappify_acquisition and crappify_draw: degrade an HR store into an LR store."""
+"""Rule crappify_acquisition: degrade an HR store into an LR store."""
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
@@ -18,10 +18,8 @@ if __name__ == "__main__":
             lr=Store(params.lr),
             done=snakemake.output.done,
             crappifier=Crappifier.from_config(**settings),
-            key=NoiseKey(params.seed, snakemake.wildcards.sample, int(params.realisation), 0, 0, 0),
-            settings=Settings(
-                chunk=params.chunk, shard=params.shard, percentiles=params.percentiles
-            ),
+            key=NoiseKey(params.seed, params.sample, params.realisation, 0, 0, 0),
+            settings=Settings(**params.ingest),
             budget=Budget(snakemake.threads, snakemake.resources.mem_mb),
             cluster=params.cluster,
         )

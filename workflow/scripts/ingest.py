@@ -1,4 +1,4 @@
-"""Rules ingest_hr, _lr, _paired_lr, _weight and _mask: stream an acquisition into OME-Zarr."""
+"""Rule ingest_acquisition: stream a raw acquisition into OME-Zarr."""
 
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings

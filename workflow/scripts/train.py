@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
+from pssrflow.models.model import Model
 from pssrflow.pairs.field import open_field
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
@@ -48,7 +49,7 @@ if __name__ == "__main__":
         train(
             fields=fields,
             crappifier=Crappifier.from_config(**settings),
-            model=params.model,
+            model=Model.from_params(params.model),
             training=training,
             threads=snakemake.threads,
             done=snakemake.output.done,

@@ -1,7 +1,5 @@
 """Section `crappify`: the crappifier that a configuration asks for."""
 
-# Of the crappifier.json that a calibration writes.
-FIT_FORMAT = 1
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +13,8 @@ from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
 
+# Of the crappifier.json that a calibration writes.
+FIT_FORMAT = 1
 # What a preset and a fit replace, and what it is where they do not name it.
 REPLACED = {"before": (), "downsample": "bilinear", "width": None, "scan": None, "noise": ()}
 
