@@ -9,13 +9,12 @@ import pytest
 import torch
 import yaml
 from bioimageio.core import test_model as run_test
+from packages import OPTIONS, adopt, export
 from pssrflow.errors import InputError
 from pssrflow.export.stage import traced
 from pssrflow.models.facts import Facts
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.registry import build
-
-from packages import OPTIONS, adopt, export
 
 OWN = """
 from torch import nn
@@ -90,9 +89,7 @@ def test_a_network_that_sees_the_range_of_the_detector_is_not_packed(trained):
         export(trained, trained / "p.zip")
 
 
-def test_a_class_of_the_configuration_is_packed_and_comes_back_as_torchscript(
-    trained, monkeypatch
-):
+def test_a_class_of_the_configuration_is_packed_and_comes_back_as_torchscript(trained, monkeypatch):
     (trained / "mine.py").write_text(OWN)
     monkeypatch.chdir(trained)
     options = {"path": "mine.py:Net"}
