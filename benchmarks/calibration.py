@@ -9,23 +9,25 @@ tissue or of another draw of the noise. A parameter is covered if the planted va
 
 import argparse
 import itertools
-import json
 import math
-import subprocess
 import tempfile
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import tifffile
-from machine import heading
-from pssrflow.calibrate.result import Pair
+from scipy import signal as filters
+
+from benchmarks.machine import heading, parser
+from benchmarks.processes import answer, benchmark
+from benchmarks.tables import print_table
+from pssrflow.calibrate.result import Calibration, Pair
 from pssrflow.calibrate.scanner.fit import fit_pairs
 from pssrflow.seeded import generator
 from pssrflow.simulate.microscope import sample
 from pssrflow.simulate.settings import Microscope
-from scipy import signal as filters
 
 SCALE, SIZE, PITCH = 4, 256, 2
 HR = Microscope(step_nm=4, spot_nm=5)
@@ -41,6 +43,10 @@ LEVELS = {
 SHIFTS = (0.0, 0.5, 1.0)
 LAG = 0.3
 MISMATCHED = 20
+# What PSSR2 looks for.
+FOUND = ("gaussian", "poisson and gaussian")
+PLANTED = "LR dwell", "shift (LR px)", "lag", "parameter", "planted", "mean found", "bias (%)"
+TOTAL = "parameter", "bias (%)", "largest bias of a condition (%)", "covered"
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,11 @@ class Condition:
     lag: float = 0.0
 
     @property
-    def microscope(self):
+    def microscope(self) -> Microscope:
         """Of the LR frame."""
         return Microscope(step_nm=SCALE * HR.step_nm, spot_nm=SPOT_NM, **LEVELS[self.level])
 
-    def planted(self, clean):
+    def planted(self, clean: np.ndarray) -> dict[str, float]:
         """Name and true value of every parameter, given the LR frame's signal."""
         lr = self.microscope
         variance = lr.gain**2 * lr.counts_per_us * lr.dwell_us * clean.mean()
@@ -74,7 +80,7 @@ class Condition:
         }
 
 
-def render(seed, cache):
+def render(seed: int, cache: Path) -> Mapping[str, np.ndarray]:
     """Noise-free frames of a tissue: HR, and LR at every shift."""
     path = cache / f"{seed}.npz"
     if not path.exists():
@@ -98,7 +104,9 @@ def _every(fine, first, step, length):
     return fine[start : start + step * length : step, start : start + step * length : step]
 
 
-def record(clean, microscope, lag, rng):
+def record(
+    clean: np.ndarray, microscope: Microscope, lag: float, rng: np.random.Generator
+) -> np.ndarray:
     """What the detector records: counts, lag along x, read noise, rounded and saturated."""
     counts = rng.poisson(clean * (microscope.counts_per_us * microscope.dwell_us)).astype(float)
     state = lag * counts[:, :1]
@@ -108,7 +116,9 @@ def record(clean, microscope, lag, rng):
     return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
-def simulate(condition, number, cache, other=None):
+def simulate(
+    condition: Condition, number: int, cache: Path, other: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """HR and LR frames of a pair, and the LR frame without noise; `other` is another tissue."""
     frames = render(number, cache)
     clean = (frames if other is None else render(other, cache))[f"{condition.shift}"]
@@ -117,13 +127,13 @@ def simulate(condition, number, cache, other=None):
     return hr, record(clean, condition.microscope, condition.lag, rng), clean
 
 
-def calibrate(hr, lr):
+def calibrate(hr: np.ndarray, lr: np.ndarray) -> Calibration:
     """Calibration of one 8-bit pair."""
     pair = Pair("pair", hr.astype(np.float32), lr.astype(np.float32), 1.0, 1.0)
     return fit_pairs([pair], SCALE, dark=HR.offset)
 
 
-def estimates(found, lr):
+def estimates(found: Calibration, lr: np.ndarray) -> dict[str, dict[str, float]]:
     """Value, low and high of every parameter."""
     result = found.to_json()
     values = {k: result["parameters"][k] for k in ("width", "gain", "offset", "count_gain")}
@@ -137,7 +147,7 @@ def estimates(found, lr):
     return values
 
 
-def rows_of(condition, number, cache):
+def rows_of(condition: Condition, number: int, cache: Path) -> Iterator[dict]:
     """One row per parameter of one pair."""
     hr, lr, clean = simulate(condition, number, cache)
     found = calibrate(hr, lr)
@@ -155,36 +165,35 @@ def rows_of(condition, number, cache):
         }
 
 
-def pssr2(python, condition, numbers, cache):
+def pssr2(
+    python: str, condition: Condition, numbers: Iterable[int], cache: Path
+) -> list[dict[str, float]]:
     """Noise that PSSR2's own calibration finds for the same pairs, in its own environment."""
-    script = Path(__file__).with_name("pssr2_calibration.py")
     with tempfile.TemporaryDirectory() as folder:
         for number in numbers:
             hr, lr, _ = simulate(condition, number, cache)
             for name, image in (("hr", hr), ("lr", lr)):
                 (Path(folder) / name / str(number)).mkdir(parents=True)
                 tifffile.imwrite(Path(folder) / name / str(number) / "1.tif", image)
-        done = subprocess.run([python, script, folder], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+        return answer(benchmark("pssr2.calibration", folder, python=python))
 
 
-def summary(table, theirs):
-    """Lines of the Markdown table."""
+def summary(table: pd.DataFrame, theirs: Mapping[Condition, list]) -> Iterator[list[str]]:
+    """Cells of every condition and parameter."""
     for condition, group in table.groupby("condition", sort=False):
-        other = theirs.get(condition)
+        about = [condition.level, f"{condition.shift:g}", f"{condition.lag:g}"]
         for name, part in group.groupby("parameter", sort=False):
-            true, found = part["planted"].mean(), part["found"].mean()
-            bias = f"{100 * (found - true) / true:+.1f}" if true else "–"
-            covered = f"{part['covered'].sum():.0f}/{len(part)}"
-            covered = "–" if part["covered"].isna().all() else covered
-            cells = [_pssr2_cell(other, key, true) if name == "noise sd" else "–" for key in FOUND]
-            yield (
-                f"| {condition.level} | {condition.shift:g} | {condition.lag:g} | {name} "
-                f"| {true:.3g} | {found:.4g} | {bias} | {covered} | {' | '.join(cells)} |"
-            )
+            other = theirs.get(condition) if name == "noise sd" else None
+            yield [*about, name, *_cells(part, other)]
 
 
-FOUND = ("gaussian", "poisson and gaussian")
+def _cells(part, other):
+    true, found = part["planted"].mean(), part["found"].mean()
+    bias = f"{100 * (found - true) / true:+.1f}" if true else "–"
+    covered = f"{part['covered'].sum():.0f}/{len(part)}"
+    covered = "–" if part["covered"].isna().all() else covered
+    pssr2_found = [_pssr2_cell(other, key, true) for key in FOUND]
+    return [f"{true:.3g}", f"{found:.4g}", bias, covered, *pssr2_found]
 
 
 def _pssr2_cell(found, key, true):
@@ -194,21 +203,21 @@ def _pssr2_cell(found, key, true):
     return f"{mean:.3g} ({100 * (mean - true) / true:+.0f} %)"
 
 
-def total(table):
+def total(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     """Coverage and bias of every parameter over the main conditions."""
-    main = table[[c.lag == 0 for c in table["condition"]]]
-    for name, part in main.groupby("parameter", sort=False):
+    prompt = table[[c.lag == 0 for c in table["condition"]]]
+    for name, part in prompt.groupby("parameter", sort=False):
         if name == "lag" or part["covered"].isna().all():
             continue
         relative = (part["found"] - part["planted"]) / part["planted"].replace(0, np.nan)
         by_condition = relative.groupby([str(c) for c in part["condition"]]).mean()
-        yield (
-            f"| {name} | {100 * relative.mean():+.2f} | {100 * by_condition.abs().max():.2f} "
-            f"| {part['covered'].sum():.0f} of {len(part)} ({100 * part['covered'].mean():.0f} %) |"
-        )
+        bias, largest = 100 * relative.mean(), 100 * by_condition.abs().max()
+        covered, share = part["covered"].sum(), part["covered"].mean()
+        inside = f"{covered:.0f} of {len(part)} ({100 * share:.0f} %)"
+        yield name, f"{bias:+.2f}", f"{largest:.2f}", inside
 
 
-def mismatched(count, cache, fields):
+def mismatched(count: int, cache: Path, fields: int) -> tuple[int, int]:
     """How many pairs of two fields are told as such, and how many with any parameter."""
     refused = confident = 0
     for number in range(count):
@@ -220,41 +229,47 @@ def mismatched(count, cache, fields):
     return refused, confident
 
 
-def main(options):
-    """Measure, and print."""
-    options.cache.mkdir(parents=True, exist_ok=True)
-    main_conditions = [Condition(*c) for c in itertools.product(LEVELS, SHIFTS)]
-    conditions = [*main_conditions, Condition("4 us", 0.5, LAG), Condition("1 us", 0.5, LAG)]
-    numbers = range(options.pairs)
-    table = pd.DataFrame(
-        [row for c in conditions for n in numbers for row in rows_of(c, n, options.cache)]
-    )
-    theirs = {}
-    if options.pssr2:
-        numbers = range(min(options.pssr2_pairs, options.pairs))
-        theirs = {c: pssr2(options.pssr2, c, numbers, options.cache) for c in main_conditions}
-    print(heading())
-    names = ["LR dwell", "shift (LR px)", "lag", "parameter", "planted", "mean found", "bias (%)"]
-    print(f"| {' | '.join([*names, 'covered', *(f'PSSR2, {name}' for name in FOUND)])} |")
-    print("|---" * 10 + "|")
-    print("\n".join(summary(table, theirs)))
-    print("\n| parameter | bias (%) | largest bias of a condition (%) | covered |")
-    print("|---" * 4 + "|")
-    print("\n".join(total(table)))
+def measured(options: argparse.Namespace) -> tuple[pd.DataFrame, dict[Condition, list]]:
+    """One row per parameter of every pair, and what PSSR2 finds for every condition."""
+    main = [Condition(*c) for c in itertools.product(LEVELS, SHIFTS)]
+    conditions = [*main, Condition("4 us", 0.5, LAG), Condition("1 us", 0.5, LAG)]
+    pairs = itertools.product(conditions, range(options.pairs))
+    table = pd.DataFrame([row for c, n in pairs for row in rows_of(c, n, options.cache)])
+    if not options.pssr2:
+        return table, {}
+    numbers = range(min(options.pssr2_pairs, options.pairs))
+    return table, {c: pssr2(options.pssr2, c, numbers, options.cache) for c in main}
+
+
+def print_verdicts(table: pd.DataFrame, cache: Path, fields: int) -> None:
+    """What is said of pairs that match, and of pairs that do not."""
     fits = table.groupby(["condition", table.index // 9], sort=False)[["fits", "kernel"]].first()
     print(f"\nVerdict 'fits': {fits['fits'].sum()} of {len(fits)} pairs.")
     print(f"Kernel named 'probe': {fits['kernel'].sum()} of {len(fits)} pairs.")
-    refused, confident = mismatched(MISMATCHED, options.cache, max(options.pairs, 4))
+    refused, confident = mismatched(MISMATCHED, cache, fields)
     print(
         f"Mismatched pairs: 'does not fit' for {refused} of {MISMATCHED}; "
         f"{confident} with any parameter."
     )
 
 
+def main() -> None:
+    """Measure, and print."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--pairs", type=int, default=12, help="of each condition")
+    arguments.add_argument("--cache", type=Path, default=Path("/tmp/pssrflow_calibration"))
+    arguments.add_argument("--pssr2", help="Python with the package pssr 2.4; left out without")
+    arguments.add_argument("--pssr2-pairs", type=int, default=3, help="of each condition; slow")
+    options = arguments.parse_args()
+    options.cache.mkdir(parents=True, exist_ok=True)
+    table, theirs = measured(options)
+    print(heading())
+    names = [*PLANTED, "covered", *(f"PSSR2, {name}" for name in FOUND)]
+    print_table(names, summary(table, theirs))
+    print()
+    print_table(TOTAL, total(table))
+    print_verdicts(table, options.cache, max(options.pairs, 4))
+
+
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=12, help="of each condition")
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/pssrflow_calibration"))
-    parser.add_argument("--pssr2", help="Python with the package pssr 2.4; left out without")
-    parser.add_argument("--pssr2-pairs", type=int, default=3, help="of each condition; slow")
-    main(parser.parse_args())
+    main()

@@ -4,16 +4,19 @@ Texture of electron microscopy from the simulated microscope; shards of 2048² i
 `store.create` makes them. Pipelines take turns within every round; medians over the rounds.
 """
 
-import argparse
+import itertools
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tensorstore
 import zarr
-from machine import heading
+
+from benchmarks.machine import heading, parser
+from benchmarks.tables import print_table
 from pssrflow.simulate.microscope import scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.blocks import cut
@@ -25,14 +28,15 @@ PIPELINES = {
 }
 
 
-def texture(size):
+def texture(size: int) -> np.ndarray:
     """One tile of tissue repeated with other noise: noisy 8-bit EM hardly compresses."""
     tile = scan(0, Microscope(), 0, slice(0, 1024), slice(0, 1024))
     whole = np.tile(tile, (size // 1024, size // 1024))
     return whole ^ np.random.default_rng(0).integers(0, 4, whole.shape, np.uint8)
 
 
-def create(path, size, chunk):
+def create(path: Path, size: int, chunk: int) -> zarr.Array:
+    """An empty plane of shards, as the stage's stores have them."""
     return zarr.create_array(
         path,
         shape=(1, 1, 1, size, size),
@@ -43,13 +47,10 @@ def create(path, size, chunk):
     )
 
 
-def run(pipeline, path, data, chunk):
+def run(pipeline: str, path: Path, data: np.ndarray, chunk: int) -> tuple[float, float, float]:
     """Seconds to write and to read every shard, and to read rectangles that lie across four."""
     regions = [region.slices for region in cut(data.shape, (SHARD, SHARD))]
-    array = create(path, len(data), chunk)
-    if pipeline == "tensorstore":
-        spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path)}}
-        array = tensorstore.open(spec, open=True).result()
+    array = _opened(pipeline, create(path, len(data), chunk), path)
     start = time.perf_counter()
     for region in regions:
         array[0, 0, 0, *region] = data[region]
@@ -57,31 +58,56 @@ def run(pipeline, path, data, chunk):
     for region in regions:
         np.asarray(array[0, 0, 0, *region])
     read = time.perf_counter()
-    half = SHARD // 2
-    for top in range(half, len(data) - SHARD, SHARD):
-        for left in range(half, len(data) - SHARD, SHARD):
-            np.asarray(array[0, 0, 0, top : top + SHARD, left : left + SHARD])
+    for rectangle in across(len(data)):
+        np.asarray(array[0, 0, 0, *rectangle])
     return written - start, read - written, time.perf_counter() - read
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=16384, help="pixels along y and x")
-    parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
-    data, seconds = texture(options.size), {}
+def _opened(pipeline, array, path):
+    if pipeline != "tensorstore":
+        return array
+    spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": str(path)}}
+    return tensorstore.open(spec, open=True).result()
+
+
+def across(size: int) -> list[tuple[slice, slice]]:
+    """Rectangles of a plane that lie across four shards each."""
+    first = range(SHARD // 2, size - SHARD, SHARD)
+    starts = itertools.product(first, first)
+    return [(slice(y, y + SHARD), slice(x, x + SHARD)) for y, x in starts]
+
+
+def measured(data: np.ndarray, rounds: int) -> dict[tuple[str, int], list[tuple]]:
+    """Seconds of every pipeline and chunk, in turns."""
+    ways = list(itertools.product((256, 512), [*PIPELINES, "tensorstore"]))
+    seconds = {(name, chunk): [] for chunk, name in ways}
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(options.rounds):
-            for chunk in (256, 512):
-                for name in [*PIPELINES, "tensorstore"]:
-                    zarr.config.set({"codec_pipeline.path": PIPELINES.get(name, PIPELINES["zarr"])})
-                    path = Path(folder, f"{name}-{chunk}-{number}.zarr")
-                    seconds.setdefault((name, chunk), []).append(run(name, path, data, chunk))
-    print(heading())
-    print("| pipeline | chunk | write MB/s | read MB/s | read across shards MB/s |")
-    print("|---|---|---|---|---|")
-    across = (options.size // SHARD - 1) ** 2 * SHARD**2
+        for number, (chunk, name) in itertools.product(range(rounds), ways):
+            zarr.config.set({"codec_pipeline.path": PIPELINES.get(name, PIPELINES["zarr"])})
+            path = Path(folder, f"{name}-{chunk}-{number}.zarr")
+            seconds[name, chunk].append(run(name, path, data, chunk))
+    return seconds
+
+
+def rows(seconds: dict[tuple[str, int], list[tuple]], size: int) -> Iterator[list[str]]:
+    """MB a second of writing, of reading, and of reading rectangles."""
+    amounts = size**2, size**2, len(across(size)) * SHARD**2
     for (name, chunk), found in seconds.items():
         middle = [statistics.median(times) for times in zip(*found)]
-        speeds = [f"{n / 1e6 / s:.0f}" for n, s in zip((data.nbytes, data.nbytes, across), middle)]
-        print(f"| {name} | {chunk}² | {' | '.join(speeds)} |")
+        yield [name, f"{chunk}²", *(f"{n / 1e6 / s:.0f}" for n, s in zip(amounts, middle))]
+
+
+def main() -> None:
+    """Measure, and print."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--size", type=int, default=16384, help="pixels along y and x")
+    arguments.add_argument("--rounds", type=int, default=5)
+    options = arguments.parse_args()
+    seconds = measured(texture(options.size), options.rounds)
+    print(heading())
+    names = ["pipeline", "chunk", "write MB/s", "read MB/s", "read across shards MB/s"]
+    print_table(names, rows(seconds, options.size))
+
+
+if __name__ == "__main__":
+    main()

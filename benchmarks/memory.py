@@ -1,17 +1,17 @@
-"""Peak memory of ingest and crappify must not grow with the field (of predict: predict_scale.py).
+"""Peak memory of ingest and crappify must not grow with the field.
 
 Simulated fields of both sizes go through the same functions as in the rules, each in a process of
-its own, whose peak resident memory is printed.
+its own, whose peak resident memory is printed. Of predict: `python -m benchmarks.predict memory`.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from machine import heading
+from benchmarks.machine import heading, parser
+from benchmarks.processes import benchmark, peak_mb
+from benchmarks.tables import print_table
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian, Poisson
@@ -25,7 +25,7 @@ CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
 STAGES = ("simulate", "ingest", "crappify")
 
 
-def run_stage(stage, folder, size, threads):
+def run_stage(stage: str, folder: Path, size: int, threads: int) -> None:
     """Run one stage as its rule does."""
     raw, hr, lr = (folder / name for name in ("raw.ome.tif", "hr.ome.zarr", "lr.ome.zarr"))
     if stage == "simulate":
@@ -37,37 +37,51 @@ def run_stage(stage, folder, size, threads):
         crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, (1, 99), threads, 4000)
 
 
-def peak_memory(stage, folder, size, threads):
-    """Peak resident memory (MB) and seconds of a stage in a process of its own."""
-    arguments = ["--stage", stage, "--folder", str(folder), "--threads", str(threads)]
-    child = subprocess.Popen([sys.executable, __file__, str(size), *arguments])
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(f"{stage} failed")
-    return usage.ru_maxrss / 1024
+def peak_memory(stage: str, folder: Path, size: int, threads: int) -> float:
+    """Peak resident memory (MB) of a stage in a process of its own."""
+    own = ["--stage", stage, "--folder", folder, "--threads", threads]
+    return peak_mb(benchmark("memory", size, *own))
+
+
+def measured(sizes: Sequence[int], threads: int) -> dict[tuple[str, int], float]:
+    """Peak memory by stage and size."""
+    peaks = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            for stage in STAGES:
+                peaks[stage, size] = peak_memory(stage, Path(folder), size, threads)
+    return peaks
+
+
+def rows(peaks: dict[tuple[str, int], float], sizes: Sequence[int]) -> Iterator[list[str]]:
+    """Peak memory of every stage by size, and the largest to the smallest."""
+    for stage in STAGES[1:]:
+        found = [peaks[stage, size] for size in sizes]
+        yield [stage, *(f"{p:.0f}" for p in found), f"{found[-1] / found[0]:.2f}"]
+
+
+def main(options: argparse.Namespace) -> None:
+    """Measure, and print."""
+    peaks = measured(options.sizes, options.threads)
+    print(heading())
+    names = ["stage", *(f"{size}², MB" for size in options.sizes), "ratio"]
+    print_table(names, rows(peaks, options.sizes))
+
+
+def parsed() -> argparse.Namespace:
+    """The command line; with a stage it is a process that another one of these started."""
+    arguments = parser(__doc__)
+    arguments.add_argument("sizes", type=int, nargs="*", default=[8192, 16384])
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    arguments.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    return arguments.parse_args()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sizes", type=int, nargs="*", default=[8192, 16384])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parsed()
     if options.stage:
         with job(options.folder / "log.txt", options.threads, options.folder / options.stage):
             run_stage(options.stage, options.folder, options.sizes[0], options.threads)
-        sys.exit()
-    peaks = {}
-    for size in options.sizes:
-        with tempfile.TemporaryDirectory() as folder:
-            for stage in STAGES:
-                peaks[stage, size] = peak_memory(stage, Path(folder), size, options.threads)
-    print(heading())
-    print("| stage |", " | ".join(f"{s}², MB" for s in options.sizes), "| ratio |")
-    print("|---" * (len(options.sizes) + 2) + "|")
-    for stage in STAGES[1:]:
-        found = [peaks[stage, size] for size in options.sizes]
-        print(
-            f"| {stage} |", " | ".join(f"{p:.0f}" for p in found), f"| {found[-1] / found[0]:.2f} |"
-        )
+    else:
+        main(options)

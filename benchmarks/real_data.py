@@ -5,16 +5,19 @@ below `--out`, where its report stays. Sections, planes or halves that are teste
 trained on.
 """
 
-import argparse
-import subprocess
-import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
-from machine import ROOT, heading
 
-# name: rows of (sample, role, path, crop, pixel size), and what differs from the default.
+from benchmarks.machine import heading, parser
+from benchmarks.processes import finished, snakemake
+from benchmarks.tables import print_table
+
+# Columns of a sheet, and the rows of every data set.
+COLUMNS = ["sample", "role", "path", "crop", "pixel_size"]
 SSTEM = "em_sstem_drosophila_vnc_stack1/raw"
 FIBSEM = "em_fibsem_drosophila_medulla_ts1/*.png"
 NUCLEI = "fluo_multiframe/cells3d_nuclei_z20-39.tif"
@@ -50,46 +53,52 @@ DATASETS = {
 }
 
 
-def run(name, rows, data, out, max_time):
-    """Run the workflow on one data set; its metrics."""
-    folder = out / name
+def run_rows(folder: Path, rows: Iterable[tuple], data: Path, config: Mapping[str, Any]) -> Path:
+    """Run the whole pipeline on a data set in a folder of its own; results of the tested sample."""
     folder.mkdir(parents=True, exist_ok=True)
-    header = ["sample", "role", "path", "crop", "pixel_size"]
-    table = pd.DataFrame(rows, columns=header)
+    table = pd.DataFrame(rows, columns=COLUMNS)
     table["path"] = [str(data / path) for path in table["path"]]
     table.to_csv(folder / "samples.tsv", sep="\t", index=False)
+    config = {"samples": "samples.tsv", "results": "results", **config}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    finished(snakemake(folder))
+    return folder / "results" / table.loc[table["role"] == "test", "sample"].iloc[0]
+
+
+def measured(name: str, data: Path, out: Path, max_time: str) -> pd.DataFrame:
+    """Metrics of every plane of a data set, and method."""
     config = {
-        "samples": "samples.tsv",
-        "results": "results",
         "train": {"max_time": max_time, "epochs": 100_000},
         "report": {"title": f"PSSRflow on real data: {name}"},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile")]
-    subprocess.run([*command, "--configfile", "config.yaml"], cwd=folder, check=True)
-    test = next(row[0] for row in rows if row[1] == "test")
-    return pd.read_csv(folder / "results" / test / "default" / "metrics.csv")
+    tested = run_rows(out / name, DATASETS[name], data, config)
+    return pd.read_csv(tested / "default" / "metrics.csv")
+
+
+def row(name: str, metrics: pd.DataFrame) -> list[Any]:
+    """Means over the planes of a data set."""
+    mean = metrics.groupby("method")[["psnr", "ssim", "ms_ssim"]].mean()
+    bicubic, made = mean.loc["bicubic"], mean.loc["sr"]
+    gain = made - bicubic
+    planes = (metrics["method"] == "sr").sum()
+    psnr = [f"{bicubic['psnr']:.2f}", f"{made['psnr']:.2f}", f"{gain['psnr']:+.2f}"]
+    return [name, planes, *psnr, f"{gain['ssim']:+.3f}", f"{gain['ms_ssim']:+.3f}"]
+
+
+def main() -> None:
+    """Run, and print."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--max-time", default="10m", help="training of each data set")
+    arguments.add_argument("--only", choices=DATASETS, nargs="*", default=list(DATASETS))
+    options = arguments.parse_args()
+    where = options.data.resolve(), options.out, options.max_time
+    rows = [row(name, measured(name, *where)) for name in options.only]
+    print(heading())
+    names = ["data", "planes", "bicubic PSNR", "SR PSNR", "PSNR gain (dB)"]
+    print_table([*names, "SSIM gain", "MS-SSIM gain"], rows)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--max-time", default="10m", help="training of each data set")
-    parser.add_argument("--only", choices=DATASETS, nargs="*", default=list(DATASETS))
-    options = parser.parse_args()
-    lines = []
-    for name in options.only:
-        metrics = run(name, DATASETS[name], options.data.resolve(), options.out, options.max_time)
-        mean = metrics.groupby("method")[["psnr", "ssim", "ms_ssim"]].mean()
-        gain = mean.loc["sr"] - mean.loc["bicubic"]
-        planes = (metrics["method"] == "sr").sum()
-        lines.append(
-            f"| {name} | {planes} | {mean.loc['bicubic', 'psnr']:.2f} "
-            f"| {mean.loc['sr', 'psnr']:.2f} "
-            f"| {gain['psnr']:+.2f} | {gain['ssim']:+.3f} | {gain['ms_ssim']:+.3f} |"
-        )
-    print(heading())
-    print("| data | planes | bicubic PSNR | SR PSNR | PSNR gain (dB) | SSIM gain | MS-SSIM gain |")
-    print("|---" * 7 + "|")
-    print("\n".join(lines))
+    main()

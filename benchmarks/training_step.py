@@ -4,16 +4,18 @@ The default network takes steps of a training on a simulated field, in turns: on
 thread draws, crappifies and hands over, and on one batch that lies in memory.
 """
 
-import argparse
 import statistics
 import tempfile
-import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import lightning_fabric
 import yaml
-from crappify import CHUNK, SHARD, make_field
-from machine import ROOT, heading
+
+from benchmarks.crappify import CHUNK, SHARD, make_field
+from benchmarks.machine import ROOT, heading, parser
+from benchmarks.tables import print_table, seconds
 from pssrflow.config.check import check_config
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.registry import settings_of
@@ -25,14 +27,17 @@ from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.train.loop import Trainer
 from pssrflow.train.settings import Recipe
 
+# Steps before those that are timed.
+AHEAD = 4
 
-def defaults():
+
+def defaults() -> dict[str, Any]:
     """The configuration of the demo without its acquisitions: the default of every key."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     return check_config(config, load_schema(ROOT / "workflow/schemas/config.schema.yaml"), "config")
 
 
-def setup(folder, config, batch):
+def setup(folder: Path, config: Mapping[str, Any], batch: int) -> tuple[Trainer, Patches]:
     """A trainer of the default network, and the patches of a field of 4096 x 4096 HR pixels."""
     make_field(folder, 4096)
     crappifier = Crappifier.from_config(**settings_of(config["crappify"]))
@@ -47,43 +52,53 @@ def setup(folder, config, batch):
     return trainer, Patches([field], [field.region], crappifier, recipe.patch, 0, "train")
 
 
-def measure(trainer, patches, rounds, steps):
+def measure(
+    trainer: Trainer, patches: Patches, rounds: int, steps: int
+) -> list[tuple[float, float]]:
     """Milliseconds of a step, drawn and in memory: a pair for every round."""
-    draw = lambda step: [patches.batch(n) for n in trainer.recipe.numbers(step, 0, 1)]  # noqa: E731
-    fixed, pairs, done = draw(0), [], 0
-    for _ in range(rounds + 1):
-        batches = prefetch(draw, range(done, done + steps + 8))
+
+    def draw(step):
+        return [patches.batch(n) for n in trainer.recipe.numbers(step, 0, 1)]
+
+    fixed, pairs, each = draw(0), [], steps + 2 * AHEAD
+    for done in range(0, (rounds + 1) * each, each):
+        batches = prefetch(draw, range(done, done + each))
         # The thread is ahead, as it is in a training.
-        for _ in range(4):
-            trainer._step(next(batches))
-        drawn = timed(trainer, [lambda b=batches: next(b)] * steps)
+        milliseconds(trainer, lambda b=batches: next(b), AHEAD)
+        drawn = milliseconds(trainer, lambda b=batches: next(b), steps)
         batches.close()
-        pairs.append((drawn, timed(trainer, [lambda: fixed] * steps)))
-        done += steps + 8
+        pairs.append((drawn, milliseconds(trainer, lambda: fixed, steps)))
     # The first round warms up.
     return pairs[1:]
 
 
-def timed(trainer, sources):
-    begin = time.perf_counter()
-    for source in sources:
-        trainer._step(source())
-    return (time.perf_counter() - begin) / len(sources) * 1e3
+def milliseconds(trainer: Trainer, source: Callable[[], Sequence], steps: int) -> float:
+    """Of a step, with its batch from a source."""
+
+    def walk():
+        for _ in range(steps):
+            trainer._step(source())
+
+    return seconds(walk) / steps * 1e3
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=8, help="patches in a step")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=25, help="steps in a turn")
-    options = parser.parse_args()
+def main() -> None:
+    """Measure, and print."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--batch", type=int, default=8, help="patches in a step")
+    arguments.add_argument("--rounds", type=int, default=9)
+    arguments.add_argument("--steps", type=int, default=25, help="steps in a turn")
+    options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         trainer, patches = setup(Path(scratch), defaults(), options.batch)
         pairs = measure(trainer, patches, options.rounds, options.steps)
     print(heading())
-    print("| batches of a step | milliseconds, median |")
-    print("|---|---|")
-    for name, times in zip(("drawn while training", "in memory"), zip(*pairs)):
-        print(f"| {name} | {statistics.median(times):.0f} |")
+    ways = zip(("drawn while training", "in memory"), zip(*pairs))
+    rows = [(name, f"{statistics.median(times):.0f}") for name, times in ways]
+    print_table(["batches of a step", "milliseconds, median"], rows)
     share = statistics.median(1 - memory / drawn for drawn, memory in pairs)
     print(f"\nShare of the patches in a step: {100 * share:.1f} % (median of the rounds)")
+
+
+if __name__ == "__main__":
+    main()

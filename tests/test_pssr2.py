@@ -1,6 +1,6 @@
 """The published crappifiers: distributions agree with PSSR2's, presets with what PSSR describes.
 
-tests/data/pssr2_noise.json was made by benchmarks/pssr2_reference.py, which runs PSSR2 itself.
+tests/data/pssr2_noise.json was made by benchmarks/pssr2/reference.py, which runs PSSR2 itself.
 """
 
 import json
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.presets import PRESETS
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from scipy import stats
 

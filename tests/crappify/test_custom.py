@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pssrflow.config.check import check_config
-from pssrflow.crappify.chain import Crappifier, crappify_plane, crappify_region
+from pssrflow.crappify.chain import Crappifier, Plane, crappify_plane, crappify_region
 from pssrflow.crappify.custom import Custom
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.learned import NoiseModel, save
@@ -65,6 +65,10 @@ def own(tmp_path, monkeypatch):
     return lambda name, **options: Custom(path=f"own_crap.py:{name}", options=options)
 
 
+def of(plane):
+    return Plane(lambda r, c: plane[r, c], plane.shape, 0, 255)
+
+
 def chain(*steps):
     return Crappifier(Downsampling(2), steps)
 
@@ -74,9 +78,7 @@ def test_an_own_class_gives_the_same_bytes_however_the_plane_is_cut(own, tissue)
     crappifier = chain(own("Streaks", strength=9.0), own("Streaks"))
     whole = crappify_plane(plane, crappifier, KEY, 0, 255)
     for rows, cols in ((range(3, 9), range(250, 260)), (range(200, 540), range(11, 449))):
-        box = crappify_region(
-            lambda r, c: plane[r, c], plane.shape, crappifier, KEY, 0, 255, rows, cols
-        )
+        box = crappify_region(of(plane), crappifier, KEY, rows, cols)
         np.testing.assert_array_equal(box, whole[rows.start : rows.stop, cols.start : cols.stop])
 
 
@@ -152,16 +154,7 @@ def test_a_network_gives_the_same_bytes_however_the_plane_is_cut(tmp_path, tissu
     crappifier = chain(Network(weights=str(tmp_path / "w.safetensors")))
     whole = crappify_plane(plane, crappifier, KEY, 0, 255)
     assert np.abs(whole.astype(int) - crappify_plane(plane, chain(), KEY, 0, 255)).max() > 2
-    box = crappify_region(
-        lambda r, c: plane[r, c],
-        plane.shape,
-        crappifier,
-        KEY,
-        0,
-        255,
-        range(190, 301),
-        range(7, 280),
-    )
+    box = crappify_region(of(plane), crappifier, KEY, range(190, 301), range(7, 280))
     np.testing.assert_array_equal(box, whole[190:301, 7:280])
 
 

@@ -16,10 +16,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 from pssrflow.config.check import check_config
+from runs import ROOT, prepare, run
 from safetensors.numpy import save_file
 from snakemake.utils import update_config
-
-from workflow import ROOT, prepare, run
 
 README, ARCHITECTURE, CONTRIBUTING = (
     ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")

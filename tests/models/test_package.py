@@ -10,9 +10,8 @@ from pssrflow.errors import InputError
 from pssrflow.models.weights import load_weights
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.volumes.store import Store
+from runs import TINY, planned, prepare, run
 from safetensors.torch import save
-
-from workflow import TINY, planned, prepare, run
 
 
 @pytest.mark.parametrize("kind", ["ours", "foreign"])

@@ -18,7 +18,7 @@ REFERENCE = ROOT / "tests" / "data" / "pssr2_models"
 
 def _benchmark():
     spec = importlib.util.spec_from_file_location(
-        "pssr2_models", ROOT / "benchmarks" / "pssr2_models.py"
+        "pssr2_cases", ROOT / "benchmarks" / "pssr2" / "cases.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -1,6 +1,6 @@
 """Losses: those that PSSR2 has give its values; weights count as they say.
 
-tests/data/pssr2_losses.json was made by benchmarks/pssr2_losses.py, which runs PSSR2 itself.
+tests/data/pssr2_losses.json was made by benchmarks/pssr2/losses.py, which runs PSSR2 itself.
 """
 
 import json

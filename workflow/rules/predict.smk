@@ -1,8 +1,6 @@
-PART = PATHS.parts() + "/{part}.json"
-PYRAMID = PATHS.parts() + "/pyramid.{part}.json"
-# One file for all parts where many jobs ask for them: Snakemake would else plan a million inputs.
-COLLECTED = PATHS.parts() + "/collected.json"
-MARKERS = expand(PART, part=RUN.parts, allow_missing=True)
+MARKERS = expand(PATHS.part(), part=RUN.parts, allow_missing=True)
+# Everything of a prediction lies where these, sample and model say.
+PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 
 
 rule predict_init:
@@ -22,15 +20,10 @@ rule predict_init:
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=PATHS.store("lr"),
-        weights=PATHS.weights(),
-        sr=PATHS.map_store("sr"),
-        std=PATHS.map_store("std"),
-        mask=RUN.mask,
+        layout=PLACES,
+        masked=RUN.masked,
         roi=RUN.region,
         settings=RUN.predict,
-        markers=PATHS.parts(),
-        done=PATHS.map_done("sr"),
         parts=len(RUN.parts),
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],
@@ -44,7 +37,7 @@ rule predict_part:
     input:
         plan=PATHS.plan(),
     output:
-        marker=PART,
+        marker=PATHS.part(),
     log:
         PATHS.log("predict/{sample}.{model}.{part}"),
     benchmark:
@@ -55,12 +48,8 @@ rule predict_part:
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        lr=PATHS.store("lr"),
-        weights=PATHS.weights(),
-        sr=PATHS.map_store("sr"),
-        std=PATHS.map_store("std"),
-        done=PATHS.map_done("sr"),
-        mask=RUN.mask,
+        layout=PLACES,
+        masked=RUN.masked,
         precision=config["predict"]["precision"],
         code=RUN.code.network("predict_part"),
     script:
@@ -72,7 +61,7 @@ rule predict_collect:
     input:
         parts=MARKERS,
     output:
-        marker=COLLECTED,
+        marker=PATHS.collected(),
     log:
         PATHS.log("predict/{sample}.{model}.collect"),
     benchmark:
@@ -83,6 +72,7 @@ rule predict_collect:
     resources:
         mem_mb=4000,
     params:
+        layout=PLACES,
         code=RUN.code.of("predict_collect"),
     script:
         "../scripts/predict_collect.py"
@@ -92,9 +82,9 @@ rule predict_pyramid:
     """Verify a share of the shards and build the pyramid above them, where parts are many."""
     input:
         plan=PATHS.plan(),
-        parts=[COLLECTED],
+        parts=[PATHS.collected()],
     output:
-        marker=PYRAMID,
+        marker=PATHS.pyramid(),
     log:
         PATHS.log("predict/{sample}.{model}.pyramid.{part}"),
     benchmark:
@@ -105,8 +95,7 @@ rule predict_pyramid:
     resources:
         mem_mb=4000,
     params:
-        sr=PATHS.map_store("sr"),
-        std=PATHS.map_store("std"),
+        layout=PLACES,
         parts=len(RUN.pyramids),
         code=RUN.code.of("predict_pyramid"),
     script:
@@ -117,8 +106,8 @@ rule predict_finalise:
     """Verify every shard, build the pyramid, and say that the SR store is finished."""
     input:
         plan=PATHS.plan(),
-        parts=[COLLECTED] if RUN.pyramids else MARKERS,
-        pyramid=expand(PYRAMID, part=RUN.pyramids, allow_missing=True),
+        parts=[PATHS.collected()] if RUN.pyramids else MARKERS,
+        pyramid=expand(PATHS.pyramid(), part=RUN.pyramids, allow_missing=True),
     output:
         done=PATHS.map_done("sr"),
     log:
@@ -131,8 +120,7 @@ rule predict_finalise:
     resources:
         mem_mb=4000,
     params:
-        sr=PATHS.map_store("sr"),
-        std=PATHS.map_store("std"),
+        layout=PLACES,
         code=RUN.code.of("predict_finalise"),
     script:
         "../scripts/predict_finalise.py"
@@ -152,7 +140,8 @@ rule plan:
         models=config["models"],
         weights={model: PATHS.weights(model) for model in MODELS},
         scale=config["crappify"]["scale"],
-        ingest=config["ingest"],
+        percentiles=config["ingest"]["percentiles"],
+        sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
         parts=len(RUN.parts),
         settings=RUN.predict,
     script:

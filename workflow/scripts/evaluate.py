@@ -1,18 +1,21 @@
 """Rule evaluate_prediction: compare a prediction and its bicubic baseline with the truth."""
 
-from pssrflow.evaluate.stage import evaluate
+from pssrflow.evaluate.stage import Judged, evaluate
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
+from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):
         registration = snakemake.input.registration
         evaluate(
-            hr=snakemake.params.hr,
-            lr=snakemake.params.lr,
-            sr=snakemake.params.sr,
-            scale=snakemake.params.scale,
-            shift=read_json(registration[0])["shift"] if registration else (0, 0),
+            Judged(
+                hr=Store(snakemake.params.hr),
+                lr=Store(snakemake.params.lr),
+                sr=Store(snakemake.params.sr),
+                scale=snakemake.params.scale,
+                shift=tuple(read_json(registration[0])["shift"]) if registration else (0, 0),
+            ),
             sample=snakemake.wildcards.sample,
             model=snakemake.wildcards.model,
             table=snakemake.output.metrics,

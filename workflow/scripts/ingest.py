@@ -1,16 +1,19 @@
-"""Rules ingest_hr, _lr, _paired_lr and _weight: stream a raw acquisition into OME-Zarr."""
+"""Rules ingest_hr, _lr, _paired_lr, _weight and _mask: stream an acquisition into OME-Zarr."""
 
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import ingest
 from pssrflow.run.job import job
+from pssrflow.run.memory import Budget
+from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.store):
         ingest(
             path=snakemake.params.path,
-            store=snakemake.params.store,
+            store=Store(snakemake.params.store),
             done=snakemake.output.done,
-            threads=snakemake.threads,
-            mem_mb=snakemake.resources.mem_mb,
-            **snakemake.params.ingest,
-            **snakemake.params.overrides,
+            settings=Settings(**snakemake.params.ingest),
+            overrides=Overrides(**snakemake.params.overrides),
+            budget=Budget(snakemake.threads, snakemake.resources.mem_mb),
         )

@@ -1,23 +1,22 @@
 """Rule plan: print what the predictions will need; nothing is written but the log."""
 
-from pssrflow.predict.forecast import expected_network, expected_volume, forecast, table
+from pssrflow.predict.expected import Models, Row, expected_network, expected_volume
+from pssrflow.predict.forecast import forecast, table
+from pssrflow.predict.plan import Request
+from pssrflow.predict.settings import Settings
 from pssrflow.run.job import job
-from pssrflow.volumes.regions import parse_roi
 
 if __name__ == "__main__":
     params = snakemake.params
-    sizes, scale = params.sizes, params.scale
+    sizes, settings = params.sizes, Settings(**params.settings)
+    known = Models(params.models, params.weights, params.scale, params.percentiles)
     with job(snakemake.log[0], snakemake.threads, snakemake.log[0]):
-        volumes = {row["sample"]: expected_volume(row, *sizes, scale) for row in params.rows}
+        rows = [Row(**row) for row in params.rows]
+        volumes = [expected_volume(row, *sizes, known.scale) for row in rows]
         found = []
         for model in params.weights:
-            network = expected_network(
-                model, params.models, params.weights, scale, params.percentiles
-            )
-            for row in params.rows:
-                lr = volumes[row["sample"]]
-                box = parse_roi(row["roi"] or ":, :", lr.shape, lr.pixel_size)
-                what = params.parts, params.settings, row["masked"]
-                needed = forecast(network, lr, box, *sizes, *what)
-                found.append((row["sample"], model, needed))
+            network = expected_network(model, known)
+            for row, lr in zip(rows, volumes):
+                request = Request(settings, params.parts, *sizes, row.roi)
+                found.append((row.sample, model, forecast(network, lr, request, row.masked)))
         print(table(found))

@@ -1,23 +1,18 @@
 """Rule predict_init: create the empty SR store and deal its blocks to the parts."""
 
+from pssrflow.predict.plan import Request
+from pssrflow.predict.prediction import Prediction
+from pssrflow.predict.settings import Settings
 from pssrflow.predict.stage import initialise
 from pssrflow.run.job import job
+from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
-    params = snakemake.params
-    with job(snakemake.log[0], snakemake.threads, params.sr, tensors=True):
-        initialise(
-            lr=params.lr,
-            weights=params.weights,
-            sr=params.sr,
-            std=params.std,
-            mask=params.mask,
-            roi=params.roi,
-            plan=snakemake.output.plan,
-            markers=params.markers,
-            done=params.done,
-            parts=params.parts,
-            chunk=params.chunk,
-            shard=params.shard,
-            settings=params.settings,
-        )
+    params, names = snakemake.params, snakemake.wildcards
+    prediction = Prediction.of(Layout(**params.layout), names.sample, names.model, params.masked)
+    request = Request(
+        Settings(**params.settings), params.parts, params.chunk, params.shard, params.roi
+    )
+    writes = prediction.stores["sr"].path
+    with job(snakemake.log[0], snakemake.threads, writes, tensors=True):
+        initialise(prediction, request)

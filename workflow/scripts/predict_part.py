@@ -1,22 +1,13 @@
 """Rule predict_part: super-resolve the blocks of one part."""
 
+from pssrflow.predict.prediction import Prediction
 from pssrflow.predict.stage import run_part
 from pssrflow.run.job import job
+from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
-    output, params = snakemake.output.marker, snakemake.params
-    with job(snakemake.log[0], snakemake.threads, output, shares=params.sr, tensors=True):
-        run_part(
-            lr=params.lr,
-            weights=params.weights,
-            sr=params.sr,
-            std=params.std,
-            mask=params.mask,
-            plan=snakemake.input.plan,
-            part=int(snakemake.wildcards.part),
-            marker=output,
-            done=params.done,
-            threads=snakemake.threads,
-            precision=params.precision,
-            code=params.code,
-        )
+    params, names = snakemake.params, snakemake.wildcards
+    prediction = Prediction.of(Layout(**params.layout), names.sample, names.model, params.masked)
+    marker, shares = snakemake.output.marker, prediction.stores["sr"].path
+    with job(snakemake.log[0], snakemake.threads, marker, shares=shares, tensors=True):
+        run_part(prediction, int(names.part), snakemake.threads, params.precision, params.code)

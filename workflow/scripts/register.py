@@ -2,12 +2,13 @@
 
 from pssrflow.pairs.registration import register
 from pssrflow.run.job import job
+from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.done):
         register(
-            hr=snakemake.params.hr,
-            lr=snakemake.params.lr,
+            hr=Store(snakemake.params.hr),
+            lr=Store(snakemake.params.lr),
             scale=snakemake.params.scale,
             sample=snakemake.wildcards.sample,
             done=snakemake.output.done,

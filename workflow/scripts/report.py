@@ -1,24 +1,18 @@
-"""Rule report: one self-contained page, and the provenance of everything it shows."""
+"""Rule report: one self-contained page, its figures, and the provenance of everything it shows."""
 
-from pssrflow.report.provenance import write_provenance
+from pssrflow.report.provenance import Run
 from pssrflow.report.stage import write_report
 from pssrflow.run.job import job
+from pssrflow.run.layout import Layout, Sample
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.page):
-        provenance = write_provenance(
-            snakemake.output.provenance,
-            results=snakemake.params.results,
-            rows=snakemake.params.rows,
-            models=snakemake.params.models,
-            config=snakemake.params.config,
-        )
         write_report(
-            snakemake.output.page,
-            results=snakemake.params.results,
-            rows=snakemake.params.rows,
-            models=snakemake.params.models,
-            config=snakemake.params.config,
-            provenance=provenance,
-            calibration=next(iter(snakemake.input.fit), None),
+            Run(
+                layout=Layout(snakemake.params.results, snakemake.params.stores),
+                samples=[Sample(**row) for row in snakemake.params.rows],
+                models=list(snakemake.params.models),
+                config=dict(snakemake.params.config),
+                fit=next(iter(snakemake.input.fit), None),
+            )
         )

@@ -1,6 +1,7 @@
 """Rule simulate_acquisition: write a raw acquisition of simulated tissue."""
 
 from pssrflow.run.job import job
+from pssrflow.simulate.settings import Acquisition
 from pssrflow.simulate.stage import simulate
 
 if __name__ == "__main__":
@@ -9,5 +10,5 @@ if __name__ == "__main__":
             path=snakemake.params.path,
             done=snakemake.output.done,
             seed=snakemake.params.seed,
-            **snakemake.params.settings,
+            acquisition=Acquisition(**snakemake.params.settings),
         )

@@ -1,18 +1,20 @@
 """Rule train_model: train one network on every training row."""
 
+from pathlib import Path
+
 from pssrflow.crappify.chain import Crappifier
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
 from pssrflow.pairs.field import open_field
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
-from pssrflow.train.settings import Recipe
+from pssrflow.train.settings import Settings
 from pssrflow.train.stage import train
+from pssrflow.train.training import Training
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
         params = snakemake.params
         settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
-        recipe = {key: value for key, value in params.train.items() if key != "resume"}
         fields = [
             open_field(
                 row["sample"],
@@ -25,19 +27,11 @@ if __name__ == "__main__":
             )
             for row in params.rows
         ]
-        train(
-            fields=fields,
-            crappifier=Crappifier.from_config(**settings),
-            model=params.model,
-            recipe=Recipe(**recipe),
+        training = Training(
+            recipe=Settings(**params.train),
             seed=params.seed,
-            folder=params.folder,
-            done=snakemake.output.done,
-            threads=snakemake.threads,
-            resume=params.train["resume"],
-            # No parameter: another licence trains nothing anew.
-            licence=snakemake.config["export"]["license"],
-            identity={
+            folder=Path(params.folder),
+            made_of={
                 "crappify": settings | {"files": params.crappify["files"]},
                 "seed": params.seed,
                 "code": params.code,
@@ -48,4 +42,14 @@ if __name__ == "__main__":
                     if path not in snakemake.input.fit
                 },
             },
+            # No parameter: another licence trains nothing anew.
+            licence=snakemake.config["export"]["license"],
+        )
+        train(
+            fields=fields,
+            crappifier=Crappifier.from_config(**settings),
+            model=params.model,
+            training=training,
+            threads=snakemake.threads,
+            done=snakemake.output.done,
         )

@@ -6,14 +6,19 @@ Weigend 1994).
 """
 
 import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-from pssrflow.calibrate.twins import compare
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.calibrate.twins import Twins, compare
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.learned import NoiseModel, save
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
+from pssrflow.pairs.grey import Matched
 from pssrflow.seeded import generator
 
 log = logging.getLogger(__name__)
@@ -24,13 +29,19 @@ LEARNING_RATE = 2e-3
 NARROWEST = -7.0
 
 
-def learn(pairs, settings, steps, seed, path):
+def learn(
+    pairs: Sequence[Matched],
+    crappify: Mapping[str, Any],
+    steps: int,
+    seed: int,
+    path: str | os.PathLike,
+) -> tuple[dict[str, Any], list[Twins]]:
     """Train on all but a quarter of each pair and write the weights.
 
     Parameters
     ----------
     pairs : list of Matched
-    settings : dict
+    crappify : mapping
         Keys of the crappifier; its downsampling is kept, its noise replaced.
     steps : int
     seed : int
@@ -40,11 +51,11 @@ def learn(pairs, settings, steps, seed, path):
     Returns
     -------
     best : dict
-        `settings` with the network as their only noise.
+        `crappify` with the network as their only noise.
     twins : list of Twins
         Of the quarter that was not learnt from.
     """
-    clean = {**settings, "before": [], "noise": []}
+    clean = {**crappify, "before": [], "noise": []}
     planes = [(_crappified(pair, clean, seed), pair.lr) for pair in pairs]
     network = _trained([_learnt(p) for p in planes], steps, seed)
     save(path, network, {})
@@ -55,9 +66,9 @@ def learn(pairs, settings, steps, seed, path):
     return best, twins
 
 
-def _crappified(pair, settings, seed):
+def _crappified(pair, crappify, seed):
     key = NoiseKey(seed, "calibration", 0, 0, 0, 0)
-    return crappify_plane(pair.hr, Crappifier.from_config(**settings), key, 0.0, GREY)
+    return crappify_plane(pair.hr, Crappifier.from_config(**crappify), key, 0.0, GREY)
 
 
 def _learnt(plane):

@@ -1,12 +1,24 @@
 """Plots of a calibration, as PNG files."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+from pssrflow.calibrate.twins import Twins
 
 BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#888888"
+NAMES = {
+    "variance_lr": "LR scan (noise of the HR frame taken off)",
+    "variance_hr": "HR scan",
+    "variance": "this image",
+}
 
 
-def plot_calibration(folder, result):
+def plot_calibration(folder: Path, result: dict[str, Any]) -> None:
     """Variance against mean, residuals, correlation, spectra and registration, where known.
 
     Parameters
@@ -29,13 +41,6 @@ def _save(path, draw, content):
     draw(content)
     plt.savefig(path, dpi=110, bbox_inches="tight")
     plt.close()
-
-
-NAMES = {
-    "variance_lr": "LR scan (noise of the HR frame taken off)",
-    "variance_hr": "HR scan",
-    "variance": "this image",
-}
 
 
 def _variance(curves):
@@ -98,7 +103,7 @@ def _registration(crops):
         axis.set_axis_off()
 
 
-def plot_twins(folder, twins):
+def plot_twins(folder: Path, twins: Sequence[Twins]) -> None:
     """Noise of real LR images and of their crappified twins, one row each.
 
     Parameters
@@ -113,7 +118,7 @@ def plot_twins(folder, twins):
     plt.close()
 
 
-def draw_twins(axes, twins):
+def draw_twins(axes: Sequence[Axes], twins: Twins) -> None:
     """Histogram of the noise, and its standard deviation against brightness, on two axes."""
     both = (("real", BLUE), ("twin", ORANGE))
     noises = {"real": twins.real_noise, "twin": twins.twin_noise}

@@ -1,9 +1,14 @@
 """What goes into a calibration, and what comes out."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
+
+# Of calibration.json.
+FORMAT = 1
 
 UNITS = {
     "kernel": "name",
@@ -55,7 +60,7 @@ class Check:
     accepted: tuple[float | None, float | None]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Whether the value lies inside what is accepted; NaN does not."""
         low, high = self.accepted
         return bool((low is None or self.value >= low) and (high is None or self.value <= high))
@@ -82,20 +87,27 @@ class Calibration:
         Lists of numbers, for plots.
     """
 
-    pairs: tuple = ()
-    parameters: dict = field(default_factory=lambda: {name: Estimate() for name in UNITS})
-    hr_noise: dict = field(default_factory=lambda: {"count_gain": None, "read_variance": None})
-    effective: dict = field(default_factory=lambda: {"count_gain": None, "read_noise": None})
+    pairs: tuple[dict[str, Any], ...] = ()
+    parameters: dict[str, Estimate] = field(
+        default_factory=lambda: {name: Estimate() for name in UNITS}
+    )
+    hr_noise: dict[str, float | None] = field(
+        default_factory=lambda: {"count_gain": None, "read_variance": None}
+    )
+    effective: dict[str, float | None] = field(
+        default_factory=lambda: {"count_gain": None, "read_noise": None}
+    )
     verdict: str = "cannot be checked"
-    checks: tuple = ()
-    notes: tuple = ()
-    curves: dict = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+    curves: dict[str, Any] = field(default_factory=dict)
 
-    def to_json(self):
+    def to_json(self) -> dict[str, Any]:
         """As plain lists, dictionaries, numbers and None, for `json.dumps`."""
         parameters = {k: asdict(v) | {"unit": UNITS[k]} for k, v in self.parameters.items()}
         checks = [asdict(check) | {"passed": check.passed} for check in self.checks]
-        return _plain(asdict(self) | {"parameters": parameters, "checks": checks})
+        known = asdict(self) | {"parameters": parameters, "checks": checks}
+        return {"format": FORMAT, **_plain(known)}
 
 
 def _plain(value):
@@ -110,7 +122,7 @@ def _plain(value):
     return value
 
 
-def accepted_in_words(accepted):
+def accepted_in_words(accepted: str | Sequence[float | None]) -> str:
     """What a check accepts, as text: of (low, high), either of which may be None, or of a text."""
     if isinstance(accepted, str):
         return accepted

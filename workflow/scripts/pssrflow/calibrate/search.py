@@ -3,16 +3,20 @@
 The role of PSSR2's `approximate_crappifier`, with pairs that were registered first.
 """
 
-import copy
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import optuna
 
-from pssrflow.calibrate.twins import compare
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.calibrate.settings import Settings
+from pssrflow.calibrate.twins import Twins, compare
+from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.settings import placed
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
-from pssrflow.errors import InputError
+from pssrflow.pairs.grey import Matched
 
 log = logging.getLogger(__name__)
 
@@ -20,23 +24,24 @@ log = logging.getLogger(__name__)
 REPEATS = 6
 
 
-def search(pairs, settings, space, trials, seed):
+def search(
+    pairs: Sequence[Matched], crappify: Mapping[str, Any], settings: Settings, seed: int
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]], list[Twins]]:
     """Find the parameters whose noise is most like that of the real images.
 
     Parameters
     ----------
     pairs : list of Matched
-    settings : dict
+    crappify : mapping
         Keys of the crappifier, as in the configuration.
-    space : dict
-        Key such as ``noise.0.intensity`` to its lowest and highest value.
-    trials : int
+    settings : Settings
+        What is varied, from its lowest to its highest value, and how many trials.
     seed : int
 
     Returns
     -------
     best : dict
-        `settings` with the parameters found.
+        `crappify` with the parameters found.
     parameters : dict
         Value, low and high of each; the interval holds trials that no repetition of the noise
         tells from the best.
@@ -45,61 +50,38 @@ def search(pairs, settings, space, trials, seed):
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(
-        lambda trial: _distance(pairs, placed(settings, _suggest(trial, space)), seed, 0), trials
-    )
-    best = placed(settings, study.best_params)
+
+    def tried(trial: optuna.Trial) -> float:
+        values = {key: trial.suggest_float(key, *ends) for key, ends in settings.space.items()}
+        return _distance(pairs, placed(crappify, values), seed, 0)
+
+    study.optimize(tried, settings.trials)
+    log.info("%d trials, distance %.4f: %s", len(study.trials), study.best_value, study.best_params)
+    best = placed(crappify, study.best_params)
     again = [_distance(pairs, best, seed, draw) for draw in range(1, REPEATS + 1)]
-    limit = study.best_value + 2 * np.std(again)
-    close = [t.params for t in study.trials if t.value <= limit]
-    parameters = {
-        key: {
-            "value": study.best_params[key],
-            "low": min(c[key] for c in close),
-            "high": max(c[key] for c in close),
-            "unit": "as in crappify",
-        }
-        for key in space
-    }
-    log.info("%d trials, distance %.4f: %s", trials, study.best_value, study.best_params)
+    parameters = _intervals(study, study.best_value + 2 * np.std(again))
     return best, parameters, [_twins(pair, best, seed, 1) for pair in pairs]
 
 
-def _suggest(trial, space):
-    return {key: trial.suggest_float(key, *bounds) for key, bounds in space.items()}
+def _intervals(study, limit):
+    """The best parameters, and the range of those of a distance up to the limit."""
+    close = [trial.params for trial in study.trials if trial.value <= limit]
+    return {
+        key: {
+            "value": value,
+            "low": min(params[key] for params in close),
+            "high": max(params[key] for params in close),
+            "unit": "as in crappify",
+        }
+        for key, value in study.best_params.items()
+    }
 
 
-def placed(settings, values):
-    """Copy of `settings` with values at keys such as ``noise.0.intensity``.
-
-    Raises
-    ------
-    InputError
-        There is no such key.
-    """
-    settings = copy.deepcopy(settings)
-    for key, value in values.items():
-        *path, last = (int(part) if part.isdigit() else part for part in key.split("."))
-        place = settings
-        try:
-            for part in path:
-                place = place[part]
-            _ = place[last]
-            place[last] = value
-        except (KeyError, IndexError, TypeError) as error:
-            raise InputError(
-                f"calibrate.space.{key}",
-                "no such key in crappify",
-                "keys that crappify holds, such as width, scan.jitter or noise.0.intensity",
-            ) from error
-    return settings
-
-
-def _distance(pairs, settings, seed, draw):
+def _distance(pairs, crappify, seed, draw):
     """How far apart the noise of twins is: distributions, widths, correlations along the axes."""
     total = 0.0
     for pair in pairs:
-        twins = _twins(pair, settings, seed, draw)
+        twins = _twins(pair, crappify, seed, draw)
         correlations = zip(twins.real_correlation, twins.twin_correlation)
         # Distributions that differ in width alone hardly differ in Kolmogorov's distance.
         widths = np.log((twins.twin_sd + 0.1) / (twins.real_sd + 0.1))
@@ -108,7 +90,7 @@ def _distance(pairs, settings, seed, draw):
     return total / len(pairs)
 
 
-def _twins(pair, settings, seed, draw):
+def _twins(pair, crappify, seed, draw):
     key = NoiseKey(seed, "calibration", draw, 0, 0, 0)
-    twin = crappify_plane(pair.hr, Crappifier.from_config(**settings), key, 0.0, GREY)
+    twin = crappify_plane(pair.hr, Crappifier.from_config(**crappify), key, 0.0, GREY)
     return compare(pair.lr, twin, pair.mean)

@@ -2,15 +2,22 @@
 
 import logging
 import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pssrflow.calibrate.learned import learn
 from pssrflow.calibrate.plots import plot_calibration, plot_twins
-from pssrflow.calibrate.result import Pair, accepted_in_words
+from pssrflow.calibrate.result import Calibration, Pair, accepted_in_words
 from pssrflow.calibrate.scanner.fit import fit_pairs
 from pssrflow.calibrate.scanner.single import fit_single
 from pssrflow.calibrate.search import search
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.calibrate.settings import Settings
+from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.settings import FIT_FORMAT, REPLACED
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
 from pssrflow.errors import InputError
 from pssrflow.pairs.field import check_pair
@@ -23,15 +30,66 @@ log = logging.getLogger(__name__)
 WINDOW = 1024
 
 
-def calibrate(rows, crappify, settings, seed, folder):
+@dataclass(frozen=True)
+class Scans:
+    """What there is of one row.
+
+    Attributes
+    ----------
+    sample : str
+    hr, lr : str or None
+        Stores; one of them None where there is no pair.
+    """
+
+    sample: str
+    hr: str | None
+    lr: str | None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A crappifier, and whether it does what the real scans do.
+
+    Attributes
+    ----------
+    crappifier : dict
+        Its keys, as in the configuration, without the scale.
+    verdict : str
+    checks : list of dict
+    parameters : dict
+        What was fitted, with intervals.
+    """
+
+    crappifier: dict[str, Any]
+    verdict: str
+    checks: list[dict[str, Any]]
+    parameters: dict[str, dict[str, Any]]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it does not fit."""
+        return [
+            f"{c['name']} is {c['value']:.3g}, accepted {accepted_in_words(c['accepted'])}"
+            for c in self.checks
+            if not c["passed"]
+        ]
+
+
+def calibrate(
+    rows: Sequence[Scans],
+    crappify: Mapping[str, Any],
+    settings: Settings,
+    seed: int,
+    folder: str | os.PathLike,
+) -> None:
     """Fit the crappifier and write `crappifier.json`, `calibration.json` and plots.
 
     Parameters
     ----------
-    rows : list of dict
-        `sample`, and the stores `hr` and `lr`; one of them None where there is no pair.
-    crappify, settings : dict
-        The sections `crappify` and `calibrate` of the configuration.
+    rows : list of Scans
+    crappify : mapping
+        The section of the configuration.
+    settings : Settings
     seed : int
     folder : path-like
 
@@ -40,113 +98,137 @@ def calibrate(rows, crappify, settings, seed, folder):
     InputError
         Images that do not agree with the scale, or a search or learning without pairs.
     """
+    _check_rows(rows)
+    folder, scale, notes = Path(folder), crappify["scale"], list[str]()
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs = _pairs(rows, scale, settings.planes, notes)
+    regression = _regressed(pairs, rows, scale, settings, seed, notes).to_json()
+    regression["notes"] += notes
+    used = {key: crappify[key] for key in REPLACED}
+    if settings.kind == "scanner":
+        chosen = _scanner(regression, used, settings.dark)
+    else:
+        chosen = _by_trial(pairs, regression, {**used, "scale": scale}, settings, seed, folder)
+    plot_calibration(folder, regression)
+    about = {
+        "kind": settings.kind,
+        "scale": scale,
+        "samples": [row.sample for row in rows],
+        "reasons": chosen.reasons or regression["notes"],
+    }
+    _write(folder, regression, chosen, about)
+
+
+def _write(folder, regression, chosen, about):
+    """The fitted crappifier last: it says that the calibration is done."""
+    shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
+    write_json(folder / "calibration.json", regression | shown)
+    log.info("verdict: %s", "; ".join([chosen.verdict, *chosen.reasons]))
+    write_json(folder / "crappifier.json", {"format": FIT_FORMAT, **about, **vars(chosen)})
+
+
+def _check_rows(rows):
     if not rows:
         raise InputError(
             "calibrate.samples",
             "no row to fit on: no train row has an lr_path, and there is no predict row",
             "an lr_path in a train row, or names of rows",
         )
-    folder, scale = Path(folder), crappify["scale"]
-    folder.mkdir(parents=True, exist_ok=True)
-    notes = []
-    paired = [row for row in rows if row["hr"] and row["lr"]]
-    pairs = [pair for row in paired for pair in read_pairs(row, scale, settings["planes"], notes)]
-    if pairs:
-        found = fit_pairs(pairs, scale, settings["dark"], seed)
-    else:
-        found = _single(rows, settings, seed, notes)
-    result = found.to_json()
-    result["notes"] = [*result["notes"], *notes]
-    used = {k: crappify[k] for k in ("before", "downsample", "width", "scan", "noise")}
-    chosen, verdict, checks = _scanner(result, used, settings["dark"])
-    if settings["kind"] != "scanner":
-        chosen, verdict, checks, extra = _by_trial(
-            pairs, result, {**used, "scale": scale}, settings, seed, folder
-        )
-        result |= extra
-    plot_calibration(folder, result)
-    write_json(folder / "calibration.json", result)
-    reasons = [
-        f"{c['name']} is {c['value']:.3g}, accepted {accepted_in_words(c['accepted'])}"
-        for c in checks
-        if not c["passed"]
-    ]
-    log.info("verdict: %s%s", verdict, "".join(f"; {reason}" for reason in reasons))
-    write_json(
-        folder / "crappifier.json",
-        {
-            "kind": settings["kind"],
-            "scale": scale,
-            "verdict": verdict,
-            "reasons": reasons or result["notes"],
-            "samples": [row["sample"] for row in rows],
-            "parameters": result["parameters"],
-            "checks": checks,
-            "crappifier": chosen,
-        },
-    )
 
 
 # -- pixels ---------------------------------------------------------------------------------------
 
 
-def read_pairs(row, scale, planes, notes):
-    """Some planes of a row, on the grey scale of their detectors, as far as both images go."""
-    hr, lr = (Grey(row[name], planes) for name in ("hr", "lr"))
-    check_pair(row["sample"], hr.array.shape, lr.array.shape, scale)
+def _pairs(rows, scale, planes, notes):
+    paired = [row for row in rows if row.hr and row.lr]
+    return [pair for row in paired for pair in read_pairs(row, scale, planes, notes)]
+
+
+def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterator[Pair]:
+    """Some planes of a row, on the grey scale of their detectors, as far as both images go.
+
+    Parameters
+    ----------
+    row : Scans
+    scale : int
+    planes : int
+        How many at most.
+    notes : list of str
+        What a user should know is added to it.
+
+    Raises
+    ------
+    InputError
+        The sizes do not agree with the scale.
+    """
+    hr, lr = (Grey(path, planes) for path in (row.hr, row.lr))
+    check_pair(row.sample, hr.array.shape, lr.array.shape, scale)
     if hr.array.shape[1] > 1:
-        notes.append(f"{row['sample']}: only the first channel was used; detectors differ.")
+        notes.append(f"{row.sample}: only the first channel was used; detectors differ.")
     shape = [min(n, h // scale) for n, h in zip(lr.array.shape[3:], hr.array.shape[3:])]
     for plane in hr.planes:
         coarse = lr.read(plane, WINDOW)[: shape[0], : shape[1]]
         fine = hr.read(plane, scale * WINDOW)
         fine = fine[: scale * coarse.shape[0], : scale * coarse.shape[1]]
-        yield Pair(f"{row['sample']} t={plane[0]} z={plane[2]}", fine, coarse, hr.step, lr.step)
+        yield Pair(f"{row.sample} t={plane[0]} z={plane[2]}", fine, coarse, hr.step, lr.step)
 
 
-def _single(rows, settings, seed, notes):
-    """What one noisy image tells, where nothing was acquired twice."""
+def _regressed(pairs, rows, scale, settings, seed, notes) -> Calibration:
+    """What a point scanner's parameters are, from pairs or else from one noisy image."""
+    if pairs:
+        return fit_pairs(pairs, scale, settings.dark, seed)
     row = rows[0]
-    grey = Grey(row["lr"] or row["hr"], 1)
+    grey = Grey(row.lr or row.hr, 1)
     if len(rows) > 1:
-        notes.append(f"There is no pair; the noise is that of {row['sample']} alone.")
+        notes.append(f"There is no pair; the noise is that of {row.sample} alone.")
     image = grey.read(grey.planes[0], 2 * WINDOW)
-    return fit_single(image, grey.step, settings["dark"], seed)
+    return fit_single(image, grey.step, settings.dark, seed)
 
 
-# -- from figures to a crappifier ------------------------------------------------------------------
+# -- from figures to a crappifier -----------------------------------------------------------------
 
 
-def _scanner(result, used, dark):
+def _scanner(regression, used, dark):
     """Chain of the fitted point scanner; what the images could not tell stays as configured."""
-    value = {name: p["value"] for name, p in result["parameters"].items()}
-    effective = result["effective"]
+    crappifier = _fitted(regression, used, dark)
+    verdict, checks = regression["verdict"], regression["checks"]
+    return Chosen(crappifier, verdict, checks, regression["parameters"])
+
+
+def _fitted(regression, used, dark):
+    value, effective = _values(regression), regression["effective"]
     if effective["read_noise"] is None:
         # A single image: what it shows is what there is, for no HR frame is beside it.
         effective = {name: value[name] for name in ("count_gain", "read_noise")}
     if effective["read_noise"] is None:
-        return used, result["verdict"], result["checks"]
-    chain = scanner_chain(value, effective, dark)
-    chosen = {**used, "before": [], "noise": chain}
+        return used
+    fitted = {**used, "before": [], "noise": scanner_chain(value, effective, dark)}
     if value["kernel"] is not None:
-        chosen |= {"downsample": value["kernel"], "width": value["width"]}
-    return chosen, result["verdict"], result["checks"]
+        fitted |= {"downsample": value["kernel"], "width": value["width"]}
+    return fitted
 
 
-def scanner_chain(value, effective, dark):
+def _values(regression):
+    return {name: parameter["value"] for name, parameter in regression["parameters"].items()}
+
+
+def scanner_chain(
+    value: Mapping[str, Any], effective: Mapping[str, Any], dark: float
+) -> list[dict[str, Any]]:
     """Steps of the detector that was fitted.
 
     Parameters
     ----------
-    value : dict
+    value : mapping
         Gain, offset, lag and saturation, as `Calibration.parameters`; None where not known.
-    effective : dict
+    effective : mapping
         Noise to add to the noisy HR frame.
     dark : float
+        HR grey level without signal.
     """
     gain = 1.0 if value["gain"] is None else value["gain"]
     offset = dark if value["offset"] is None else value["offset"]
-    steps = []
+    steps: list[dict[str, Any]] = []
     if effective["count_gain"] and effective["count_gain"] > 0:
         full = gain * (GREY - dark) / effective["count_gain"]
         steps.append({"name": "counts", "dwell_us": 1.0, "counts_per_us": full, "dark": dark})
@@ -161,38 +243,42 @@ def scanner_chain(value, effective, dark):
     return [*steps, readout]
 
 
-def _by_trial(pairs, result, used, settings, seed, folder):
+def _by_trial(pairs, regression, used, settings, seed, folder):
     """A searched or learnt crappifier, on the pairs that the regression could register."""
     if not pairs:
-        raise InputError(
-            "calibrate.kind",
-            f"{settings['kind']} without any acquired pair",
-            "rows with an lr_path",
-        )
-    if result["parameters"]["gain"]["value"] is None:
-        return used, "does not fit", result["checks"], {}
-    matched = [
-        _matched(pair, found, result, used, settings["dark"])
-        for pair, found in zip(pairs, result["pairs"])
-        if found["used"]
-    ]
-    if settings["kind"] == "search":
-        best, parameters, twins = search(matched, used, settings["space"], settings["trials"], seed)
+        found = f"{settings.kind} without any acquired pair"
+        raise InputError("calibrate.kind", found, "rows with an lr_path")
+    parameters = regression["parameters"]
+    if parameters["gain"]["value"] is None:
+        return Chosen(_unscaled(used), "does not fit", regression["checks"], parameters)
+    matched = _all_matched(pairs, regression, used, settings.dark)
+    if settings.kind == "search":
+        best, parameters, twins = search(matched, used, settings, seed)
     else:
         weights = folder / "crappifier.safetensors"
-        best, twins = learn(matched, used, settings["steps"], seed, weights)
-        parameters = {}
+        (best, twins), parameters = learn(matched, used, settings.steps, seed, weights), {}
     plot_twins(folder, twins)
     checks = [check for twin in twins for check in twin.checks()]
-    verdict = "fits" if all(c["passed"] for c in checks) else "does not fit"
-    chosen = {k: v for k, v in best.items() if k != "scale"}
-    return chosen, verdict, checks, {"parameters": parameters, "checks": checks, "verdict": verdict}
+    verdict = "fits" if all(check["passed"] for check in checks) else "does not fit"
+    return Chosen(_unscaled(best), verdict, checks, parameters)
 
 
-def _matched(pair, found, result, used, dark):
-    """A pair on one grid, and what the regression says that its LR image is without noise."""
-    value = {name: p["value"] for name, p in result["parameters"].items()}
-    hr, lr = move(pair.hr, pair.lr, [s["value"] for s in found["shift"]], used["scale"])
+def _unscaled(crappifier):
+    return {key: value for key, value in crappifier.items() if key != "scale"}
+
+
+def _all_matched(pairs, regression, used, dark):
+    """Pairs on one grid, with what the regression says that their LR images are without noise."""
+    value = _values(regression)
     readout = scanner_chain(value, {"count_gain": 0.0, "read_noise": 0.0}, dark)
     clean = Crappifier.from_config(used["scale"], value["kernel"], readout, value["width"])
+    return [
+        _matched(pair, [shift["value"] for shift in record["shift"]], clean)
+        for pair, record in zip(pairs, regression["pairs"])
+        if record["used"]
+    ]
+
+
+def _matched(pair, shift, clean):
+    hr, lr = move(pair.hr, pair.lr, shift, clean.scale)
     return Matched(hr, lr, crappify_plane(hr, clean, NoiseKey(0, "", 0, 0, 0, 0), 0.0, GREY))

@@ -1,6 +1,7 @@
 """A real LR image and its crappified twin side by side: do they have the same noise?"""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage, stats
@@ -39,7 +40,7 @@ class Twins:
     real_noise: np.ndarray
     twin_noise: np.ndarray
 
-    def checks(self):
+    def checks(self) -> list[dict[str, Any]]:
         """Each check with what was found and what is accepted."""
         apart = max(
             abs(a - b) for a, b in zip(self.real_correlation, self.twin_correlation, strict=True)
@@ -59,7 +60,7 @@ def _check(name, value, limit):
     }
 
 
-def compare(real, twin, mean):
+def compare(real: np.ndarray, twin: np.ndarray, mean: np.ndarray) -> Twins:
     """Compare the noise of two LR images.
 
     Parameters
@@ -69,12 +70,13 @@ def compare(real, twin, mean):
     """
     residuals = real - mean, twin - mean
     groups = _groups(mean)
-    apart = [_distance(*(r[groups == g] for r in residuals)) for g in range(GROUPS)]
-    sd = [np.array([r[groups == g].std() for g in range(GROUPS)]) for r in residuals]
+    inside = [groups == group for group in range(GROUPS)]
+    apart = [_distance(*(r[where] for r in residuals)) for where in inside]
+    real_sd, twin_sd = (np.array([r[where].std() for where in inside]) for r in residuals)
     return Twins(
-        levels=np.array([mean[groups == g].mean() for g in range(GROUPS)]),
-        real_sd=sd[0],
-        twin_sd=sd[1],
+        levels=np.array([mean[where].mean() for where in inside]),
+        real_sd=real_sd,
+        twin_sd=twin_sd,
         distance=float(np.mean(apart)),
         real_correlation=_correlation(residuals[0]),
         twin_correlation=_correlation(residuals[1]),

@@ -1,6 +1,7 @@
 """The configuration, checked before anything runs."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,12 @@ def check_config(config: dict[str, Any], where: str) -> Settings:
 
 def _refused_by_a_trial(settings: Settings) -> Iterator[str]:
     """What is wrong with what only a run of it shows: compilers and networks take seconds."""
-    trials = {
-        "stores": lambda: _open_stores(settings.stores),
-        "crappify": lambda: _crappify_a_plane(settings),
-        **{
-            f"models.{name}": lambda model=model: _build(model, settings.crappify.scale)
-            for name, model in settings.models.items()
-        },
+    trials: dict[str, Callable[[], None]] = {
+        "stores": functools.partial(_open_stores, settings.stores),
+        "crappify": functools.partial(_crappify_a_plane, settings),
     }
+    for name, model in settings.models.items():
+        trials[f"models.{name}"] = functools.partial(_build, model, settings.crappify.scale)
     for key, trial in trials.items():
         try:
             trial()

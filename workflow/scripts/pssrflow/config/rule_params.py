@@ -160,7 +160,7 @@ class Rules:
         return [self.layout.crappifier] if asked else []
 
     @cached_property
-    def calibration_rows(self) -> list[dict[str, str | None]]:
+    def calibration_rows(self) -> list[dict[str, Any]]:
         """Rows that the crappifier is fitted on: pairs to learn from, or else LR images alone.
 
         Raises
@@ -209,7 +209,7 @@ class Rules:
 
     def _crappifier_files(self) -> dict[str, str]:
         fit = self.settings.crappify.fit
-        files = [fit] if fit not in (None, "calibration") else []
+        files = [fit] if fit and fit != "calibration" else []
         files += foreign_files(self.settings.crappify.plain())
         return {f: fingerprint((f,)) for f in files if Path(f).exists()}
 
@@ -248,22 +248,26 @@ class Rules:
             for name in self.named("trained")
         ]
 
+    def options(self, wildcards) -> Any:
+        """Options of a model, of whatever architecture."""
+        return self.models[wildcards.model].options
+
     def model(self, wildcards) -> dict[str, Any]:
         """What makes a network, with a hash of every file of the user's own that goes into it."""
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
         if model.arch == PYTHON:
-            files.append(str(source_file(model.options.path)))
+            files.append(str(source_file(self.options(wildcards).path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
     def members(self, wildcards) -> dict[str, str]:
         """Weights of the members of an ensemble, by the name that the configuration gives them."""
-        named = self.models[wildcards.model].options.members
+        named = self.options(wildcards).members
         return {m: self.layout.weights(m) if m in self.models else m for m in named}
 
     def members_done(self, wildcards) -> list[str]:
         """Done files of the members that are models of this run."""
-        named = self.models[wildcards.model].options.members
+        named = self.options(wildcards).members
         return [self.layout.trained(m) for m in named if m in self.models]
 
     def python(self, wildcards) -> list[str]:
@@ -274,7 +278,7 @@ class Rules:
 
     def package(self, wildcards) -> str:
         """Path of the package that a model comes in."""
-        return self.models[wildcards.model].options.package
+        return self.options(wildcards).package
 
     # -- export -----------------------------------------------------------------------------------
 
@@ -305,10 +309,9 @@ class Rules:
         kinds = ["lr", *(["mask"] if self.rows[wildcards.sample].masked else [])]
         return [self.layout.done(kind, wildcards.sample) for kind in kinds]
 
-    def mask(self, wildcards) -> str | None:
-        """Mask of a prediction."""
-        masked = self.rows[wildcards.sample].masked
-        return self.layout.store("mask", wildcards.sample) if masked else None
+    def masked(self, wildcards) -> bool:
+        """Whether a prediction has a mask."""
+        return self.rows[wildcards.sample].masked
 
     @cached_property
     def regions(self) -> dict[str, str | None]:
@@ -330,7 +333,7 @@ class Rules:
                     f"{sample!r} is no predict row of {self.settings.samples}",
                     ", ".join(known) or "none, for there is no such row",
                 )
-        return roi
+        return {**roi}
 
     def region(self, wildcards) -> str | None:
         """What of a sample is super-resolved; None for all."""

@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -55,7 +55,7 @@ def config_yaml(demo: str) -> str:
     demo : str
         Acquisitions of the section `simulate`, as YAML.
     """
-    parts = []
+    parts: list[list[str]] = []
     for name, field in Settings.model_fields.items():
         lines = [*_comment(field, ""), *_section(name, field, demo)]
         # Sections stand apart; single keys do not.
@@ -116,7 +116,7 @@ def _comment(field: FieldInfo, indent: str) -> Iterator[str]:
 def _listed(field: FieldInfo) -> str:
     """Names that a key accepts, where its sentence does not say them all."""
     names = list(dict.fromkeys(name for kind in _kinds(field) for name in _names(kind)))
-    said = all(name in field.description for name in names)
+    said = all(name in (field.description or "") for name in names)
     return "" if said else f" One of: {', '.join(names)}."
 
 
@@ -176,7 +176,7 @@ def samples_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "PSSRflow sample sheet"}
 
 
-def _chosen_by(key: str, kinds: dict[str, type[Keys]]) -> dict[str, Any]:
+def _chosen_by(key: str, kinds: Mapping[str, type[Keys]]) -> dict[str, Any]:
     """An object whose other keys depend on one of its own."""
     branches = []
     for name, kind in kinds.items():

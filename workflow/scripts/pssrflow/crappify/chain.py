@@ -6,8 +6,9 @@ depends on the pixels and on a `NoiseKey`, never on how the plane was cut.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,41 @@ from pssrflow.crappify.steps import GREY, Step
 from pssrflow.errors import InputError
 from pssrflow.volumes.intensity import to_dtype
 
-# Reads HR rows and columns.
+# Rows and columns to pixels (y, x).
 Read = Callable[[slice, slice], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One HR plane, read in rectangles.
+
+    Attributes
+    ----------
+    read : callable (slice, slice) -> ndarray (y, x)
+        Reads rows and columns; uint8, uint16, int16 or float32.
+    shape : tuple of int
+        y and x of the whole plane.
+    black, white : float
+        Range of the detector, in the units of the pixels.
+    """
+
+    read: Read
+    shape: tuple[int, ...]
+    black: float
+    white: float
+
+    def to_grey(self, values: np.ndarray) -> np.ndarray:
+        """Pixels as grey levels, 0 black to `GREY` white."""
+        return (values - np.float32(self.black)) * self._factor
+
+    def from_grey(self, grey: np.ndarray, dtype: np.dtype) -> np.ndarray:
+        """Grey levels in the units of the pixels, rounded and clipped as their dtype asks."""
+        values = grey / self._factor + np.float32(self.black)
+        return to_dtype(values, dtype, self.black, self.white)
+
+    @property
+    def _factor(self):
+        return np.float32(GREY) / (np.float32(self.white) - np.float32(self.black))
 
 
 @dataclass(frozen=True)
@@ -52,10 +86,10 @@ class Crappifier:
         cls,
         scale: int,
         downsample: str,
-        noise: Sequence[dict],
+        noise: Sequence[Mapping[str, Any]],
         width: float | None = None,
-        before: Sequence[dict] = (),
-        scan: dict | None = None,
+        before: Sequence[Mapping[str, Any]] = (),
+        scan: Mapping[str, Any] | None = None,
         clip: bool = True,
     ) -> "Crappifier":
         """From the keys of the section `crappify` of the configuration."""
@@ -80,11 +114,6 @@ class Crappifier:
         return near + halo + math.ceil(sum(max(map(max, s.halo)) for s in self.before) / self.scale)
 
 
-def lr_shape(hr_shape: tuple[int, ...], scale: int) -> tuple[int, ...]:
-    """TCZYX shape of the LR volume: the last LR row and column may be covered in part."""
-    return (*hr_shape[:3], *(math.ceil(n / scale) for n in hr_shape[3:]))
-
-
 def crappify_plane(
     hr: np.ndarray, crappifier: Crappifier, key: NoiseKey, black: float, white: float
 ) -> np.ndarray:
@@ -103,105 +132,86 @@ def crappify_plane(
     ndarray (ceil(y / scale), ceil(x / scale)) of the dtype of `hr`
     """
     rows, cols = (range(n) for n in lr_shape((1, 1, 1, *hr.shape), crappifier.scale)[3:])
-    return crappify_region(
-        lambda r, c: hr[r, c], hr.shape, crappifier, key, black, white, rows, cols
-    )
+    plane = Plane(lambda r, c: hr[r, c], hr.shape, black, white)
+    return crappify_region(plane, crappifier, key, rows, cols)
 
 
 def crappify_region(
-    read: Read,
-    hr_shape: tuple[int, int],
-    crappifier: Crappifier,
-    key: NoiseKey,
-    black: float,
-    white: float,
-    rows: range,
-    cols: range,
+    plane: Plane, crappifier: Crappifier, key: NoiseKey, rows: range, cols: range
 ) -> np.ndarray:
     """Crappify a rectangle of one plane, reading only the HR pixels that it depends on.
 
     Parameters
     ----------
-    read : callable (slice, slice) -> ndarray (y, x)
-        Reads HR rows and columns.
-    hr_shape : tuple of int
-        y and x of the whole HR plane.
+    plane : Plane
+    crappifier : Crappifier
+    key : NoiseKey
     rows, cols : range
         LR pixels wanted.
 
     Returns
     -------
-    ndarray (len(rows), len(cols)) of the dtype that `read` returns
+    ndarray (len(rows), len(cols)) of the dtype of the plane
 
     Raises
     ------
     InputError
         Pixels that are not finite, or a user's own step that does not keep its contract.
     """
-    return _crappify(read, hr_shape, crappifier, key, (black, white), (rows, cols), None)
+    return _crappify(plane, crappifier, key, (rows, cols), None)
 
 
 def crappify_patch(
-    read: Read,
-    hr_shape: tuple[int, int],
-    crappifier: Crappifier,
-    key: NoiseKey,
-    black: float,
-    white: float,
-    rows: range,
-    cols: range,
+    plane: Plane, crappifier: Crappifier, key: NoiseKey, rows: range, cols: range
 ) -> np.ndarray:
     """Crappify a small rectangle with noise of its own, for one training patch.
 
     As `crappify_region`, but the noise squares are counted from the corner of the patch: noise
     for the pixels around it, which nobody will see, is not drawn.
     """
-    corner = rows.start, cols.start
-    return _crappify(read, hr_shape, crappifier, key, (black, white), (rows, cols), corner)
+    return _crappify(plane, crappifier, key, (rows, cols), (rows.start, cols.start))
 
 
-def _crappify(read, hr_shape, crappifier, key, levels, wanted, corner):
+def _crappify(plane, crappifier, key, wanted, corner):
     """Plan backwards what each step needs, then run forwards."""
-    to_grey, from_grey = _scaling(levels)
     scale, scan = crappifier.scale, crappifier.scan
-    lr = Squares(tuple(math.ceil(n / scale) for n in hr_shape), corner)
+    lr = Squares(tuple(math.ceil(n / scale) for n in plane.shape), corner)
     boxes = lr.boxes(crappifier.noise, wanted)
     moved = [d * scale for d in scan.displacement(key, *boxes[0])] if scan.moves else None
-    if crappifier.before:
-        degraded = _Degraded(read, hr_shape, crappifier, key, to_grey, corner)
-        grey, _ = downsample_region(degraded, hr_shape, crappifier.downsampling, *boxes[0], moved)
-        dtype = degraded.dtype
-    else:
-        # Grey levels are scaled when there are fewer of them.
-        clean, dtype = downsample_region(read, hr_shape, crappifier.downsampling, *boxes[0], moved)
-        grey = to_grey(clean)
+    grey, dtype = _downsampled(plane, crappifier, key, boxes[0], moved, corner)
     if not np.isfinite(grey).all():
         raise InputError(f"sample {key.sample!r}", "pixels that are not finite", "finite numbers")
     draw = functools.partial(key.generator, "noise")
     noisy = lr.run(crappifier.noise, grey, boxes, draw, crappifier.clip)
-    return to_dtype(from_grey(noisy), dtype, *levels)
+    return plane.from_grey(noisy, dtype)
 
 
-def _scaling(levels):
-    """From units of the image to grey levels, and back."""
-    black, white = (np.float32(level) for level in levels)
-    factor = np.float32(GREY) / (white - black)
-    return lambda values: (values - black) * factor, lambda grey: grey / factor + black
+def _downsampled(plane, crappifier, key, box, moved, corner):
+    """LR pixels before their own steps, in grey levels, and the dtype of the plane."""
+    if not crappifier.before:
+        # Grey levels are scaled when there are fewer of them.
+        clean, dtype = downsample_region(
+            plane.read, plane.shape, crappifier.downsampling, *box, moved
+        )
+        return plane.to_grey(clean), dtype
+    degraded = _Degraded(plane, crappifier, key, corner)
+    grey, _ = downsample_region(degraded, plane.shape, crappifier.downsampling, *box, moved)
+    return grey, degraded.dtype
 
 
 class _Degraded:
     """HR pixels after the steps that come before the downsampling, in grey levels."""
 
-    def __init__(self, read, shape, crappifier, key, to_grey, corner):
-        self.read, self.crappifier, self.to_grey = read, crappifier, to_grey
-        self.squares = Squares(shape, corner and tuple(c * crappifier.scale for c in corner))
+    def __init__(self, plane, crappifier, key, corner):
+        self.plane, self.crappifier = plane, crappifier
+        self.squares = Squares(plane.shape, corner and tuple(c * crappifier.scale for c in corner))
         self.draw = functools.partial(key.generator, "before")
         self.dtype = None
 
     def __call__(self, rows, cols):
         wanted = range(rows.start, rows.stop), range(cols.start, cols.stop)
         boxes = self.squares.boxes(self.crappifier.before, wanted)
-        hr = self.read(*(slice(r.start, r.stop) for r in boxes[0]))
+        hr = self.plane.read(*(slice(r.start, r.stop) for r in boxes[0]))
         self.dtype = hr.dtype
         steps, clip = self.crappifier.before, self.crappifier.clip
-        return self.squares.run(steps, self.to_grey(hr), boxes, self.draw, clip)
+        return self.squares.run(steps, self.plane.to_grey(hr), boxes, self.draw, clip)

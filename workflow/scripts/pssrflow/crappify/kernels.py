@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,18 +48,39 @@ def _probe(d, sigma):
     return _lanczos(d[..., None] - sigma * u) @ (spot / spot.sum())
 
 
-# name: (kernel, half width or sigma in HR pixels of a width in LR pixels at a scale, reach in HR
-# pixels of that, default width in LR pixels); None picks one pixel.
-KERNELS = {
-    "bilinear": (_triangle, lambda width, scale: width * scale, lambda h: h, 1.0),
-    "area": (_box, lambda width, scale: width * scale / 2, lambda h: h + 0.5, 1.0),
-    "bicubic": (_keys, lambda width, scale: 2 * width * scale, lambda h: h, 1.0),
-    "linear": (_triangle, lambda width, scale: 1.0, lambda h: h, 1.0),
-    "probe": (
+@dataclass(frozen=True)
+class Kernel:
+    """A shape that HR pixels are averaged with.
+
+    Attributes
+    ----------
+    weights : callable
+        Distances (HR pixels) from the centre and a size to weights.
+    size : callable
+        A width (LR pixels) and a scale to what `weights` takes: half width or sigma, HR pixels.
+    reach : callable
+        A size to the distance beyond which there are no weights.
+    usual : float
+        The width where none is given.
+    """
+
+    weights: Callable[[np.ndarray, float], np.ndarray]
+    size: Callable[[float, int], float]
+    reach: Callable[[float], float] = float
+    usual: float = 1.0
+
+
+# None picks one pixel.
+KERNELS: dict[str, Kernel | None] = {
+    "bilinear": Kernel(_triangle, lambda width, scale: width * scale),
+    "area": Kernel(_box, lambda width, scale: width * scale / 2, lambda half: half + 0.5),
+    "bicubic": Kernel(_keys, lambda width, scale: 2 * width * scale),
+    "linear": Kernel(_triangle, lambda width, scale: 1.0),
+    "probe": Kernel(
         _probe,
         lambda width, scale: width * scale / FWHM,
-        lambda s: LOBES + TRUNCATE * s,
-        0.0,
+        lambda sigma: LOBES + TRUNCATE * sigma,
+        usual=0.0,
     ),
     "nearest": None,
 }
@@ -86,19 +108,25 @@ class Downsampling:
     kernel: str = "bilinear"
     width: float | None = None
 
+    @property
+    def shape(self) -> Kernel | None:
+        """What `kernel` stands for."""
+        return KERNELS[self.kernel]
+
+    @property
+    def size(self) -> float:
+        """Half width or sigma of the kernel, HR pixels."""
+        width = self.shape.usual if self.width is None else self.width
+        return self.shape.size(width, self.scale)
+
     def weights(self, places: np.ndarray) -> np.ndarray:
         """Kernel at distances (HR pixels, any shape) from the centre of an LR pixel."""
-        function, half, _, usual = KERNELS[self.kernel]
-        width = usual if self.width is None else self.width
-        return function(np.asarray(places, float), half(width, self.scale))
+        return self.shape.weights(np.asarray(places, float), self.size)
 
     @property
     def reach(self) -> float:
         """HR pixels on either side of its centre that an LR pixel sees."""
-        if KERNELS[self.kernel] is None:
-            return self.scale / 2
-        _, half, reach, usual = KERNELS[self.kernel]
-        return reach(half(usual if self.width is None else self.width, self.scale))
+        return self.scale / 2 if self.shape is None else self.shape.reach(self.size)
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 -- frozen, and few in a process
     def taps(self, displacement: float = 0.0) -> tuple[int, np.ndarray]:
@@ -112,7 +140,7 @@ class Downsampling:
             HR pixel of the first weight.
         weights : ndarray of float32, sum 1
         """
-        if KERNELS[self.kernel] is None:
+        if self.shape is None:
             return self.scale // 2 + round(displacement), np.ones(1, np.float32)
         centre = (self.scale - 1) / 2 + displacement
         first = math.ceil(centre - self.reach)

@@ -1,5 +1,7 @@
 """Section `crappify`: the crappifier that a configuration asks for."""
 
+# Of the crappifier.json that a calibration writes.
+FIT_FORMAT = 1
 import copy
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +107,9 @@ def settings_of(
     if crappify.get("preset") is not None:
         used |= REPLACED | _preset(crappify["preset"])
     if crappify.get("fit") is not None:
-        path = calibration if crappify["fit"] == "calibration" else crappify["fit"]
+        path = crappify["fit"]
+        if path == "calibration" and calibration is not None:
+            path = calibration
         used |= REPLACED | read_fit(path, crappify["scale"], require_fit)
     return used
 
@@ -154,6 +158,9 @@ def _fitted(path: Path | str) -> dict[str, Any]:
         raise InputError(path, f"cannot be read ({error})", accepted) from error
     if not isinstance(content, dict) or not isinstance(content.get("crappifier"), dict):
         raise InputError(path, "holds no fitted crappifier", accepted)
+    # Calibrations that noted no format are of the first.
+    if content.get("format", FIT_FORMAT) != FIT_FORMAT:
+        raise InputError(path, f"format {content['format']!r}", f"format {FIT_FORMAT}: {accepted}")
     return content
 
 

@@ -45,9 +45,7 @@ class Step(Keys):
         """What is drawn once for a whole plane; the step as it is on this plane."""
         return self
 
-    def apply(
-        self, window: np.ndarray, inner: Inner, rng: np.random.Generator | None
-    ) -> np.ndarray:
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
         """Run the step.
 
         Parameters

@@ -5,11 +5,16 @@ import itertools
 import logging
 import math
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pssrflow.evaluate.metrics import MEANS, AffineFit, nrmse, psnr
+from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
+from pssrflow.run.files import replacing
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
 
@@ -17,63 +22,110 @@ log = logging.getLogger(__name__)
 
 # Planes above this many pixels along an axis are measured in pieces, which bounds the memory.
 LARGEST = 2048
+# What pieces are measured by; several metrics may share one.
+MEASURED = tuple(dict.fromkeys(metric.of_piece for metric in METRICS.values()))
+# The images as they are, and after one affine fit of the plane to the truth.
+SUFFIXES = ("", "_affine")
+
+# Rows and columns of a plane.
+Box = tuple[slice, slice]
+# The truth, and the images that are compared with it, by method: float32, of one shape.
+Piece = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def evaluate(hr, lr, sr, scale, shift, sample, model, table):
+@dataclass(frozen=True)
+class Judged:
+    """A prediction that has a truth.
+
+    Attributes
+    ----------
+    hr, lr, sr : Store
+    scale : int
+    shift : tuple of int
+        HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
+    """
+
+    hr: Store
+    lr: Store
+    sr: Store
+    scale: int
+    shift: tuple[int, int] = (0, 0)
+
+    def pieces(self, plane: tuple[int, ...]) -> Iterator[Piece]:
+        """Truth and images of every piece of a plane (t, c, z), read one piece at a time."""
+        hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
+        for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
+            images = {
+                "sr": self.sr.reader()(plane, *sr_box).astype(np.float32),
+                "bicubic": interpolate(self.lr, plane, *sr_box, self.scale),
+            }
+            yield self.hr.reader()(plane, *hr_box).astype(np.float32), images
+
+
+def evaluate(judged: Judged, sample: str, model: str, table: Path | str) -> None:
     """Write one row of metrics per plane and method.
 
     Parameters
     ----------
-    hr, lr, sr : path-like
-        OME-Zarr stores.
-    scale : int
-    shift : tuple of int
-        HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
+    judged : Judged
     sample, model : str
     table : path-like
         CSV.
     """
-    stores = Store(hr), Store(lr), Store(sr)
-    volume = stores[0].volume
-    data_range = volume.intensity.white - volume.intensity.black
-    rows = []
-    for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
-        place = {"sample": sample, "model": model} | dict(zip("tcz", plane))
-        pieces = functools.partial(_pieces, *stores, plane, scale, shift)
-        rows += [place | row for row in measure_plane(pieces, data_range)]
+    rows = [{"sample": sample, "model": model} | row for row in measure(judged)]
     frame = pd.DataFrame(rows)
     order = ["sample", "model", "method", "t", "c", "z"]
-    frame[order + [c for c in frame if c not in order]].to_csv(table, index=False)
+    frame = frame[order + [c for c in frame if c not in order]]
+    with replacing(table) as scratch:
+        frame.to_csv(scratch, index=False)
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def _pieces(truth, coarse, predicted, plane, scale, shift):
-    """Truth and images of every piece of a plane, float32, read one piece at a time."""
-    for sr_box, hr_box in matched_boxes(truth.shape[3:], predicted.shape[3:], shift):
-        images = {
-            "sr": predicted[(*plane, *sr_box)].astype(np.float32),
-            "bicubic": interpolate(coarse, plane, *sr_box, scale),
-        }
-        yield truth[(*plane, *hr_box)].astype(np.float32), images
+def measure(judged: Judged) -> Iterator[dict[str, Any]]:
+    """Rows of the table: plane, method and every metric."""
+    volume = judged.hr.volume
+    data_range = volume.intensity.white - volume.intensity.black
+    for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
+        for row in measure_plane(functools.partial(judged.pieces, plane), data_range):
+            yield dict(zip("tcz", plane)) | row
 
 
-def matched_boxes(hr_shape, sr_shape, shift):
-    """Rectangles of the SR plane and of the truth that show the same pixels.
+def matched(hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[int, int]) -> Box:
+    """Rows and columns of the SR plane that the truth shows too.
 
-    Returns
-    -------
-    list of ((slice, slice), (slice, slice))
+    Parameters
+    ----------
+    hr_shape, sr_shape : tuple of int
+        y and x.
+    shift : tuple of int
+        HR pixels (y, x).
     """
-    axes = []
-    for hr, sr, d in zip(hr_shape, sr_shape, shift):
-        start, stop = max(0, -d), min(sr, hr - d)
-        count = math.ceil((stop - start) / LARGEST)
-        edges = np.linspace(start, stop, count + 1).astype(int).tolist()
-        axes.append([(slice(a, b), slice(a + d, b + d)) for a, b in itertools.pairwise(edges)])
-    return [tuple(zip(rows, cols)) for rows, cols in itertools.product(*axes)]
+    rows, cols = (
+        slice(max(0, -d), min(sr, hr - d)) for hr, sr, d in zip(hr_shape, sr_shape, shift)
+    )
+    return rows, cols
 
 
-def measure_plane(pieces, data_range):
+def matched_boxes(
+    hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[int, int]
+) -> list[tuple[Box, Box]]:
+    """Rectangles of the SR plane, and those of the truth that show the same; see `matched`."""
+    rows, cols = (_cut(side) for side in matched(hr_shape, sr_shape, shift))
+    dy, dx = shift
+    return [
+        ((y, x), (slice(y.start + dy, y.stop + dy), slice(x.start + dx, x.stop + dx)))
+        for y, x in itertools.product(rows, cols)
+    ]
+
+
+def _cut(side):
+    """Pieces of about one size, none above `LARGEST`."""
+    count = math.ceil((side.stop - side.start) / LARGEST)
+    edges = np.linspace(side.start, side.stop, count + 1).astype(int).tolist()
+    return list(itertools.starmap(slice, itertools.pairwise(edges)))
+
+
+def measure_plane(pieces: Callable[[], Iterable[Piece]], data_range: float) -> list[dict[str, Any]]:
     """Every metric of one plane, raw and after one affine fit of the whole plane to the truth.
 
     Parameters
@@ -88,37 +140,47 @@ def measure_plane(pieces, data_range):
     list of dict
         One per method.
     """
-    fits, low, high = defaultdict(AffineFit), math.inf, -math.inf
-    for truth, images in pieces():
-        low, high = min(low, truth.min()), max(high, truth.max())
-        for method, image in images.items():
-            fits[method].add(truth, image)
-    solved = {method: fit.solve() for method, fit in fits.items()}
-    values, weights = defaultdict(list), []
-    for truth, images in pieces():
-        weights.append(truth.size)
-        for method, image in images.items():
-            gain, offset = (np.float32(v) for v in solved[method])
-            fitted = gain * image + offset
-            values[method].append(
-                [m(truth, i, data_range) for i in (image, fitted) for m in MEANS.values()]
-            )
+    fits, extent = _fitted(pieces())
+    means = _means(pieces(), fits, data_range)
+    ranges = Ranges(data_range, extent)
     return [
         {"method": method}
-        | _row(np.average(v, axis=0, weights=weights), data_range, float(high - low))
-        | dict(zip(("affine_gain", "affine_offset"), solved[method]))
-        for method, v in values.items()
+        | _columns(means[method], ranges)
+        | dict(zip(("affine_gain", "affine_offset"), fit))
+        for method, fit in fits.items()
     ]
 
 
-def _row(means, data_range, extent):
-    names = [f"{m}{suffix}" for suffix in ("", "_affine") for m in MEANS]
-    row = dict(zip(names, means.tolist()))
-    ordered = {}
-    for suffix in ("", "_affine"):
-        error = row[f"mse{suffix}"]
-        ordered[f"psnr{suffix}"] = psnr(error, data_range)
-        ordered |= {f"{m}{suffix}": row[f"{m}{suffix}"] for m in ("ssim", "ms_ssim")}
-        ordered[f"nrmse{suffix}"] = nrmse(error, extent)
-        ordered[f"pixel_error{suffix}"] = row[f"pixel_error{suffix}"]
-    return ordered
+def _fitted(pieces: Iterable[Piece]) -> tuple[dict[str, tuple[float, float]], float]:
+    """Gain and offset of every method, and the range of the truth."""
+    fits: dict[str, AffineFit] = defaultdict(AffineFit)
+    low, high = math.inf, -math.inf
+    for truth, images in pieces:
+        low, high = min(low, truth.min()), max(high, truth.max())
+        for method, image in images.items():
+            fits[method].add(truth, image)
+    return {method: fit.solve() for method, fit in fits.items()}, float(high - low)
+
+
+def _means(
+    pieces: Iterable[Piece], fits: dict[str, tuple[float, float]], data_range: float
+) -> dict[str, np.ndarray]:
+    """Mean over the pixels of a plane, by method: an array (suffix, what is measured)."""
+    values: dict[str, list[list[list[float]]]] = defaultdict(list)
+    pixels = []
+    for truth, images in pieces:
+        pixels.append(truth.size)
+        for method, image in images.items():
+            gain, offset = map(np.float32, fits[method])
+            both = image, gain * image + offset
+            values[method].append([[m(truth, i, data_range) for m in MEASURED] for i in both])
+    return {method: np.average(v, axis=0, weights=pixels) for method, v in values.items()}
+
+
+def _columns(means, ranges):
+    columns = {}
+    for suffix, row in zip(SUFFIXES, means.tolist()):
+        mean = dict(zip(MEASURED, row))
+        for name, metric in METRICS.items():
+            columns[f"{name}{suffix}"] = metric.of_plane(mean[metric.of_piece], ranges)
+    return columns

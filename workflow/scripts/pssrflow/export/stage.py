@@ -91,7 +91,7 @@ def _shape(network: Any, lr: Store) -> Shape:
     """Sizes that a network takes, with the halo that it needs on an LR volume."""
     # A halo that the edges of a small plane cut off was not measured.
     check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
-    halo = measure_halo(network, lr.path)
+    halo = measure_halo(network, lr)
     return Shape(network.scale, network.stride, 2 * halo + network.stride, halo)
 
 

@@ -2,15 +2,20 @@
 
 import logging
 import math
+import os
 from collections import deque
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Acquisition, Overrides
 from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import describe_source
-from pssrflow.run.memory import affordable
+from pssrflow.run.memory import Budget
+from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.intensity import Histogram, Intensity
 from pssrflow.volumes.store import Store
@@ -18,66 +23,87 @@ from pssrflow.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
 
+# Scaling of a volume whose pixels are not yet known.
+UNKNOWN = (0.0, 1.0)
+# Bytes that a pixel takes on its way, with its histogram bin as int64 and what the codecs hold.
+BYTES = 16
 
-def ingest(path, store, done, chunk, shard, percentiles, bits, threads, mem_mb, **overrides):
+
+def ingest(
+    path: str | os.PathLike,
+    store: Store,
+    done: str | os.PathLike,
+    settings: Settings,
+    overrides: Overrides,
+    budget: Budget,
+) -> None:
     """Write one acquisition as OME-Zarr.
 
     Parameters
     ----------
-    path : str
+    path : path-like
         File, folder of slices, glob or OME-Zarr.
-    store, done : path-like
-        The store to write, and the JSON written last.
-    chunk, shard : sequence of int
-        z, y, x.
-    percentiles : tuple of float
-        Low and high percentile of each channel; they become its window and its scaling.
-    bits : int or None
-        Depth of the detector; None to take the fewest bits that hold the data.
-    threads, mem_mb : int
-    **overrides
-        `axes`, `scene`, `channels`, `crop` and `pixel_size` of the sample sheet.
+    store : Store
+        Written.
+    done : path-like
+        JSON written last.
+    settings : Settings
+        Chunks, shards, and what the percentiles and bits of its scaling are.
+    overrides : Overrides
+        What the sample sheet says instead of the file.
+    budget : Budget
 
     Raises
     ------
     InputError
         The acquisition cannot be read, or holds NaN, infinity or one value only.
     """
-    with open_acquisition(path, **overrides) as acquisition:
-        volume = Volume(
-            shape=acquisition.shape,
-            dtype=str(acquisition.dtype),
-            chunk=tuple(chunk),
-            shard=tuple(shard),
-            pixel_size=acquisition.pixel_size,
-            channels=acquisition.channels,
-            intensity=Intensity(0.0, 1.0, ((0.0, 1.0),) * len(acquisition.channels)),
-        )
+    with open_acquisition(path, overrides) as acquisition:
+        volume = _volume(acquisition, settings)
         log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
-        store = Store(store)
         store.create(volume)
-        # Pixels, their histogram bins as int64, and what the codecs hold.
-        threads = affordable(threads, mem_mb, math.prod(volume.shard_shape()) * 16)
-        writer = _Writer(acquisition, store)
+        threads = budget.workers(math.prod(volume.shard_shape()) * BYTES)
+        writer = Writer(acquisition, store)
         digests = writer.run(volume.shards(), threads)
     notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum()]
     for note in notes:
         log.warning("%s: %s", path, note)
-    intensity = Intensity.measure(writer.histograms, percentiles, bits)
+    intensity = Intensity.measure(writer.histograms, settings.percentiles, settings.bits)
     facts = {"source": describe_source(path, acquisition.files), "notes": notes}
     finish(store, done, digests, threads, intensity, **facts)
 
 
-class _Writer:
-    """Reads shard after shard, one reader ahead of several writers, and watches the pixels."""
+def _volume(acquisition, settings):
+    return Volume(
+        shape=acquisition.shape,
+        dtype=str(acquisition.dtype),
+        chunk=tuple(settings.chunk),
+        shard=tuple(settings.shard),
+        pixel_size=acquisition.pixel_size,
+        channels=acquisition.channels,
+        intensity=Intensity(*UNKNOWN, (UNKNOWN,) * len(acquisition.channels)),
+    )
 
-    def __init__(self, acquisition, store):
+
+class Writer:
+    """Reads shard after shard, one reader ahead of several writers, and watches the pixels.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+    store : Store
+        Created.
+    """
+
+    def __init__(self, acquisition: Acquisition, store: Store):
         self.acquisition = acquisition
         self.store = store
         self.histograms = [Histogram(acquisition.dtype) for _ in acquisition.channels]
-        self.extremes = {}
+        # By plane (t, c, z): its lowest and highest grey level.
+        self.extremes: dict[tuple[int, int, int], tuple[float, float]] = {}
 
-    def run(self, shards, threads):
+    def run(self, shards: Iterable[Region], threads: int) -> dict[Region, str]:
+        """Write every shard; gives the digests of their pixels."""
         digests, writing = {}, deque()
         with ThreadPoolExecutor(threads) as pool:
             for region in shards:
@@ -101,32 +127,27 @@ class _Writer:
 
     def _watch(self, plane, values, rows):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            bad = np.argwhere(~np.isfinite(values))
-            raise InputError(
-                f"{self.acquisition.source}, plane t={plane[0]} c={plane[1]} z={plane[2]}",
-                f"{len(bad)} pixels are NaN or infinite, the first near row "
-                f"{rows.start + bad[0][0]}",
-                "finite grey levels; replace or crop these pixels",
-            )
+            self._refuse(plane, values, rows)
         self.histograms[plane[1]].add(values)
         low, high = self.extremes.get(plane, (np.inf, -np.inf))
         self.extremes[plane] = min(low, values.min()), max(high, values.max())
 
-    def odd_maximum(self):
-        """Note about a maximum far above the rest, which would widen the detector's range."""
-        if self.acquisition.dtype.kind == "f":
-            return []
-        top = max(h.maximum for h in self.histograms)
-        usual = max(h.percentile(99.9) for h in self.histograms)
-        if max(8, int(top).bit_length()) < max(8, int(usual).bit_length()) + 2:
-            return []
-        return [
-            f"the brightest pixel ({top}) is far above 99.9 percent of them (up to {usual:.0f}): a "
-            "hot pixel widens the detector's range; set `ingest.bits` or crop it"
-        ]
+    def _refuse(self, plane, values, rows):
+        bad = np.argwhere(~np.isfinite(values))
+        raise InputError(
+            f"{self.acquisition.source}, plane t={plane[0]} c={plane[1]} z={plane[2]}",
+            f"{len(bad)} pixels are NaN or infinite, the first near row {rows.start + bad[0][0]}",
+            "finite grey levels; replace or crop these pixels",
+        )
 
-    def constant_planes(self):
-        """Notes about planes of one grey level; a volume of such planes is refused."""
+    def constant_planes(self) -> list[str]:
+        """Notes about planes of one grey level.
+
+        Raises
+        ------
+        InputError
+            There is no other plane.
+        """
         flat = [plane for plane, (low, high) in self.extremes.items() if low == high]
         if len(flat) == len(self.extremes):
             raise InputError(
@@ -139,3 +160,16 @@ class _Writer:
         named = ", ".join(f"t={t} c={c} z={z}" for t, c, z in flat[:5])
         more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
         return [f"constant planes (one grey level, nothing to learn or restore): {named}{more}"]
+
+    def odd_maximum(self) -> list[str]:
+        """Note about a maximum far above the rest, which would widen the detector's range."""
+        if self.acquisition.dtype.kind == "f":
+            return []
+        top = max(h.maximum for h in self.histograms)
+        usual = max(h.percentile(99.9) for h in self.histograms)
+        if max(8, int(top).bit_length()) < max(8, int(usual).bit_length()) + 2:
+            return []
+        return [
+            f"the brightest pixel ({top}) is far above 99.9 percent of them (up to {usual:.0f}): a "
+            "hot pixel widens the detector's range; set `ingest.bits` or crop it"
+        ]

@@ -1,10 +1,13 @@
 """How far pixels reach through a network."""
 
 import copy
+from typing import Any
 
 import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
+
+from pssrflow.networks.network import Network
 
 # LR pixels; a network that looks further looks at the whole image, as far as tiles go.
 FURTHEST = 1024
@@ -41,7 +44,7 @@ TRANSPARENT = {
 }
 
 
-def receptive_halo(network):
+def receptive_halo(network: Network) -> int:
     """LR pixels around a tile that can change it, by following gradients through the network.
 
     What a network with `global_pooling` takes from the mean of the whole image does not count:
@@ -53,11 +56,11 @@ def receptive_halo(network):
         A multiple of the network's stride.
     """
     if hasattr(network, "members"):
-        furthest = max(map(receptive_halo, network.members))
+        furthest = max(receptive_halo(member) for member in network.members)
         return -(-furthest // network.stride) * network.stride
     # Weights of a script cannot be changed; its package says how far it reaches.
     if hasattr(network, "halo"):
-        return network.halo
+        return int(network.halo)
     stride = network.stride
     probe = _positive_copy(network)
     margin = -(-64 // stride) * stride
@@ -70,7 +73,7 @@ def receptive_halo(network):
         margin *= 2
 
 
-def _positive_copy(network):
+def _positive_copy(network: Any) -> Any:
     """Copy with positive weights, in which no path through the network cancels another."""
     # Channels matter only to the time that this takes.
     probe = network.thin() if hasattr(network, "thin") else copy.deepcopy(network)
@@ -85,7 +88,7 @@ def _positive_copy(network):
     return probe
 
 
-def _gradient_reach(probe, margin, stride, axis):
+def _gradient_reach(probe: Any, margin: int, stride: int, axis: int) -> int:
     """LR pixels before or after a square of `stride` pixels that change it, along one axis."""
     across = ACROSS_THIN if hasattr(probe, "thin") else ACROSS
     size = [0, 0, *[-(-across // stride) * stride] * 2]
@@ -95,24 +98,27 @@ def _gradient_reach(probe, margin, stride, axis):
     image.requires_grad_(True)
     with _Transparent(probe):
         made = probe(image)
-        made.narrow(axis, margin * probe.scale, stride * probe.scale).sum().backward()
-    hit = torch.nonzero(image.grad)[:, axis]
+        inside = made.narrow(axis, margin * probe.scale, stride * probe.scale).sum()
+        (gradient,) = torch.autograd.grad(inside, image)
+    hit = torch.nonzero(gradient)[:, axis]
     return int(max(margin - hit.min(), hit.max() - (margin + stride - 1)))
 
 
-def _channels(network):
+def _channels(network: Any) -> int:
     first = getattr(getattr(network, "options", None), "channels", 1)
-    return first if isinstance(first, int) else first[0]
+    return first if isinstance(first, int) else int(first[0])
 
 
 class _Transparent(TorchFunctionMode):
     """Lets every path through a network be seen, while it runs."""
 
-    def __init__(self, network):
+    def __init__(self, network: Any) -> None:
         super().__init__()
         self.global_pooling = getattr(network, "global_pooling", False)
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         name, kwargs = getattr(function, "__name__", "").lstrip("_"), kwargs or {}
         if name in TRANSPARENT:
             return kwargs.get("input", args[0] if args else None)
@@ -124,12 +130,21 @@ class _Transparent(TorchFunctionMode):
         return made.detach() if name == "mean" and self.global_pooling else made
 
 
-def _mean_pooled(input, kernel_size, stride=None, padding=0, *_, **__):
+def _mean_pooled(
+    input: torch.Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *_: Any, **__: Any
+) -> torch.Tensor:
     """All pixels of which the maximum might be taken, instead of one."""
     return F.avg_pool2d(input, kernel_size, stride, padding)
 
 
-def _evenly_seen(query, key, value, attn_mask=None, *_, **__):
+def _evenly_seen(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: Any = None,
+    *_: Any,
+    **__: Any,
+) -> torch.Tensor:
     """What attention may look at, all with the same weight; a mask of -100 or less hides."""
     shape = (*query.shape[:-1], key.shape[-2])
     seen = torch.ones(shape, dtype=value.dtype)

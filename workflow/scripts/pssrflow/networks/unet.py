@@ -12,7 +12,7 @@ from pssrflow.keys import Fault, OneOf, key
 from pssrflow.networks.options import NetworkOptions, wrong
 from pssrflow.volumes.interpolation import bicubic
 
-# Channels and residual blocks of each level; benchmarks/against_pssr2.py measures them.
+# Channels and residual blocks of each level; benchmarks/pssr2/against.py measures them.
 SIZES = {
     "small": ((24, 64, 128), (1, 2, 2)),
     "base": ((32, 64, 128), (2, 2, 2)),

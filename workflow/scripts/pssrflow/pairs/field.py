@@ -1,7 +1,11 @@
 """One training acquisition, and a split of it that cannot leak."""
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import zarr
 
 from pssrflow.errors import InputError
 from pssrflow.volumes.blocks import Region
@@ -38,14 +42,14 @@ class Field:
     """
 
     sample: str
-    hr: object
-    lr: object | None
+    hr: zarr.Array
+    lr: zarr.Array | None
     hr_intensity: Intensity
     lr_intensity: Intensity
     detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
-    weight: object | None = None
+    weight: zarr.Array | None = None
     heaviest: float = 1.0
 
 
@@ -57,8 +61,30 @@ class Split:
     validation: Region | None
 
 
-def open_field(sample, hr, lr, acquired, scale, shift=(0, 0), weight=None) -> Field:
+def open_field(
+    sample: str,
+    hr: str | os.PathLike,
+    lr: str | os.PathLike,
+    acquired: bool,
+    scale: int,
+    shift: Sequence[int] = (0, 0),
+    weight: str | os.PathLike | None = None,
+) -> Field:
     """Open the stores of one training row.
+
+    Parameters
+    ----------
+    sample : str
+    hr, lr : path-like
+        OME-Zarr stores.
+    acquired : bool
+        Whether the LR image was really acquired; else its grey levels alone are taken.
+    scale : int
+        HR pixels per LR pixel.
+    shift : sequence of int
+        HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    weight : path-like, optional
+        Store of the weights of HR pixels.
 
     Raises
     ------
@@ -66,40 +92,39 @@ def open_field(sample, hr, lr, acquired, scale, shift=(0, 0), weight=None) -> Fi
         The acquired LR and HR images do not show the same planes or differ from the scale, or the
         map of weights is of another size or has negative ones.
     """
-    hr, lr = Store(hr), Store(lr)
-    hr_volume, lr_volume = hr.volume, lr.volume
+    hr_store, lr_store = Store(hr), Store(lr)
+    truth, seen = hr_store.volume, lr_store.volume
     if acquired:
-        check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
-    return Field(
-        sample,
-        hr.level(),
-        lr.level() if acquired else None,
+        check_pair(sample, truth.shape, seen.shape, scale)
+    field = Field(
+        sample=sample,
+        hr=hr_store.level(),
+        lr=lr_store.level() if acquired else None,
         # What is predicted comes in grey levels of the LR image. An acquired one may have another
         # gain and offset than the truth, which the two windows then relate.
-        hr_volume.intensity if acquired else lr_volume.intensity,
-        lr_volume.intensity,
-        hr_volume.intensity,
-        _matched(hr_volume.shape, lr_volume.shape, scale, shift),
-        tuple(shift),
-        *(_weights(sample, weight, hr_volume.shape) if weight else ()),
+        hr_intensity=truth.intensity if acquired else seen.intensity,
+        lr_intensity=seen.intensity,
+        detector=truth.intensity,
+        region=_matched(truth.shape, seen.shape, scale, shift),
+        shift=(shift[0], shift[1]),
     )
+    return _weighted(field, Store(weight)) if weight else field
 
 
-def _weights(sample, path, shape):
-    """Map of weights and its largest value."""
-    store = Store(path)
-    volume = store.volume
+def _weighted(field, store):
+    """The field with its map of weights."""
+    volume, shape = store.volume, field.hr.shape
     if volume.shape not in (shape, (shape[0], 1, *shape[2:])):
         raise InputError(
-            f"sample {sample!r}, weight_path",
+            f"sample {field.sample!r}, weight_path",
             f"t,c,z,y,x = {volume.shape}",
             f"the size of the HR image, {tuple(shape)}, or one channel of it",
         )
     lowest, highest = zip(*volume.intensity.windows)
     if min(lowest) < 0:
         found = f"a weight of {min(lowest):g}"
-        raise InputError(f"sample {sample!r}, weight_path", found, "0 or more")
-    return store.level(), max(highest)
+        raise InputError(f"sample {field.sample!r}, weight_path", found, "0 or more")
+    return replace(field, weight=store.level(), heaviest=max(highest))
 
 
 def _matched(hr_shape, lr_shape, scale, shift):
@@ -109,8 +134,13 @@ def _matched(hr_shape, lr_shape, scale, shift):
     return Region((0, 0, 0, *start), (*hr_shape[:3], *stop))
 
 
-def check_pair(sample, hr_shape, lr_shape, scale):
-    """Refuse an acquired pair whose planes differ or whose sizes are not `scale` apart."""
+def check_pair(sample: str, hr_shape: Sequence[int], lr_shape: Sequence[int], scale: int) -> None:
+    """Refuse an acquired pair whose planes differ or whose sizes are not `scale` apart.
+
+    Raises
+    ------
+    InputError
+    """
     same_planes = hr_shape[:3] == lr_shape[:3]
     # Two frames of one field may differ by a few pixels at the edge, not by a tenth.
     ratios = [h / n for h, n in zip(hr_shape[3:], lr_shape[3:])]
@@ -123,7 +153,7 @@ def check_pair(sample, hr_shape, lr_shape, scale):
     )
 
 
-def split_field(region, fraction, patch, guard, name) -> Split:
+def split_field(region: Region, fraction: float, patch: int, guard: int, name: str) -> Split:
     """Hold out part of a field for validation; no pixel nor guard band is shared.
 
     A strip of rows at the bottom of every plane is held out where the rest still holds a patch,
@@ -139,6 +169,11 @@ def split_field(region, fraction, patch, guard, name) -> Split:
         LR pixels.
     name : str
         Of the sample, for the error.
+
+    Raises
+    ------
+    InputError
+        The field is too small to split.
     """
     if not fraction:
         return Split(region, None)

@@ -1,5 +1,7 @@
 """Planes of stores as grey levels, and pairs of them on one grid."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,12 @@ from pssrflow.volumes.store import Store
 class Grey:
     """A store whose planes are read as grey levels, 0 black to 255 white.
 
+    Parameters
+    ----------
+    path : path-like
+    planes : int
+        How many are used at most.
+
     Attributes
     ----------
     planes : list of tuple
@@ -20,7 +28,7 @@ class Grey:
         One grey level of the detector on that scale; 0 for float.
     """
 
-    def __init__(self, path, planes):
+    def __init__(self, path: str | os.PathLike, planes: int):
         store = Store(path)
         intensity = store.volume.intensity
         self.array, self._read = store.level(), store.reader()
@@ -31,7 +39,7 @@ class Grey:
         count = min(planes, len(places))
         self.planes = [places[(2 * i + 1) * len(places) // (2 * count)] for i in range(count)]
 
-    def read(self, plane, window):
+    def read(self, plane: tuple[int, int, int], window: int) -> np.ndarray:
         """Upper left `window` pixels of a plane, float32."""
         rows, cols = (slice(0, min(n, window)) for n in self.array.shape[3:])
         values = self._read(plane, rows, cols).astype(np.float32)
@@ -55,7 +63,9 @@ class Matched:
     mean: np.ndarray
 
 
-def move(hr, lr, shift, scale):
+def move(
+    hr: np.ndarray, lr: np.ndarray, shift: Sequence[float], scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     """HR and LR pixels of one field on one grid.
 
     Parameters

@@ -1,6 +1,12 @@
 """The eight orientations of a plane."""
 
+from collections.abc import Callable
+
 import numpy as np
+
+Read = Callable[[slice, slice], np.ndarray]
+# Start and stop along one axis.
+Span = tuple[int, int]
 
 
 class Turned:
@@ -15,11 +21,11 @@ class Turned:
         0 to 7, as for `orient`.
     """
 
-    def __init__(self, read, shape, turn):
+    def __init__(self, read: Read, shape: tuple[int, ...], turn: int):
         self.read, self.stored, self.turn = read, shape, turn
         self.shape = shape[::-1] if turn % 2 else tuple(shape)
 
-    def box(self, rows, cols):
+    def box(self, rows: Span, cols: Span) -> tuple[Span, Span]:
         """Where a box (start and stop along y and x) of the stored plane lies."""
         height, width = self.stored
         if self.turn >= 4:
@@ -29,7 +35,7 @@ class Turned:
             height, width = width, height
         return rows, cols
 
-    def stored_box(self, rows, cols):
+    def stored_box(self, rows: Span, cols: Span) -> tuple[Span, Span]:
         """Where a box of this plane lies in the stored one."""
         height, width = self.shape
         for _ in range(-self.turn % 4):
@@ -39,7 +45,7 @@ class Turned:
             cols = width - cols[1], width - cols[0]
         return rows, cols
 
-    def around(self, rows, cols, margin):
+    def around(self, rows: Span, cols: Span, margin: int) -> Read:
         """Read a box and a margin once; gives a callable (slice, slice) that reads from it."""
         wide = [
             (max(a - margin, 0), min(b + margin, n)) for (a, b), n in zip((rows, cols), self.shape)
@@ -50,6 +56,6 @@ class Turned:
         return lambda r, c: held[r.start - top : r.stop - top, c.start - left : c.stop - left]
 
 
-def orient(image, turn):
+def orient(image: np.ndarray, turn: int) -> np.ndarray:
     """One of the eight symmetries of the square, 0 to 7."""
     return np.rot90(image[:, ::-1] if turn >= 4 else image, turn % 4)

@@ -1,17 +1,25 @@
-"""Training patches: a split that cannot leak, and a draw that depends only on its number."""
+"""Training patches: a draw that depends only on its number."""
 
 import math
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
 
 import numpy as np
 
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_patch
+from pssrflow.crappify.chain import Crappifier, Plane, crappify_patch
+from pssrflow.crappify.squares import NoiseKey
+from pssrflow.models.input import Input
+from pssrflow.pairs.field import Field
 from pssrflow.pairs.orientation import Turned, orient
 from pssrflow.seeded import generator
+from pssrflow.volumes.blocks import Region
+
+Made = TypeVar("Made")
 
 
-def patch_size(regions, wanted, stride):
+def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
     """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
     largest = min(wanted, *(min(region.shape[3:]) for region in regions))
     return max(largest // stride * stride, stride)
@@ -33,7 +41,15 @@ class Patches:
         "train" or "validation"; part of the key.
     """
 
-    def __init__(self, fields, regions, crappifier: Crappifier, size, seed, purpose):
+    def __init__(
+        self,
+        fields: Sequence[Field],
+        regions: Sequence[Region],
+        crappifier: Crappifier,
+        size: int,
+        seed: int,
+        purpose: str,
+    ):
         self.fields, self.regions = fields, regions
         self.crappifier, self.size = crappifier, size
         self.seed, self.purpose = seed, purpose
@@ -41,23 +57,25 @@ class Patches:
         self.pixels = sum(pixels)
         self.share = np.cumsum(pixels) / self.pixels
 
-    def batch(self, numbers):
+    def batch(self, numbers: Iterable[int]) -> tuple[np.ndarray, ...]:
         """LR and HR patches: float32 arrays (n, 1, y, x), scaled to 0..1; and weights if any."""
         pairs = [self.draw(number) for number in numbers]
         return tuple(np.stack(images)[:, None] for images in zip(*pairs))
 
-    def draw(self, number):
+    def draw(self, number: int) -> tuple[np.ndarray, ...]:
         """One pair (LR, HR) of 2-D float32 arrays; a third are weights, if any field has them."""
         field, plane, rows, cols, turn = self._choose(number)
         if field.lr is not None:
             lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
         else:
             lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
-        pair = _scaled(lr, field.lr_intensity, plane[1]), _scaled(hr, field.hr_intensity, plane[1])
-        weighted = any(f.weight is not None for f in self.fields)
-        return (*pair, orient(self._weight(field, plane, rows, cols), turn)) if weighted else pair
+        images = (lr, field.lr_intensity), (hr, field.hr_intensity)
+        drawn = [Input.of(known).scaled(image, plane[1]) for image, known in images]
+        if any(f.weight is not None for f in self.fields):
+            drawn.append(orient(self._weight(field, plane, rows, cols), turn))
+        return tuple(drawn)
 
-    def place_of(self, number):
+    def place_of(self, number: int) -> str:
         """Where a patch comes from, in words."""
         field, plane, rows, cols, _ = self._choose(number)
         corner = (*plane, rows.start, cols.start)
@@ -105,26 +123,23 @@ class Patches:
         scale = self.crappifier.scale
         # Whole LR pixels: only then do the turned pixels lie on the grid again.
         whole = tuple(n // scale * scale for n in field.hr.shape[3:])
-        seen = Turned(lambda r, c: field.hr[(*plane, r, c)], whole, turn)
-        (top, bottom), (left, right) = seen.box(
+        turned = Turned(lambda r, c: field.hr[(*plane, r, c)], whole, turn)
+        (top, bottom), (left, right) = turned.box(
             *((r.start * scale, r.stop * scale) for r in (rows, cols))
         )
         rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
-        around = seen.around((top, bottom), (left, right), self.crappifier.reach * scale)
+        around = turned.around((top, bottom), (left, right), self.crappifier.reach * scale)
         key = NoiseKey(self.seed, field.sample, realisation, *plane)
-        levels = field.detector.black, field.detector.white
-        lr = crappify_patch(around, seen.shape, self.crappifier, key, *levels, rows, cols)
+        seen = Plane(around, turned.shape, field.detector.black, field.detector.white)
+        lr = crappify_patch(seen, self.crappifier, key, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
 
 
-def _scaled(values, intensity, channel):
-    low, high = intensity.windows[channel]
-    return (values.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-
-
-def prefetch(make, numbers, depth=4):
+def prefetch(
+    make: Callable[[int], Made], numbers: Iterable[int], depth: int = 4
+) -> Generator[Made, None, None]:
     """Yield make(n) for each of `numbers`, made ahead of time by a thread."""
-    ahead = deque()
+    ahead: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(1) as pool:
         for number in numbers:
             ahead.append(pool.submit(make, number))

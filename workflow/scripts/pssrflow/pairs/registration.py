@@ -1,6 +1,7 @@
 """How an acquired LR image lies beside the HR image of the same field."""
 
 import logging
+import os
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -21,6 +22,8 @@ WINDOW = 2048
 # by this many standard deviations. Chance peaks of 100 pairs of other tissue reached 6 to 9.3;
 # real pairs, and simulated ones of half a microsecond a pixel, 70 and more.
 SAME_FIELD = 12.0
+# Of the file that is written.
+FORMAT = 1
 # Sub-pixel shifts are measured to a fiftieth of an HR pixel.
 FRACTION = 50
 
@@ -47,18 +50,18 @@ class Match:
     significance: float
 
     @property
-    def same_field(self):
+    def same_field(self) -> bool:
         """Whether the images show the same field; False where there is no structure at all."""
         return self.significance >= SAME_FIELD and self.correlation > 0
 
 
-def register(hr, lr, scale, sample, done):
+def register(hr: Store, lr: Store, scale: int, sample: str, done: str | os.PathLike) -> None:
     """Measure the shift of an acquired pair on its middle plane and write it as JSON.
 
     Parameters
     ----------
-    hr, lr : path-like
-        OME-Zarr stores of one field.
+    hr, lr : Store
+        Of one field.
     scale : int
     sample : str
     done : path-like
@@ -68,7 +71,6 @@ def register(hr, lr, scale, sample, done):
     InputError
         The sizes do not agree with the scale, or the images show different fields.
     """
-    hr, lr = Store(hr), Store(lr)
     hr_volume, lr_volume = hr.volume, lr.volume
     check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
     plane = tuple(n // 2 for n in hr_volume.shape[:3])
@@ -86,10 +88,11 @@ def register(hr, lr, scale, sample, done):
             f"(correlation {match.correlation:.2f}, significance {match.significance:.1f})",
             f"an LR image of the field that the HR image shows (significance {SAME_FIELD:g})",
         )
-    write_json(done, {name: np.round(value, 4).tolist() for name, value in asdict(match).items()})
+    found = {name: np.round(value, 4).tolist() for name, value in asdict(match).items()}
+    write_json(done, {"format": FORMAT, **found})
 
 
-def measure_shift(truth, coarse, scale):
+def measure_shift(truth: np.ndarray, coarse: np.ndarray, scale: int) -> Match:
     """Shift between an HR image and an LR image interpolated to its pixels.
 
     Correlation with spectra whitened in part, so that many fine structures decide rather than few
@@ -121,7 +124,7 @@ def measure_shift(truth, coarse, scale):
     return Match(shift, tuple(s + f for s, f in zip(shift, fraction)), correlation, significance)
 
 
-def correlation_map(truth, coarse, scale):
+def correlation_map(truth: np.ndarray, coarse: np.ndarray, scale: int) -> np.ndarray:
     """Correlation at every shift, whitened in part; the shift zero comes first, as in an FFT."""
     spectra = [fft.rfft2(_flat(image, scale)) for image in (truth, coarse)]
     cross = spectra[0] * spectra[1].conj()

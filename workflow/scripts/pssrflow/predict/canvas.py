@@ -1,11 +1,21 @@
 """Where tiles come together, and become grey levels."""
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from pssrflow.compiled import compiled
+from pssrflow.models.input import Floats, Input
+from pssrflow.predict.maps import Map
+from pssrflow.predict.order import PlacedTile
+from pssrflow.predict.tiles import Cutting
 from pssrflow.run.memory import off_heap
+
+# What is kept of a tile, by the maps' names; and the pixels of a block, with the tile that ends it.
+Kept = tuple[PlacedTile, dict[str, np.ndarray]]
+Block = tuple[PlacedTile, dict[str, np.ndarray]]
 
 
 class Canvas:
@@ -14,68 +24,85 @@ class Canvas:
     Parameters
     ----------
     cutting : Cutting
-    intensity : Intensity
+    given : Input
         Constants that turn what the network gives into grey levels.
-    dtypes : dict of str to dtype
-        Of every image that is kept.
+    maps : sequence of Map
+        Images that are kept.
+    dtype : str
+        Of the SR volume.
     blend : str
         "none", or how neighbouring tiles are weighted.
     """
 
-    def __init__(self, cutting, intensity, dtypes, blend):
-        self.cutting, self.intensity, self.dtypes, self.blend = cutting, intensity, dtypes, blend
+    def __init__(
+        self, cutting: Cutting, given: Input, maps: Sequence[Map], dtype: str, blend: str
+    ) -> None:
+        self.cutting, self.given, self.blend = cutting, given, blend
+        self.maps = {one.name: one for one in maps}
+        self.dtypes = {one.name: np.dtype(one.dtype or dtype) for one in maps}
         self.shards = math.prod(b // s for b, s in zip(cutting.block, cutting.shard))
 
-    def keep(self, name, step, image):
+    def keep(self, name: str, placed: PlacedTile, image: Floats) -> np.ndarray:
         """What is kept of a tile, so that all else of a pass can go before the next one.
 
         Grey levels; or, of tiles that overlap, what the network gave.
         """
-        rows, cols = step.tile.keep
+        rows, cols = placed.tile.keep
         size = (rows.stop - rows.start, cols.stop - cols.start)
         if self.blend == "none":
             kept = off_heap(size, self.dtypes[name])
-            self._digitise(name, step, image, (rows.start, cols.start), kept)
+            self._digitise(name, placed, image, (rows.start, cols.start), kept)
         else:
             kept = off_heap(size, np.float32)
             kept[:] = image[rows, cols]
         return kept
 
-    def blocks(self, made):
-        """Steps that end a block, and the pixels of that block by name."""
-        pixels, sums = {}, {}
-        for step, images in made:
+    def blocks(self, made: Iterable[Kept]) -> Iterator[Block]:
+        """Tiles that end a block, and the pixels of that block by the maps' names."""
+        pixels: dict[str, np.ndarray] = {}
+        sums: dict[str, Floats] = {}
+        for placed, images in made:
             if not pixels:
-                pixels = {n: off_heap(step.region.shape, d) for n, d in self.dtypes.items()}
-            inside = tuple(i - a for i, a in zip(step.plane, step.region.start))
+                pixels = {n: off_heap(placed.region.shape, d) for n, d in self.dtypes.items()}
+            inside = tuple(i - a for i, a in zip(placed.plane, placed.region.start))
             for name, image in images.items():
                 plane = pixels[name][inside]
                 if self.blend == "none":
-                    plane[step.within] = image
+                    plane[placed.within] = image
                 else:
-                    sums[name] = self._added(sums.get(name), step, image, plane.shape)
-                    if step.ends_plane:
-                        self._digitise(name, step, sums.pop(name), (0, 0), plane)
-            if step.ends_block:
-                yield step, pixels
+                    sums[name] = self._added(sums.get(name), placed, image, plane.shape)
+                    if placed.ends_plane:
+                        self._digitise(name, placed, sums.pop(name), (0, 0), plane)
+            if placed.ends_block:
+                yield placed, pixels
                 pixels = {}
 
-    def _added(self, total, step, image, shape):
+    def _added(
+        self, total: Floats | None, placed: PlacedTile, image: Floats, shape: tuple[int, ...]
+    ) -> Floats:
         if total is None:
             total = off_heap(shape, np.float32)
             total[:] = 0
-        down, along = self.cutting.weights(step.tile, self.blend)
-        total[step.within] += image * down[:, None] * along
+        down, along = self.cutting.weights(placed.tile, self.blend)
+        total[placed.within] += image * down[:, None] * along
         return total
 
-    def _digitise(self, name, step, image, corner, made):
-        low, high = self.intensity.windows[step.plane[1]]
-        # A standard deviation has no offset.
-        offset = low if name == "sr" else 0
-        digitise(image, corner, np.float32(high - low), np.float32(offset), made)
+    def _digitise(
+        self,
+        name: str,
+        placed: PlacedTile,
+        image: Floats,
+        corner: tuple[int, int],
+        made: np.ndarray,
+    ) -> None:
+        channel = placed.plane[1]
+        offset = self.given.offset(channel) if self.maps[name].offset else 0
+        digitise(image, corner, np.float32(self.given.span(channel)), np.float32(offset), made)
 
 
-def digitise(image, corner, span, low, made):
+def digitise(
+    image: Floats, corner: tuple[int, int], span: np.float32, low: np.float32, made: np.ndarray
+) -> None:
     """Grey levels of an image from 0 to 1, rounded and clipped to what `made` can hold.
 
     Parameters
@@ -101,7 +128,9 @@ def digitise(image, corner, span, low, made):
 # The corner is not cut off before: that a row has no gaps is known of whole arrays alone, and
 # halves the time.
 @compiled
-def _rounded(image, corner, span, low, least, most, made):
+def _rounded(
+    image: Any, corner: Any, span: Any, low: Any, least: Any, most: Any, made: Any
+) -> None:
     top, left = corner
     for i in range(made.shape[0]):
         row = image[top + i, left : left + made.shape[1]]

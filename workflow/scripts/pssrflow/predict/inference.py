@@ -2,11 +2,15 @@
 
 import itertools
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from pssrflow.errors import InputError
+from pssrflow.models.input import Floats
+from pssrflow.networks.network import Network
+from pssrflow.predict.maps import SR, STD
 from pssrflow.run.devices import DTYPES
 from pssrflow.volumes.interpolation import interpolated
 
@@ -18,13 +22,16 @@ DIHEDRAL = tuple(itertools.product(range(4), (False, True)))
 # a large GPU, and what comes back must fit the job's own memory.
 SHARE, MOST = 0.8, 1 << 20
 
+# SR images (y, x) by the names of the maps.
+Images = dict[str, Floats]
+
 
 class Inference:
     """A network, or several, with everything that a pass depends on.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    network : Network
         With a list `members` if several networks are averaged.
     device : torch.device
     precision : str
@@ -36,37 +43,42 @@ class Inference:
         Tiles at once; halved whenever the device has not enough memory.
     """
 
-    def __init__(self, network, device, precision, self_ensemble=False, batch=1):
+    def __init__(
+        self,
+        network: Network,
+        device: torch.device,
+        precision: str,
+        self_ensemble: bool = False,
+        batch: int = 1,
+    ) -> None:
         self.network = network.to(device, memory_format=torch.channels_last).eval()
         self.device, self.precision, self.batch = device, precision, batch
         self.scale = network.scale
         self.transforms = DIHEDRAL if self_ensemble else DIHEDRAL[:1]
 
     @property
-    def passes(self):
+    def passes(self) -> int:
         """Results that are averaged; with more than one their standard deviation is kept."""
-        return len(self._members()) * len(self.transforms)
+        return len(members(self.network)) * len(self.transforms)
 
-    def _members(self):
-        return getattr(self.network, "members", (self.network,))
-
-    def __call__(self, images):
+    def __call__(self, images: Sequence[Floats]) -> list[Images]:
         """Super-resolve images of one size.
 
         Parameters
         ----------
-        images : list of ndarray (y, x) of float32
+        images : list of ndarray (frames, y, x) of float32
 
         Returns
         -------
         list of dict of str to ndarray (scale * y, scale * x) of float32
+            By the names of the maps.
 
         Raises
         ------
         InputError
             The device's memory does not hold a single tile.
         """
-        made = []
+        made: list[Images] = []
         while len(made) < len(images):
             some = images[len(made) : len(made) + self.batch]
             try:
@@ -81,18 +93,8 @@ class Inference:
             self._smaller(len(some), found)
         return made
 
-    def _smaller(self, tiles, found):
-        if tiles == 1:
-            raise InputError(
-                "predict.tile", f"a tile does not fit the memory of {self.device} ({found})", "less"
-            )
-        self.batch = tiles // 2
-        log.warning("%s is short of memory; %d tiles at once from now on", self.device, self.batch)
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    def _pass(self, images):
-        batch = torch.from_numpy(np.stack(images)[:, None])
+    def _pass(self, images: Sequence[Floats]) -> list[Images]:
+        batch = torch.from_numpy(np.stack(images))
         if self.device.type == "cuda":
             batch = batch.pin_memory()
         with (
@@ -102,32 +104,47 @@ class Inference:
             ),
         ):
             batch = batch.to(self.device, non_blocking=True)
-            sr, std = self._averaged(batch) if self.passes > 1 else (self._once(batch), None)
-            images = {"sr": sr} if std is None else {"sr": sr, "std": std}
-            images = {name: values[:, 0].float().cpu().numpy() for name, values in images.items()}
-        return [dict(zip(images, tile)) for tile in zip(*images.values())]
+            made = self._averaged(batch) if self.passes > 1 else {SR.name: self._once(batch)}
+            found = {name: values[:, 0].float().cpu().numpy() for name, values in made.items()}
+        return [dict(zip(found, tile)) for tile in zip(*found.values())]
 
-    def _once(self, batch):
-        return self._members()[0](batch)
+    def _once(self, batch: torch.Tensor) -> torch.Tensor:
+        return members(self.network)[0](batch)
 
-    def _averaged(self, batch):
+    def _averaged(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean and standard deviation over all members and transforms (Welford 1962)."""
-        mean, squares = 0.0, 0.0
-        passes = itertools.product(self._members(), self.transforms)
+        mean, squares = torch.tensor(0.0), torch.tensor(0.0)
+        passes = itertools.product(members(self.network), self.transforms)
         for count, (member, (turns, mirror)) in enumerate(passes, start=1):
             made = _laid_back(member(_laid(batch, turns, mirror)).float(), turns, mirror)
             delta = made - mean
             mean = mean + delta / count
             squares = squares + delta * (made - mean)
-        return mean, (squares / count).sqrt()
+        return {SR.name: mean, STD.name: (squares / count).sqrt()}
 
-    def empty(self, image):
-        """What an image (y, x) gives that is not worth a network: its interpolation."""
-        made = interpolated(image, self.scale)
-        return {"sr": made} | ({"std": np.zeros_like(made)} if self.passes > 1 else {})
+    def _smaller(self, tiles: int, found: str) -> None:
+        if tiles == 1:
+            raise InputError(
+                "predict.tile", f"a tile does not fit the memory of {self.device} ({found})", "less"
+            )
+        self.batch = tiles // 2
+        log.warning("%s is short of memory; %d tiles at once from now on", self.device, self.batch)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def empty(self, image: Floats) -> Images:
+        """What an image (frames, y, x) gives that is not worth a network: its interpolation."""
+        made = interpolated(image[len(image) // 2], self.scale)
+        return {SR.name: made} | ({STD.name: np.zeros_like(made)} if self.passes > 1 else {})
 
 
-def fitting_batch(device, tile_bytes, tile_pixels):
+def members(network: Network) -> Sequence[Network]:
+    """Networks that are averaged; a network that is none of these is its own only member."""
+    found: Sequence[Network] = getattr(network, "members", (network,))
+    return found
+
+
+def fitting_batch(device: torch.device, tile_bytes: float, tile_pixels: int) -> int:
     """Tiles that a device's free memory holds at once; one on a processor, whose caches are small.
 
     Parameters
@@ -144,16 +161,16 @@ def fitting_batch(device, tile_bytes, tile_pixels):
     return max(1, min(MOST // tile_pixels, int(SHARE * free / tile_bytes)))
 
 
-def _laid(batch, turns, mirror):
+def _laid(batch: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
     turned = torch.rot90(batch, turns, (2, 3))
     return turned.flip(3) if mirror else turned
 
 
-def _laid_back(made, turns, mirror):
+def _laid_back(made: torch.Tensor, turns: int, mirror: bool) -> torch.Tensor:
     return torch.rot90(made.flip(3) if mirror else made, -turns, (2, 3))
 
 
-def _short_of_memory(error):
+def _short_of_memory(error: RuntimeError) -> bool:
     said = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError) or any(
         words in said for words in ("out of memory", "can't allocate memory", "not enough memory")

@@ -4,7 +4,13 @@ import contextlib
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+
+from pssrflow.volumes.blocks import Region
+
+# Digest of every shard, by the map's name and the shard's place.
+Digests = dict[str, dict[str, str]]
 
 
 class Journal:
@@ -17,12 +23,12 @@ class Journal:
         Names everything that decides what the blocks hold; lines of another key are not trusted.
     """
 
-    def __init__(self, path, key):
+    def __init__(self, path: str | os.PathLike[str], key: str) -> None:
         self.path, self.key = Path(path), key
 
-    def read(self) -> dict[int, dict]:
+    def read(self) -> dict[int, Digests]:
         """What was said of every finished block, by its number."""
-        found = {}
+        found: dict[int, Digests] = {}
         with contextlib.suppress(FileNotFoundError):
             for line in self.path.read_text().splitlines():
                 # The last line may have been cut short by a kill.
@@ -32,7 +38,7 @@ class Journal:
                         found[entry["block"]] = entry["digests"]
         return found
 
-    def add(self, block, digests):
+    def add(self, block: int, digests: Digests) -> None:
         """Say that a block is written; on disk when this returns."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a") as stream:
@@ -43,14 +49,14 @@ class Journal:
             os.fsync(stream.fileno())
 
 
-def place_of(shard):
+def place_of(shard: Region) -> str:
     """Name of a shard among digests."""
     return ",".join(map(str, shard.start))
 
 
-def merged(found):
-    """Digests of several blocks or parts, by store and place."""
-    together = defaultdict(dict)
+def merged(found: Iterable[Digests]) -> Digests:
+    """Digests of several blocks or parts in one."""
+    together: Digests = defaultdict(dict)
     for digests in found:
         for name, by_place in digests.items():
             together[name] |= by_place

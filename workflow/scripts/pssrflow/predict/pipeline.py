@@ -2,79 +2,91 @@
 
 import itertools
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
-from pssrflow.predict.canvas import Canvas
+import numpy as np
+import zarr
+
+from pssrflow.predict.canvas import Block, Canvas, Kept
 from pssrflow.predict.inference import Inference
-from pssrflow.predict.loader import Source
-from pssrflow.predict.tiles import Cutting, Tile
+from pssrflow.predict.loader import Loaded, TileLoader
+from pssrflow.predict.order import PlacedTile
 from pssrflow.volumes.blocks import Region, cut
 from pssrflow.volumes.store import write_shard
 
 # Threads that read, which mostly wait for a disk or a server, and batches of tiles read ahead.
 READERS, READ_AHEAD = 4, 4
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-@dataclass(frozen=True)
-class Step:
-    """One tile of one plane of a block, and whether it is the last of them.
 
-    Attributes
-    ----------
-    block : int
-        Number of the block.
-    region : Region
-        What the block covers of the SR volume.
-    plane : tuple of int
-        t, c, z in the SR volume.
-    tile : Tile
-    ends_plane, ends_block : bool
-    """
+class Shard(NamedTuple):
+    """One shard of a map, and the block that it is of."""
 
     block: int
+    map: str
     region: Region
-    plane: tuple[int, int, int]
-    tile: Tile
-    ends_plane: bool
-    ends_block: bool
-
-    @property
-    def size(self):
-        """LR pixels that are read, y and x."""
-        return tuple(s.stop - s.start for s in self.tile.read)
-
-    @property
-    def within(self):
-        """Where the tile goes in a plane of the block, y and x."""
-        corner = self.region.start[3:]
-        return tuple(slice(w.start - a, w.stop - a) for w, a in zip(self.tile.write, corner))
+    pixels: np.ndarray
 
 
-def steps(cutting: Cutting, blocks):
-    """Every tile of some blocks, in the order in which they are made.
+class Written(NamedTuple):
+    """One shard of a map that is written, and the digest of its pixels."""
+
+    block: int
+    map: str
+    region: Region
+    digest: str
+
+
+def run(
+    work: Iterable[PlacedTile],
+    loader: TileLoader,
+    inference: Inference,
+    canvas: Canvas,
+    arrays: Mapping[str, zarr.Array[Any]],
+    threads: int,
+) -> Iterator[Written]:
+    """Make blocks and write them; reading, computing and writing go on side by side.
 
     Parameters
     ----------
-    cutting : Cutting
-    blocks : dict of int to Region
+    work : iterable of PlacedTile
+    loader : TileLoader
+    inference : Inference
+    canvas : Canvas
+    arrays : dict of str to zarr.Array
+        Where the maps go, by their names.
+    threads : int
+        That write.
+
+    Yields
+    ------
+    Written
+        Every shard that is written, in order.
     """
-    for number, region in blocks.items():
-        tiles, planes = cutting.tiles(*region.slices[3:]), list(region.planes())
-        for plane, tile in itertools.product(planes, tiles):
-            last = tile is tiles[-1]
-            yield Step(number, region, plane, tile, last, last and plane == planes[-1])
+    waiting = len(arrays) * canvas.shards
+    with ExitStack() as stack:
+        readers, writers = (stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, threads))
+        loaded = ahead(readers, loader.load, batched(work, inference.batch), READ_AHEAD)
+        made = (_made(inference, canvas, *batch) for batch in loaded)
+        blocks = canvas.blocks(itertools.chain.from_iterable(made))
+        yield from ahead(writers, lambda s: _written(arrays, s), _shards(blocks, arrays), waiting)
 
 
-def batched(items, size):
-    """Consecutive steps whose tiles read equally many pixels, at most `size` together."""
-    for _, equal in itertools.groupby(items, lambda step: step.size):
+def batched(items: Iterable[PlacedTile], size: int) -> Iterator[list[PlacedTile]]:
+    """Consecutive tiles that read equally many pixels, at most `size` together."""
+    for _, equal in itertools.groupby(items, lambda placed: placed.size):
         while batch := list(itertools.islice(equal, size)):
             yield batch
 
 
-def ahead(pool, function, items, waiting):
+def ahead(
+    pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], waiting: int
+) -> Iterator[Result]:
     """Results of `function` in order, some of them computed before they are asked for.
 
     Parameters
@@ -85,7 +97,7 @@ def ahead(pool, function, items, waiting):
     waiting : int
         Results that may wait, besides the one that is asked for.
     """
-    futures = deque()
+    futures: deque[Future[Result]] = deque()
     try:
         for item in items:
             futures.append(pool.submit(function, item))
@@ -98,56 +110,30 @@ def ahead(pool, function, items, waiting):
             future.cancel()
 
 
-def run(work, source: Source, inference: Inference, canvas: Canvas, arrays, threads):
-    """Make blocks and write them; reading, computing and writing go on side by side.
-
-    Parameters
-    ----------
-    work : iterable of Step
-    source : Source
-    inference : Inference
-    canvas : Canvas
-    arrays : dict of str to zarr.Array
-        Where the images of the inference go, by their names.
-    threads : int
-        That write.
-
-    Yields
-    ------
-    int, str, Region, str
-        Block, image, shard and digest of every shard that is written, in order.
-    """
-    waiting = len(arrays) * canvas.shards
-    with ExitStack() as stack:
-        readers, writers = (stack.enter_context(ThreadPoolExecutor(n)) for n in (READERS, threads))
-        loaded = ahead(readers, source.load, batched(work, inference.batch), READ_AHEAD)
-        made = (_made(inference, canvas, *batch) for batch in loaded)
-        blocks = canvas.blocks(itertools.chain.from_iterable(made))
-        written = ahead(writers, lambda s: _written(arrays, s), _shards(blocks, arrays), waiting)
-        yield from written
-
-
-def _shards(blocks, arrays):
-    """Block, image, shard and pixels, of all shards of all blocks."""
-    for step, images in blocks:
-        for name, pixels in images.items():
-            size = arrays[name].shards or arrays[name].chunks
-            for shard in cut(step.region.stop, size, step.region.start):
-                yield step.block, name, shard, pixels[shard.within(step.region)]
-
-
-def _written(arrays, shard):
-    block, name, region, pixels = shard
-    return block, name, region, write_shard(arrays[name], region, pixels)
-
-
-def _made(inference, canvas, batch, loaded):
-    """Steps of a batch, and what the canvas keeps of the images of each, by name."""
+def _made(
+    inference: Inference, canvas: Canvas, batch: Sequence[PlacedTile], loaded: Sequence[Loaded]
+) -> list[Kept]:
+    """Tiles of a batch, and what the canvas keeps of the images of each, by the maps' names."""
     wanted = [image for image, empty in loaded if not empty]
     inferred = iter(inference(wanted) if wanted else ())
     made = []
-    for step, (image, empty) in zip(batch, loaded):
+    for placed, (image, empty) in zip(batch, loaded):
         images = inference.empty(image) if empty else next(inferred)
-        kept = {n: canvas.keep(n, step, whole) for n, whole in images.items()}
-        made.append((step, kept))
+        made.append(
+            (placed, {name: canvas.keep(name, placed, one) for name, one in images.items()})
+        )
     return made
+
+
+def _shards(blocks: Iterable[Block], arrays: Mapping[str, zarr.Array[Any]]) -> Iterator[Shard]:
+    """All shards of all blocks."""
+    for placed, images in blocks:
+        for name, pixels in images.items():
+            size = arrays[name].shards or arrays[name].chunks
+            for region in cut(placed.region.stop, size, placed.region.start):
+                yield Shard(placed.block, name, region, pixels[region.within(placed.region)])
+
+
+def _written(arrays: Mapping[str, zarr.Array[Any]], shard: Shard) -> Written:
+    digest = write_shard(arrays[shard.map], shard.region, shard.pixels)
+    return Written(shard.block, shard.map, shard.region, digest)

@@ -7,26 +7,32 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
 from pssrflow.models.halo import measure_halo
+from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
+from pssrflow.networks.footprint import bytes_per_pixel
+from pssrflow.networks.network import Network
 from pssrflow.predict.canvas import Canvas
-from pssrflow.predict.inference import Inference, fitting_batch
-from pssrflow.predict.journal import Journal, merged, place_of
-from pssrflow.predict.loader import Source
+from pssrflow.predict.inference import Inference, fitting_batch, members
+from pssrflow.predict.journal import Digests, Journal, merged, place_of
+from pssrflow.predict.loader import TileLoader
 from pssrflow.predict.memory import tile_pixels
-from pssrflow.predict.pipeline import run, steps
-from pssrflow.predict.plan import Plan, done_files, plan_prediction
+from pssrflow.predict.order import placed_tiles
+from pssrflow.predict.pipeline import run
+from pssrflow.predict.plan import FORMAT, Plan, Profile, Request, plan_prediction
+from pssrflow.predict.prediction import Prediction
 from pssrflow.run.devices import best_device, best_precision, claimed_device
 from pssrflow.run.files import write_json
-from pssrflow.volumes.blocks import cut
-from pssrflow.volumes.regions import parse_roi
-from pssrflow.volumes.store import Store, digest
+from pssrflow.volumes.blocks import Region, cut
+from pssrflow.volumes.store import Reader, Store, digest
+from pssrflow.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
 
@@ -34,124 +40,106 @@ log = logging.getLogger(__name__)
 REPORT_EVERY = 60
 
 
-def initialise(
-    lr,
-    weights,
-    sr,
-    plan,
-    markers,
-    done,
-    parts,
-    chunk,
-    shard,
-    settings,
-    std=None,
-    roi=None,
-    mask=None,
-):
-    """Create the empty SR store and write the plan that the parts follow.
+def initialise(prediction: Prediction, request: Request) -> None:
+    """Create the empty stores and write the plan that the parts follow.
 
     Parameters
     ----------
-    lr, sr : path-like
-        OME-Zarr stores, read and created.
-    weights : path-like
-    plan : path-like
-        JSON; see `Plan`.
-    markers, done : path-like
-        Folder of markers and done file of an earlier prediction; removed before its store is.
-    parts : int
-    chunk, shard : sequence of int
-        z, y, x of the SR store.
-    settings : dict
-        The section `predict` of the configuration.
-    std : path-like
-        OME-Zarr store of an ensemble's standard deviation; created if there is an ensemble.
-    roi : str, optional
-        What of the LR volume is super-resolved; see `parse_roi`.
-    mask : path-like, optional
-        OME-Zarr store as large as the LR volume; tiles in which it is 0 are interpolated.
+    prediction : Prediction
+        Markers and done files of an earlier one are removed before its stores are.
+    request : Request
 
     Raises
     ------
     InputError
         A region that leaves the volume, or a mask of another size.
     """
-    network, facts = load_weights(weights)
-    source = Store(lr).volume
-    box = parse_roi(roi or ":, :", source.shape, source.pixel_size)
-    if mask is not None:
-        _check_mask(mask, source)
-    volume = source.finer(facts["scale"], chunk, shard, box)
-    made = plan_prediction(
-        network,
-        source,
-        volume,
-        box,
-        parts,
-        settings,
-        lambda: measure_halo(network, lr, facts.get("intensity", "window"), settings["memory"]),
-        mask is not None,
-    )
-    for path in done_files(done).values():
-        path.unlink(missing_ok=True)
-    shutil.rmtree(markers, ignore_errors=True)
-    Store(sr).create(volume)
-    if made.std:
-        Store(std).create(replace(volume, dtype="float32"))
-    elif std is not None:
-        Store(std).discard()
-    cutting = made.cutting
-    log.info(
-        "SR %s: %d blocks of %s in %d parts, tiles of %d LR pixels, halo %d",
-        volume.shape,
-        len(made.blocks()),
-        cutting.block,
-        parts,
-        cutting.tile,
-        cutting.halo,
-    )
-    made.write(plan)
+    network, facts = load_weights(prediction.weights)
+    lr, seen = prediction.lr, facts.get("intensity", "window")
+    sr = request.volume(lr.volume, network.scale)
+    if prediction.mask is not None:
+        _check_mask(prediction.mask.volume, lr.volume)
+    profile = profile_of(network, lambda: measure_halo(network, lr, seen, request.settings.memory))
+    planned = plan_prediction(lr.volume, profile, request, prediction.mask is not None)
+    prediction.unfinish()
+    shutil.rmtree(prediction.markers, ignore_errors=True)
+    _create(prediction, planned, sr)
+    _log(planned, sr)
+    planned.write(prediction.plan)
 
 
-def _check_mask(mask, source):
-    found = Store(mask).volume.shape
-    if found[3:] != source.shape[3:] or found[2] not in (1, source.shape[2]):
+def _check_mask(mask: Volume, lr: Volume) -> None:
+    found = mask.shape
+    if found[3:] != lr.shape[3:] or found[2] not in (1, lr.shape[2]):
         raise InputError(
             "mask_path",
-            f"a mask of {found[2:]} pixels (z, y, x) for an LR image of {source.shape[2:]}",
+            f"a mask of {found[2:]} pixels (z, y, x) for an LR image of {lr.shape[2:]}",
             "a mask as large as the LR image, or one plane for all",
         )
 
 
+def profile_of(network: Network, halo: Callable[[], int]) -> Profile:
+    """What a plan must know of a network.
+
+    Parameters
+    ----------
+    network : Network
+    halo : callable () -> int
+        Finds LR pixels that it needs around a tile.
+    """
+    return Profile(
+        scale=network.scale,
+        stride=network.stride,
+        members=len(members(network)),
+        bytes_per_pixel=bytes_per_pixel(network),
+        halo=halo,
+    )
+
+
+def _create(prediction: Prediction, planned: Plan, sr: Volume) -> None:
+    """Stores of the maps that are kept; of those that are not, earlier ones go."""
+    maps = {one.name: one for one in planned.maps}
+    for name, store in prediction.stores.items():
+        if name in maps:
+            store.create(maps[name].volume(sr))
+        else:
+            store.discard()
+
+
+def _log(planned: Plan, sr: Volume) -> None:
+    cutting = planned.cutting
+    log.info(
+        "SR %s: %d blocks of %s in %d parts, tiles of %d LR pixels, halo %d",
+        sr.shape,
+        len(planned.blocks()),
+        cutting.block,
+        planned.parts,
+        cutting.tile,
+        cutting.halo,
+    )
+
+
 def run_part(
-    lr, weights, sr, plan, part, marker, done, threads, precision, code="", std=None, mask=None
-):
+    prediction: Prediction, part: int, threads: int, precision: str = "auto", code: str = ""
+) -> None:
     """Super-resolve the blocks of one part and write its marker last.
 
     Blocks that an interrupted run of this part has finished are verified, not made again.
 
     Parameters
     ----------
-    lr, weights, sr, plan : path-like
+    prediction : Prediction
+        Done files of an earlier one are removed before its pixels change.
     part : int
-    marker : path-like
-        JSON: the digest of every shard of the part, by store.
-    done : path-like
-        Done file of an earlier prediction; removed before its pixels change.
     threads : int
     precision : str
         "auto", "bf16", "16" or "32".
     code : str
         Hash of the code that makes the blocks.
-    std : path-like
-        OME-Zarr store of an ensemble's standard deviation.
-    mask : path-like, optional
-        As `initialise`.
     """
-    planned = Plan.read(plan)
-    stores, blocks = planned.stores(sr, std), planned.part(part)
-    kind = best_device()
+    planned, marker = Plan.read(prediction.plan), prediction.marker(part)
+    stores = {one.name: prediction.stores[one.name] for one in planned.maps}
+    blocks, kind = planned.part(part), best_device()
     precision = best_precision(kind) if precision == "auto" else precision
     # Other code, devices and precisions make other pixels.
     journal = Journal(f"{marker}.journal", f"{planned.id} {code} {kind.type} {precision}")
@@ -160,70 +148,84 @@ def run_part(
     left = {i: region for i, region in blocks.items() if i not in digests}
     log.info("part %d: %d blocks, %d of them finished before", part, len(blocks), len(digests))
     if left:
-        for path in done_files(done).values():
-            path.unlink(missing_ok=True)
+        prediction.unfinish()
         with claimed_device() as device:
             log.info("%s, precision %s", device, precision)
-            what = lr, weights, stores, planned, left, device, precision, threads, mask
-            for block, found in _predicted(*what):
+            for block, found in _predicted(prediction, planned, left, device, precision, threads):
                 journal.add(block, found)
                 digests[block] = found
-    write_json(marker, {"plan": planned.id, "digests": merged(digests.values())})
+    reported = {"plan": planned.id, "digests": merged(digests.values())}
+    write_json(marker, {"format": FORMAT, **reported})
 
 
-def _intact(stores, block, digests):
+def _intact(stores: Mapping[str, Store], block: Region, digests: Digests) -> bool:
     """Whether the shards of a block still hold what the journal says was written."""
-    for name, path in stores.items():
-        array = Store(path).level()
+    for name, store in stores.items():
+        array = store.level()
         for shard in cut(block.stop, array.shards or array.chunks, block.start):
             try:
-                if digest(array[shard.slices]) != digests[name][place_of(shard)]:
+                if digest(np.asarray(array[shard.slices])) != digests[name][place_of(shard)]:
                     return False
             except (RuntimeError, ValueError, OSError):
                 return False
     return True
 
 
-def _predicted(lr, weights, stores, planned, blocks, device, precision, threads, mask):
-    """Make and write blocks; give the number of each, and the digests of its shards by store."""
+def _predicted(
+    prediction: Prediction,
+    planned: Plan,
+    blocks: Mapping[int, Region],
+    device: torch.device,
+    precision: str,
+    threads: int,
+) -> Iterator[tuple[int, Digests]]:
+    """Make and write blocks; give the number of each, and the digests of its shards."""
     torch.set_num_threads(threads)
-    network, facts = load_weights(weights)
+    network, facts = load_weights(prediction.weights)
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
-    store = Store(lr)
-    intensity = store.volume.intensity.seen_by(facts.get("intensity", "window"))
-    masked = _mask_reader(mask) if mask else None
-    source = Source(store.reader(), intensity, planned.depth, planned.empty, masked)
-    arrays = {name: Store(path).level(mode="r+") for name, path in stores.items()}
-    dtypes = {name: array.dtype for name, array in arrays.items()}
-    canvas = Canvas(planned.cutting, intensity, dtypes, planned.blend)
-    written = run(steps(planned.cutting, blocks), source, inference, canvas, arrays, threads)
-    with _progress(sum(region.size for region in blocks.values())) as advance:
-        for block, shards in itertools.groupby(written, lambda shard: shard[0]):
-            found = {name: {} for name in stores}
-            for _, name, region, made in shards:
-                found[name][place_of(region)] = made
-                advance(region.size if name == "sr" else 0)
+    volume = prediction.lr.volume
+    given = Input.of(volume.intensity, facts.get("intensity", "window"))
+    loader = _loader(prediction, planned, given)
+    canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
+    arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}
+    work = placed_tiles(planned.cutting, blocks)
+    written = run(work, loader, inference, canvas, arrays, threads)
+    with _progress(len(arrays) * sum(region.size for region in blocks.values())) as advance:
+        for block, shards in itertools.groupby(written, lambda shard: shard.block):
+            found: Digests = {name: {} for name in arrays}
+            for shard in shards:
+                found[shard.map][place_of(shard.region)] = shard.digest
+                advance(shard.region.size)
             yield block, found
 
 
-def _mask_reader(mask):
-    """As `plane_reader`; one channel, time or plane of a mask holds for all."""
-    store = Store(mask)
-    read, last = store.reader(), [n - 1 for n in store.volume.shape[:3]]
+def _loader(prediction: Prediction, planned: Plan, given: Input) -> TileLoader:
+    return TileLoader(
+        prediction.lr.reader(),
+        given,
+        planned.depth,
+        planned.empty,
+        _mask_reader(prediction.mask) if prediction.mask else None,
+    )
+
+
+def _mask_reader(mask: Store) -> Reader:
+    """As `Store.reader`; one channel, time or plane of a mask holds for all."""
+    read, last = mask.reader(), [n - 1 for n in mask.volume.shape[:3]]
     return lambda plane, rows, cols: read(tuple(map(min, plane, last)), rows, cols)
 
 
 @contextlib.contextmanager
-def _progress(voxels):
-    """A bar on a terminal, and a line in the log now and then; give it the voxels of each block."""
+def _progress(voxels: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, and a line in the log now and then; give it the voxels of each shard."""
     with contextlib.ExitStack() as stack:
         terminal = sys.stderr.isatty()
         stream = sys.stderr if terminal else stack.enter_context(open(os.devnull, "w"))
         bar = stack.enter_context(tqdm(total=voxels, unit="voxel", unit_scale=True, file=stream))
         said = time.monotonic()
 
-        def advance(number):
+        def advance(number: int) -> None:
             nonlocal said
             bar.update(number)
             if time.monotonic() - said > REPORT_EVERY:

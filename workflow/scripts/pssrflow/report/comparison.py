@@ -1,121 +1,150 @@
 """One prediction and what it is compared with."""
 
+import itertools
+from functools import cached_property
+
 import numpy as np
 
 from pssrflow.evaluate.metrics import AffineFit
-from pssrflow.evaluate.stage import matched_boxes
+from pssrflow.evaluate.stage import Box, matched
 from pssrflow.run.files import read_json
+from pssrflow.run.layout import Layout, Sample
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
 
 # Pixels along y and x of the largest picture of a whole plane.
 OVERVIEW = 1024
-
-# Places that compete for the magnified crop, along y and x.
+# Steps along y and x between the places that compete for the magnified crop.
 PLACES = 6
 
 
-# -- pictures -------------------------------------------------------------------------------------
+class Comparison:
+    """A prediction, its LR image and the truth, if there is one, at one place of the middle plane.
 
-
-class Seen:
-    """One prediction and what it is compared with, opened lazily.
+    Parameters
+    ----------
+    layout : Layout
+    sample : Sample
+    model : str
+    scale : int
 
     Attributes
     ----------
+    lr, sr : Store
+    hr : Store or None
     plane : tuple of int
-        t, c, z of the middle plane.
-    box : tuple of slice
-        SR pixels that LR, SR and HR (where there is one) have in common.
+        t, c, z of the middle plane of the prediction.
     """
 
-    def __init__(self, title, lr, sr, hr, scale, shift, crop):
-        self.title, self.scale, self.crop = title, scale, crop
-        self.shift = shift or (0, 0)
-        self.grey = 1.0, 0.0
-        lr, sr = Store(lr), Store(sr)
-        self.store = lr
-        self.lr, self.sr, self.hr = lr.level(), sr.level(), hr and Store(hr).level()
-        self.intensity = lr.volume.intensity
-        self.corner = lr.volume.corner(sr.volume, scale)
-        self.plane = tuple(n // 2 for n in self.sr.shape[:3])
-        bounds = self.hr.shape if self.hr is not None else self.sr.shape
-        boxes = [sr_box for sr_box, _ in matched_boxes(bounds[3:], self.sr.shape[3:], self.shift)]
-        starts = [max(box[i].start for box in boxes[:1]) for i in (0, 1)]
-        self.box = tuple(
-            # Whole LR pixels, so that pictures of all resolutions show the same place.
-            slice(-(-a // scale) * scale, box.stop // scale * scale)
-            for a, box in zip(starts, boxes[-1])
+    def __init__(self, layout: Layout, sample: Sample, model: str, scale: int):
+        self.sample, self.model, self.scale = sample.name, model, scale
+        self.lr = Store(layout.store("lr", sample.name))
+        self.sr = Store(layout.map_store("sr", sample.name, model))
+        self.hr = Store(layout.store("hr", sample.name)) if sample.tested else None
+        self.acquired = sample.paired
+        self.shift = _shift(layout, sample)
+        self.plane = tuple(n // 2 for n in self.sr.volume.shape[:3])
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{self.sample}, model {self.model}"
+
+    # -- places -----------------------------------------------------------------------------------
+
+    @cached_property
+    def whole(self) -> Box:
+        """SR pixels that LR, SR and HR (where there is one) have in common.
+
+        Whole LR pixels, so that pictures of all resolutions show the same place.
+        """
+        truth, made = (self.hr or self.sr).volume.shape[3:], self.sr.volume.shape[3:]
+        rows, cols = (
+            slice(-(-s.start // self.scale) * self.scale, s.stop // self.scale * self.scale)
+            for s in matched(truth, made, self.shift)
         )
+        return rows, cols
 
-        if shift is not None:
-            self.grey = self._fit()
+    @cached_property
+    def middle(self) -> Box:
+        """The largest rectangle that a picture holds, around the middle."""
+        rows, cols = (
+            _shrunk(s, OVERVIEW // self.scale * self.scale, self.scale) for s in self.whole
+        )
+        return rows, cols
 
-    def _fit(self):
-        """Gain and offset between an acquired LR image and the truth, whose detector differs."""
-        images, fit = self.images(*self.middle()), AffineFit()
-        fit.add(images["HR"], images["bicubic"])
+    def most_detailed(self, crop: int) -> Box:
+        """The place, `crop` LR pixels along y and x, where the LR image varies most."""
+        # At most half a small field, or there is nothing to magnify.
+        sizes = [
+            max(1, min(crop, (s.stop - s.start) // 2 // self.scale)) * self.scale
+            for s in self.middle
+        ]
+        sides = [_places(s, size, self.scale) for s, size in zip(self.middle, sizes)]
+        return max(itertools.product(*sides), key=lambda box: self.lr_pixels(box).std())
+
+    # -- pixels -----------------------------------------------------------------------------------
+
+    def images(self, box: Box) -> dict[str, np.ndarray]:
+        """LR, bicubic, SR and HR of a rectangle of SR pixels, float32, in grey levels of HR."""
+        found = self._predicted(box)
+        gain, offset = map(np.float32, self.grey)
+        images = {name: image * gain + offset for name, image in found.items()}
+        truth = self._truth(box)
+        return images if truth is None else images | {"HR": truth}
+
+    def lr_pixels(self, box: Box) -> np.ndarray:
+        """The LR image of a rectangle of SR pixels, as acquired or crappified."""
+        plane, moved = self._from_lr(box)
+        rows, cols = (slice(s.start // self.scale, s.stop // self.scale) for s in moved)
+        return self.lr.reader()(plane, rows, cols).astype(np.float32)
+
+    @cached_property
+    def grey(self) -> tuple[float, float]:
+        """Gain and offset from the grey levels of LR to those of HR, whose detector may differ."""
+        truth = self._truth(self.middle)
+        if truth is None or not self.acquired:
+            return 1.0, 0.0
+        fit = AffineFit()
+        fit.add(truth, self._predicted(self.middle)["bicubic"])
         return fit.solve()
 
-    @classmethod
-    def open(cls, results, row, model, config):
-        folder = f"{config['stores'] or results}/{row['sample']}"
-        registration = f"{results}/{row['sample']}/registration.json"
-        return cls(
-            title=f"{row['sample']}, model {model}",
-            lr=f"{folder}/lr.ome.zarr",
-            sr=f"{folder}/{model}/sr.ome.zarr",
-            hr=f"{folder}/hr.ome.zarr" if row["role"] == "test" else None,
-            scale=config["crappify"]["scale"],
-            shift=read_json(registration)["shift"] if row["paired"] else None,
-            crop=config["report"]["crop"],
-        )
-
-    def images(self, rows, cols):
-        """LR, bicubic, SR and HR of a rectangle of SR pixels, float32, in grey levels of HR."""
-        s = self.scale
-        depth, *corner = self.corner
-        plane = (*self.plane[:2], self.plane[2] + depth)
-        whole = [slice(b.start + c * s, b.stop + c * s) for b, c in zip((rows, cols), corner)]
-        found = {
-            "LR": self.lr[(*plane, *(slice(b.start // s, b.stop // s) for b in whole))],
-            "bicubic": interpolate(self.store, plane, *whole, s),
-            "SR": self.sr[(*self.plane, rows, cols)],
-        }
-        if self.hr is not None:
-            moved = (slice(b.start + d, b.stop + d) for b, d in zip((rows, cols), self.shift))
-            found["HR"] = self.hr[(*self.plane, *moved)]
-        gain, offset = (np.float32(v) for v in self.grey)
+    def _predicted(self, box):
+        plane, (rows, cols) = self._from_lr(box)
         return {
-            name: image.astype(np.float32) * (1 if name == "HR" else gain)
-            + (0 if name == "HR" else offset)
-            for name, image in found.items()
+            "LR": self.lr_pixels(box),
+            "bicubic": interpolate(self.lr, plane, rows, cols, self.scale),
+            "SR": self.sr.reader()(self.plane, *box).astype(np.float32),
         }
 
-    def middle(self):
-        """The largest rectangle that a picture holds, around the middle."""
-        return tuple(_shrunk(b, OVERVIEW // self.scale * self.scale, self.scale) for b in self.box)
+    def _truth(self, box):
+        if self.hr is None:
+            return None
+        rows, cols = (slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift))
+        return self.hr.reader()(self.plane, rows, cols).astype(np.float32)
 
-    def interesting(self):
-        """The place of the magnified crop: where the LR image varies most."""
-        # At most half a small field, or there is nothing to magnify.
-        halves = ((b.stop - b.start) // 2 // self.scale for b in self.middle())
-        size = [max(1, min(self.crop, half)) * self.scale for half in halves]
-        best, place = -1.0, None
-        for y in _places(self.middle()[0], size[0], self.scale):
-            for x in _places(self.middle()[1], size[1], self.scale):
-                rows, cols = slice(y, y + size[0]), slice(x, x + size[1])
-                detail = self.images(rows, cols)["LR"].std()
-                if detail > best:
-                    best, place = detail, (rows, cols)
-        return place
+    def _from_lr(self, box):
+        """Plane of the LR image, and the rectangle counted from its corner, in SR pixels."""
+        depth, *corner = self.lr.volume.corner(self.sr.volume, self.scale)
+        moved = (n * self.scale for n in corner)
+        t, c, z = self.plane
+        return (t, c, z + depth), [slice(s.start + m, s.stop + m) for s, m in zip(box, moved)]
 
 
-def _shrunk(box, size, scale):
-    extra = max(0, box.stop - box.start - size) // 2 // scale * scale
-    return slice(box.start + extra, min(box.stop, box.start + extra + size))
+def _shift(layout, sample):
+    if not sample.paired:
+        return 0, 0
+    dy, dx = read_json(layout.registration(sample.name))["shift"]
+    return dy, dx
 
 
-def _places(box, size, scale):
-    last = (box.stop - size - box.start) // scale
-    return sorted({box.start + last * i // PLACES * scale for i in range(PLACES + 1)})
+def _shrunk(side, size, scale):
+    extra = max(0, side.stop - side.start - size) // 2 // scale * scale
+    return slice(side.start + extra, min(side.stop, side.start + extra + size))
+
+
+def _places(side, size, scale):
+    """Slices of one size, spread evenly over a side."""
+    last = (side.stop - size - side.start) // scale
+    starts = sorted({side.start + last * i // PLACES * scale for i in range(PLACES + 1)})
+    return [slice(start, start + size) for start in starts]

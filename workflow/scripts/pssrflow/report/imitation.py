@@ -1,177 +1,288 @@
-"""The report's section on the crappifier: real LR images beside their crappified twins."""
+"""Does the crappifier imitate the microscope? What was fitted, and real images beside made ones."""
 
-import base64
-import io
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import pyplot as plt
 
 from pssrflow.calibrate.plots import draw_twins
 from pssrflow.calibrate.result import accepted_in_words
-from pssrflow.calibrate.twins import SAME_NOISE, compare
+from pssrflow.calibrate.twins import SAME_NOISE, Twins, compare
 from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
 from pssrflow.crappify.steps import GREY
 from pssrflow.evaluate.metrics import AffineFit
 from pssrflow.pairs.grey import Grey, move
+from pssrflow.report.pictures import Picture, contrast, data_uri, png_uri, show
 from pssrflow.run.files import read_json
+from pssrflow.run.layout import Layout
 
 # LR pixels along y and x that are compared, and that the picture shows.
 WINDOW, SHOWN = 512, 96
 # Filters reach from the edge; what they make there is not compared.
 EDGE = 8
+# Drawings of a calibration, where it made them.
+PLOTS = ("variance", "residuals", "registration", "twins")
+
+TWINS = (
+    "The LR image as acquired, the HR image of the same place after the crappifier, both at one "
+    "contrast, and that HR image. Below: their noise around what both would be without it, and "
+    "how it grows with brightness."
+)
 
 
-def twins_of(results, stores, row, settings, seed):
-    """Compare the acquired LR image of a pair with the crappified HR image.
+# -- what was fitted ------------------------------------------------------------------------------
 
-    Parameters
+
+@dataclass(frozen=True)
+class Parameter:
+    """A fitted value and its 95 % interval; None where the images do not tell."""
+
+    name: str
+    value: float | str | None
+    low: float | None
+    high: float | None
+    unit: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A comparison with pixels that were not fitted; what is accepted is said in words."""
+
+    name: str
+    value: float | None
+    accepted: str
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a calibration found.
+
+    Attributes
     ----------
-    results, stores : str
-        Folders, or a URI of the stores, that hold one folder a sample.
-    row : dict
-        `sample` of a paired row.
-    settings : dict
-        Keys of the crappifier, after preset or fit.
-    seed : int
-
-    Returns
-    -------
-    dict
-        Title, picture, table rows and a sentence.
+    verdict : str
+        "fits", or what is wrong; `reasons` say why.
+    reasons, samples : list of str
+    parameters : list of Parameter
+    checks : list of Check
+    pictures : list of Picture
     """
-    scale = settings["scale"]
-    shift = read_json(f"{results}/{row['sample']}/registration.json")["subpixel"]
-    stores = [Grey(f"{stores}/{row['sample']}/{name}.ome.zarr", 1) for name in ("hr", "lr")]
-    hr, real = move(
-        stores[0].read(stores[0].planes[0], WINDOW * scale),
-        stores[1].read(stores[1].planes[0], WINDOW),
-        shift,
-        scale,
-    )
-    key = NoiseKey(seed, row["sample"], "report", *stores[0].planes[0])
-    twin = crappify_plane(hr, Crappifier.from_config(**settings), key, 0.0, GREY)
-    quiet = {**settings, "before": [], "noise": []}
-    clean = crappify_plane(hr, Crappifier.from_config(**quiet), key, 0.0, GREY)
-    edge = min(EDGE, min(real.shape) // 4)
-    inner = tuple(slice(edge, n - edge) for n in real.shape)
-    hr = hr[tuple(slice(i.start * scale, i.stop * scale) for i in inner)]
-    real, twin, clean = (image[inner] for image in (real, twin, clean))
-    fit = AffineFit()
-    fit.add(real, clean)
-    gain, offset = fit.solve()
-    found = compare(real, twin, gain * clean + offset)
-    return {
-        "title": row["sample"],
-        "image": _picture(hr, real, twin, found, scale),
-        "rows": _table(real, twin, found),
-        "text": _sentence(found),
-        "good": all(check["passed"] for check in found.checks()),
-    }
+
+    verdict: str
+    reasons: list[str]
+    samples: list[str]
+    parameters: list[Parameter]
+    checks: list[Check]
+    pictures: list[Picture]
 
 
-def _table(real, twin, found):
-    noise = found.real_noise.std(), found.twin_noise.std()
-    rows = [
-        ("mean (grey levels of 255)", real.mean(), twin.mean(), 1),
-        ("standard deviation", real.std(), twin.std(), 1),
-        ("noise, standard deviation", *noise, 2),
-        ("noise in the darkest eighth", found.real_sd[0], found.twin_sd[0], 2),
-        ("noise in the brightest eighth", found.real_sd[-1], found.twin_sd[-1], 2),
-        (
-            "correlation of neighbours along x",
-            found.real_correlation[1],
-            found.twin_correlation[1],
-            3,
-        ),
-        (
-            "correlation of neighbours along y",
-            found.real_correlation[0],
-            found.twin_correlation[0],
-            3,
-        ),
-    ]
-    return [(name, f"{a:.{n}f}", f"{b:.{n}f}") for name, a, b, n in rows]
-
-
-def _sentence(found):
-    real, twin = found.real_noise.std(), found.twin_noise.std()
-    text = (
-        f"The crappifier makes {twin / max(real, 1e-6):.2f} times the noise of the real scan; the "
-        f"distributions differ by {found.distance:.3f} (Kolmogorov-Smirnov). "
-    )
-    if all(check["passed"] for check in found.checks()):
-        return (
-            text + f"Up to {SAME_NOISE} is accepted: by its noise the twin passes for a real scan."
-        )
-    return text + (
-        "A network trained on such twins learns another noise than that of your scans: calibrate "
-        "(crappify.fit), or train on the acquired pairs."
-    )
-
-
-def _picture(hr, real, twin, found, scale):
-    figure = plt.figure(figsize=(16, 7.2), layout="constrained")
-    grid = figure.add_gridspec(2, 6, height_ratios=(5.2, 2.6))
-    size = min(SHOWN, *real.shape)
-    corner = [(n - size) // 2 for n in real.shape]
-    cut = tuple(slice(c, c + size) for c in corner)
-    fine = tuple(slice(c * scale, (c + size) * scale) for c in corner)
-    images = {"LR as acquired": real[cut], "LR crappified": twin[cut], "HR": hr[fine]}
-    for place, (name, image) in enumerate(images.items()):
-        axis = figure.add_subplot(grid[0, 2 * place : 2 * place + 2])
-        low, high = np.percentile(image if name == "HR" else real[cut], (0.5, 99.5))
-        axis.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-        axis.set_title(name)
-        axis.set_axis_off()
-    draw_twins([figure.add_subplot(grid[1, a:b]) for a, b in ((0, 3), (3, 6))], found)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100)
-    plt.close(figure)
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def calibration_summary(path):
-    """What was fitted, for the report.
+def read_fit(path: Path | str) -> Fit:
+    """What a calibration wrote.
 
     Parameters
     ----------
     path : path-like
-        The `crappifier.json` of the calibration.
-
-    Returns
-    -------
-    dict
-        Verdict, parameters and checks as rows of text, and plots.
+        Its `crappifier.json`, beside which its plots lie.
     """
-    path = Path(path)
     content = read_json(path)
-    plots = ("variance", "residuals", "registration", "twins")
-    return {
-        "verdict": content["verdict"],
-        "reasons": content["reasons"],
-        "samples": ", ".join(content["samples"]),
-        "parameters": [
-            (name, _value(p["value"]), _interval(p), p["unit"])
-            for name, p in content["parameters"].items()
-        ],
-        "checks": [
-            (c["name"], _value(c["value"]), accepted_in_words(c["accepted"]), c["passed"])
-            for c in content["checks"]
-        ],
-        "plots": [
-            (name, base64.b64encode(file.read_bytes()).decode())
-            for name in plots
-            if (file := path.with_name(f"{name}.png")).exists()
-        ],
-    }
+    return Fit(
+        verdict=content["verdict"],
+        reasons=content["reasons"],
+        samples=content["samples"],
+        parameters=[_parameter(*item) for item in content["parameters"].items()],
+        checks=[_check(check) for check in content["checks"]],
+        pictures=_plots(Path(path)),
+    )
 
 
-def _value(value):
-    return "–" if value is None else value if isinstance(value, str) else f"{value:.4g}"
+def _parameter(name, found):
+    return Parameter(name, found["value"], found.get("low"), found.get("high"), found["unit"])
 
 
-def _interval(parameter):
-    if parameter.get("low") is None:
-        return ""
-    return f"{parameter['low']:.4g} to {parameter['high']:.4g}"
+def _check(found):
+    accepted = accepted_in_words(found["accepted"])
+    return Check(found["name"], found["value"], accepted, found["passed"])
+
+
+def _plots(path):
+    files = {name: path.with_name(f"{name}.png") for name in PLOTS}
+    return [
+        Picture(png_uri(file.read_bytes()), f"Calibration: {name}")
+        for name, file in files.items()
+        if file.exists()
+    ]
+
+
+# -- an acquired image beside a crappified one ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Planes:
+    """One field in grey levels, of which filters at the edge have seen nothing else.
+
+    Attributes
+    ----------
+    hr : ndarray (scale * y, scale * x) of float32
+    real, made, clean : ndarray (y, x) of float32
+        The LR image as acquired, the HR image crappified, and that without any noise.
+    """
+
+    hr: np.ndarray
+    real: np.ndarray
+    made: np.ndarray
+    clean: np.ndarray
+
+    @property
+    def scale(self) -> int:
+        """HR pixels per LR pixel."""
+        return len(self.hr) // len(self.real)
+
+    @property
+    def mean(self) -> np.ndarray:
+        """What both LR images should be without noise."""
+        fit = AffineFit()
+        fit.add(self.real, self.clean)
+        gain, offset = fit.solve()
+        return gain * self.clean + offset
+
+    def cut(self, box: tuple[slice, slice]) -> "Planes":
+        """Of a rectangle of LR pixels."""
+        fine = tuple(slice(s.start * self.scale, s.stop * self.scale) for s in box)
+        return Planes(self.hr[fine], *(i[box] for i in (self.real, self.made, self.clean)))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One figure of both LR images, with the decimals that are worth reading."""
+
+    name: str
+    acquired: float
+    crappified: float
+    decimals: int
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """An acquired LR image beside the crappified HR image of the same field.
+
+    Attributes
+    ----------
+    sample : str
+    good : bool
+        Whether the noise of both is the same, by every check.
+    noise : float
+        Standard deviation of the noise of the crappified image, over that of the acquired one.
+    distance : float
+        Between the distributions of both (Kolmogorov-Smirnov).
+    rows : list of Compared
+    picture : Picture
+    """
+
+    sample: str
+    good: bool
+    noise: float
+    distance: float
+    rows: list[Compared]
+    picture: Picture
+
+    @property
+    def text(self) -> str:
+        """As a sentence."""
+        return (
+            f"The crappifier makes {self.noise:.2f} times the noise of the real scan; the "
+            f"distributions differ by {self.distance:.3f} (Kolmogorov-Smirnov). "
+        ) + (
+            f"Up to {SAME_NOISE} is accepted: by its noise the twin passes for a real scan."
+            if self.good
+            else "A network trained on such twins learns another noise than that of your scans: "
+            "calibrate (crappify.fit), or train on the acquired pairs."
+        )
+
+
+def imitation_of(
+    layout: Layout, sample: str, crappifier: Mapping[str, Any], seed: int
+) -> Imitation:
+    """Compare the acquired LR image of a pair with the crappified HR image.
+
+    Parameters
+    ----------
+    layout : Layout
+    sample : str
+        Of a paired row.
+    crappifier : mapping
+        Keys of the crappifier, after preset or fit.
+    seed : int
+    """
+    planes = _without_edge(_planes(layout, sample, crappifier, seed))
+    twins = compare(planes.real, planes.made, planes.mean)
+    real, made = twins.real_noise.std(), twins.twin_noise.std()
+    return Imitation(
+        sample=sample,
+        good=all(check["passed"] for check in twins.checks()),
+        noise=float(made / max(real, 1e-6)),
+        distance=twins.distance,
+        rows=_rows(planes, twins),
+        picture=_picture(sample, planes, twins),
+    )
+
+
+def _planes(layout, sample, crappifier, seed):
+    hr, lr = (Grey(layout.store(kind, sample), 1) for kind in ("hr", "lr"))
+    place, scale = hr.planes[0], crappifier["scale"]
+    shift = read_json(layout.registration(sample))["subpixel"]
+    images = hr.read(place, WINDOW * scale), lr.read(lr.planes[0], WINDOW)
+    moved, real = move(*images, shift, scale)
+    key = NoiseKey(seed, sample, "report", *place)
+    noiseless = {**crappifier, "before": [], "noise": []}
+    made, clean = (
+        crappify_plane(moved, Crappifier.from_config(**keys), key, 0.0, GREY)
+        for keys in (crappifier, noiseless)
+    )
+    return Planes(moved, real, made, clean)
+
+
+def _without_edge(planes):
+    shape = planes.real.shape
+    edge = min(EDGE, min(shape) // 4)
+    return planes.cut(tuple(slice(edge, n - edge) for n in shape))
+
+
+def _rows(planes, twins):
+    images, noises = (planes.real, planes.made), (twins.real_noise, twins.twin_noise)
+    spreads = twins.real_sd, twins.twin_sd
+    correlations = twins.real_correlation, twins.twin_correlation
+    table = [
+        ("mean (grey levels of 255)", [i.mean() for i in images], 1),
+        ("standard deviation", [i.std() for i in images], 1),
+        ("noise, standard deviation", [n.std() for n in noises], 2),
+        ("noise in the darkest eighth", [s[0] for s in spreads], 2),
+        ("noise in the brightest eighth", [s[-1] for s in spreads], 2),
+        ("correlation of neighbours along x", [c[1] for c in correlations], 3),
+        ("correlation of neighbours along y", [c[0] for c in correlations], 3),
+    ]
+    return [
+        Compared(name, float(acquired), float(crappified), decimals)
+        for name, (acquired, crappified), decimals in table
+    ]
+
+
+def _picture(sample: str, planes: Planes, twins: Twins) -> Picture:
+    figure = plt.figure(figsize=(16, 7.2), layout="constrained")
+    grid = figure.add_gridspec(2, 6, height_ratios=(5.2, 2.6))
+    cut = planes.cut(_middle(planes.real.shape))
+    images = {"LR as acquired": cut.real, "LR crappified": cut.made, "HR": cut.hr}
+    for place, (name, image) in enumerate(images.items()):
+        axis = figure.add_subplot(grid[0, 2 * place : 2 * place + 2])
+        show(axis, image, contrast(image if name == "HR" else cut.real), name)
+    draw_twins([figure.add_subplot(grid[1, a:b]) for a, b in ((0, 3), (3, 6))], twins)
+    return Picture(data_uri(figure), f"Real and crappified LR image of {sample}", TWINS)
+
+
+def _middle(shape):
+    """The largest square that the picture holds, around the middle."""
+    size = min(SHOWN, *shape)
+    rows, cols = (slice((n - size) // 2, (n - size) // 2 + size) for n in shape)
+    return rows, cols

@@ -2,113 +2,244 @@
 
 import base64
 import io
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pssrflow.evaluate.stage import Box
+from pssrflow.report.comparison import Comparison
+
+Images = dict[str, np.ndarray]
+
+# Bins of a spectrum between no and the finest frequency; and about as many of a histogram.
+FREQUENCIES, GREY_BINS = 48, 128
+
+ERRORS = (
+    "Difference to the HR image (blue: too dark, red: too bright) on one scale, for the marked "
+    "crop. Errors that look like noise are the noise of the HR image; outlines are structure that "
+    "was lost or invented."
+)
 
 
-def picture(view):
-    """Overview with the crop marked, magnified crop, and error maps where there is a truth."""
-    outer, inner = view.middle(), view.interesting()
-    whole, crop = view.images(*outer), view.images(*inner)
-    size = " × ".join(str((s.stop - s.start) // view.scale) for s in inner)
-    made = {
-        "title": view.title,
-        "overview": _overview(view, whole, crop, outer, inner),
-        "caption": f"Plane t={view.plane[0]} c={view.plane[1]} z={view.plane[2]}. Top: the middle "
-        f"of the plane; below: the marked {size} LR pixels. All at the contrast of the "
-        f"{list(whole)[-1]} image (percentiles 0.5 to 99.5), without smoothing.",
-        "errors": None,
-        "error_caption": "",
-    }
-    if view.hr is not None:
-        made["errors"] = _error_maps(whole, crop)
-        made["error_caption"] = (
-            "Difference to the HR image (blue: too dark, red: too bright) on one scale, for the "
-            "marked crop. Errors that look like noise are the noise of the HR image; outlines are "
-            "structure that was lost or invented."
-        )
-    return made
+# -- on the page ----------------------------------------------------------------------------------
 
 
-def _overview(view, whole, crop, outer, inner):
-    low, high = np.percentile(whole["HR" if "HR" in whole else "SR"], (0.5, 99.5))
-    heights = [i["SR"].shape[0] / i["SR"].shape[1] for i in (whole, crop)]
-    width = 16 / len(whole)
-    figure, axes = plt.subplots(
+@dataclass(frozen=True)
+class Picture:
+    """A picture on the page.
+
+    Attributes
+    ----------
+    uri : str
+        Its pixels, as a data URI.
+    alt : str
+        What it shows, in place of it.
+    caption : str
+    """
+
+    uri: str
+    alt: str
+    caption: str = ""
+
+
+def data_uri(figure: Figure) -> str:
+    """A drawing as PNG, in the page itself; the figure is closed."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
+    plt.close(figure)
+    return png_uri(buffer.getvalue())
+
+
+def png_uri(content: bytes) -> str:
+    """A PNG file, in the page itself."""
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def show(axis: Axes, image: np.ndarray, limits: tuple[float, float], title: str = "") -> None:
+    """Draw grey levels, black to white between the limits, without smoothing."""
+    low, high = limits
+    axis.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    axis.set_axis_off()
+    axis.set_title(title)
+
+
+def contrast(image: np.ndarray) -> tuple[float, float]:
+    """Grey levels that are shown black and white: percentiles 0.5 and 99.5."""
+    low, high = np.percentile(image, (0.5, 99.5))
+    return float(low), float(high)
+
+
+# -- of a prediction ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of one prediction.
+
+    Attributes
+    ----------
+    sample, model : str
+    plane : tuple of int
+        t, c, z.
+    crop : tuple of (int, int)
+        First and last plus one of the SR pixels of the magnified crop, along y and x.
+    rmse : dict of str to float
+        Error in that crop, in grey levels, by image; empty without a truth.
+    overview, histogram : Picture
+    errors : Picture, optional
+        Where there is a truth.
+    """
+
+    sample: str
+    model: str
+    plane: tuple[int, ...]
+    crop: tuple[tuple[int, int], ...]
+    rmse: dict[str, float]
+    overview: Picture
+    histogram: Picture
+    errors: Picture | None = None
+
+    @property
+    def title(self) -> str:
+        """What a reader calls it."""
+        return f"{self.sample}, model {self.model}"
+
+
+def shown(compared: Comparison, crop: int) -> Shown:
+    """Pictures of a prediction: whole plane, magnified crop, grey levels and errors.
+
+    Parameters
+    ----------
+    compared : Comparison
+    crop : int
+        LR pixels along y and x of the magnified crop.
+    """
+    box = compared.most_detailed(crop)
+    whole, detail = compared.images(compared.middle), compared.images(box)
+    errors = _errors(detail)
+    return Shown(
+        sample=compared.sample,
+        model=compared.model,
+        plane=compared.plane,
+        crop=tuple((s.start, s.stop) for s in box),
+        rmse={name: float(np.sqrt(np.mean(error**2))) for name, error in errors.items()},
+        overview=_overview(compared, whole, detail, box),
+        histogram=_histogram(compared, whole),
+        errors=_error_maps(compared.title, detail, errors) if errors else None,
+    )
+
+
+def _errors(detail):
+    if "HR" not in detail:
+        return {}
+    return {name: detail[name] - detail["HR"] for name in ("bicubic", "SR")}
+
+
+# -- overview -------------------------------------------------------------------------------------
+
+
+def _overview(compared, whole, detail, box):
+    # The truth if there is one, else the prediction.
+    name = list(whole)[-1]
+    limits = contrast(whole[name])
+    figure, axes = _two_rows(whole["SR"].shape, detail["SR"].shape, len(whole))
+    for column, (title, image) in enumerate(whole.items()):
+        show(axes[0, column], image, limits, title)
+        show(axes[1, column], detail[title], limits)
+        factor = compared.scale if title == "LR" else 1
+        axes[0, column].add_patch(_frame(compared.middle, box, factor))
+    alt = f"{compared.title}: whole plane and magnified crop"
+    return Picture(data_uri(figure), alt, _said_of(compared, box, name))
+
+
+def _said_of(compared, box, name):
+    """Caption of an overview at the contrast of the image of that name."""
+    size = " × ".join(str((s.stop - s.start) // compared.scale) for s in box)
+    t, c, z = compared.plane
+    return (
+        f"Plane t={t} c={c} z={z}. Top: the middle of the plane; below: the marked {size} LR "
+        f"pixels. All at the contrast of the {name} image (percentiles 0.5 to 99.5), without "
+        "smoothing."
+    )
+
+
+def _two_rows(above, below, columns):
+    """Axes for images of two shapes (y, x), one row each, with hardly a gap."""
+    heights = [height / width for height, width in (above, below)]
+    return plt.subplots(
         2,
-        len(whole),
-        figsize=(16, width * sum(heights)),
+        columns,
+        figsize=(16, 16 / columns * sum(heights)),
         height_ratios=heights,
+        squeeze=False,
         gridspec_kw={"wspace": 0.02, "hspace": 0.02, "left": 0, "right": 1, "bottom": 0, "top": 1},
     )
-    for column, name in enumerate(whole):
-        factor = view.scale if name == "LR" else 1
-        for row, image in enumerate((whole[name], crop[name])):
-            axes[row, column].imshow(
-                image, cmap="gray", vmin=low, vmax=high, interpolation="nearest"
-            )
-            axes[row, column].set_axis_off()
-        axes[0, column].set_title(name)
-        corner = [(i.start - o.start) / factor - 0.5 for i, o in zip(inner, outer)]
-        extent = [(i.stop - i.start) / factor for i in inner]
-        axes[0, column].add_patch(
-            plt.Rectangle(
-                corner[::-1], *extent[::-1], fill=False, edgecolor="#ffb000", linewidth=1.5
-            )
-        )
-    return _png(figure)
 
 
-def _error_maps(whole, crop):
-    limit = np.percentile(np.abs(crop["bicubic"] - crop["HR"]), 99)
-    figure, axes = plt.subplots(1, 3, figsize=(16, 5.2), width_ratios=(1, 1, 1))
-    for axis, name in zip(axes, ("bicubic", "SR")):
-        shown = axis.imshow(crop[name] - crop["HR"], cmap="RdBu_r", vmin=-limit, vmax=limit)
-        error = np.sqrt(np.mean((crop[name] - crop["HR"]) ** 2))
-        axis.set_title(f"{name} - HR, RMSE {error:.1f}")
+def _frame(outer: Box, inner: Box, factor: int):
+    """Mark of a rectangle in the picture of a larger one, whose pixels are `factor` SR pixels."""
+    y, x = ((i.start - o.start) / factor - 0.5 for i, o in zip(inner, outer))
+    height, width = ((i.stop - i.start) / factor for i in inner)
+    return plt.Rectangle((x, y), width, height, fill=False, edgecolor="#ffb000", linewidth=1.5)
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+def _error_maps(title, detail, errors):
+    figure, axes = plt.subplots(1, 3, figsize=(16, 5.2))
+    limit = np.percentile(np.abs(errors["bicubic"]), 99)
+    for axis, (name, error) in zip(axes, errors.items()):
+        drawn = axis.imshow(error, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axis.set_title(f"{name} - HR, RMSE {np.sqrt(np.mean(error**2)):.1f}")
         axis.set_axis_off()
-    figure.colorbar(shown, ax=axes[:2], shrink=0.8, label="grey levels")
-    _spectra(axes[2], crop)
-    return _png(figure)
+    figure.colorbar(drawn, ax=axes[:2], shrink=0.8, label="grey levels")
+    _spectra(axes[2], {name: detail[name] for name in ("bicubic", "SR", "HR")})
+    return Picture(data_uri(figure), f"{title}: error maps", ERRORS)
 
 
-def _spectra(axis, crop):
-    """Radially averaged power spectra: which detail an image holds, and how much noise."""
-    for name in ("bicubic", "SR", "HR"):
-        image = crop[name] - crop[name].mean()
-        window = np.outer(np.hanning(image.shape[0]), np.hanning(image.shape[1]))
-        power = np.abs(np.fft.fft2(image * window)) ** 2
-        frequency = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij"))
-        bins = np.digitize(frequency.ravel(), np.linspace(0, 0.5, 49))
-        mean = np.bincount(bins, power.ravel(), 50)[1:49] / np.bincount(bins, minlength=50)[1:49]
-        axis.semilogy(np.linspace(0, 0.5, 48), mean, label=name)
+def _spectra(axis: Axes, images: Images) -> None:
+    """Draw radially averaged power: which detail an image holds, and how much noise."""
+    for name, image in images.items():
+        axis.semilogy(np.linspace(0, 0.5, FREQUENCIES), spectrum(image), label=name)
     axis.set(xlabel="cycles per HR pixel", ylabel="power", title="Spectrum of the crop")
     axis.legend(frameon=False)
 
 
-def _histogram(view):
+def spectrum(image: np.ndarray) -> np.ndarray:
+    """Power of an image (y, x) under a Hann window, averaged over directions, by frequency."""
+    window = np.outer(*map(np.hanning, image.shape))
+    power = np.abs(np.fft.fft2((image - image.mean()) * window)) ** 2
+    frequency = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, image.shape), indexing="ij"))
+    bins = np.digitize(frequency.ravel(), np.linspace(0, 0.5, FREQUENCIES + 1))
+    # Beyond 0.5, in the last bin, lie only the corners of the square of frequencies.
+    inside, count = slice(1, FREQUENCIES + 1), FREQUENCIES + 2
+    return np.bincount(bins, power.ravel(), count)[inside] / np.bincount(bins, None, count)[inside]
+
+
+# -- grey levels ----------------------------------------------------------------------------------
+
+
+def _histogram(compared, images):
     figure, axis = plt.subplots(figsize=(12, 2.6))
-    images = view.images(*view.middle())
-    low, high = view.intensity.windows[view.plane[1]]
-    edges = _bins(low - 0.3 * (high - low), high + 0.3 * (high - low), view.sr.dtype)
+    low, high = compared.lr.volume.intensity.windows[compared.plane[1]]
+    margin = 0.3 * (high - low)
+    edges = grey_edges(low - margin, high + margin, compared.sr.volume.dtype)
     for name, image in images.items():
         axis.stairs(np.histogram(image, edges, density=True)[0], edges, label=name)
     axis.set(xlabel="grey level", yticks=[])
     axis.legend(frameon=False)
-    return {"title": view.title, "image": _png(figure)}
+    title = compared.title
+    caption = f"{title}: grey levels of the middle plane."
+    return Picture(data_uri(figure), f"Histogram of {title}", caption)
 
 
-def _bins(low, high, dtype):
-    """About 128 bins; of whole grey levels, or integers would fill them unevenly."""
+def grey_edges(low: float, high: float, dtype: str) -> np.ndarray:
+    """Edges of bins; of whole grey levels, or integers would fill them unevenly."""
     if np.dtype(dtype).kind == "f":
-        return np.linspace(low, high, 129)
-    width = max(1, round((high - low) / 128))
+        return np.linspace(low, high, GREY_BINS + 1)
+    width = max(1, round((high - low) / GREY_BINS))
     return np.arange(np.floor(low), np.ceil(high) + width, width) - 0.5
-
-
-def _png(figure):
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
-    plt.close(figure)
-    return base64.b64encode(buffer.getvalue()).decode()

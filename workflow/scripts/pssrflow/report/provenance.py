@@ -2,82 +2,158 @@
 
 import importlib.metadata
 import platform
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from pssrflow.run.devices import best_device, best_precision
-from pssrflow.run.files import read_json, write_json
+from pssrflow.run.files import read_json
+from pssrflow.run.layout import Layout, Sample
 from pssrflow.run.rerun import code_hash
 from pssrflow.run.version import __version__
 
-# -- provenance -----------------------------------------------------------------------------------
-
-
-def _notes(provenance):
-    return [
-        {"store": f"{sample} ({name})", "text": note}
-        for sample, stores in provenance["samples"].items()
-        for name, store in stores.items()
-        for note in store.get("notes", [])
-    ]
-
-
-def _stores(provenance):
-    return [
-        {
-            "name": f"{sample}: {name}",
-            "shape": " × ".join(map(str, store["shape"])),
-            "dtype": store["dtype"],
-            "pixel_size": ", ".join(
-                "?" if s is None else f"{s:.5g}" for s in store["pixel_size_um"]
-            ),
-            "content": store["content"],
-            "source": _source(store),
-        }
-        for sample, stores in provenance["samples"].items()
-        for name, store in stores.items()
-        if "shape" in store
-    ]
-
-
-def _source(store):
-    source = store.get("source")
-    if not source:
-        return "computed"
-    return f"{source['path']} ({source['files']} files, sha256 {source['sha256'][:12]})"
-
-
+FORMAT = 1
+SCRIPTS = Path(__file__).resolve().parents[2]
 PACKAGES = (
     *("snakemake", "torch", "zarr", "zarrs", "tensorstore", "dask"),
     *("numpy", "scipy", "numba", "tifffile", "pandas"),
 )
 
 
-def write_provenance(path, results, rows, models, config):
-    """Write input hashes, versions, parameters, seeds and code hashes as JSON; return them.
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
 
-    Parameters
+    Attributes
     ----------
-    path : path-like
-    results : str
-    rows : list of dict
-        `sample` and `role` of every row of the sample sheet.
+    layout : Layout
+    samples : list of Sample
     models : list of str
     config : dict
         With all defaults.
+    fit : str, optional
+        The fitted crappifier, where this run's calibration made one.
     """
-    content = {
-        "pssrflow": __version__,
-        "machine": _machine(),
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "config": config,
-        "code": {p.stem: code_hash(str(p)) for p in _scripts()},
-        "samples": {row["sample"]: _sample(results, row, models) for row in rows},
-        "models": {m: read_json(f"{results}/models/{m}/train.done.json") for m in models},
-    }
-    write_json(path, content)
-    return content
+
+    layout: Layout
+    samples: list[Sample]
+    models: list[str]
+    config: dict[str, Any]
+    fit: str | None = None
+
+
+@dataclass(frozen=True)
+class Note:
+    """A warning about the input, and the store that it is about."""
+
+    store: str
+    text: str
+
+
+@dataclass(frozen=True)
+class StoreFacts:
+    """What is said of one store.
+
+    Attributes
+    ----------
+    name : str
+    shape : list of int
+        t, c, z, y, x.
+    dtype : str
+    pixel_size_um : list of (float or None)
+        z, y, x.
+    content : str
+        Hash of its pixels.
+    source : str
+        The acquisition; "computed" without one.
+    """
+
+    name: str
+    shape: list[int]
+    dtype: str
+    pixel_size_um: list[float | None]
+    content: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Input hashes, versions, parameters, seeds and code hashes of a run.
+
+    Attributes
+    ----------
+    pssrflow : str
+        The release.
+    machine, packages : dict of str to str
+    config : dict
+        With all defaults.
+    code : dict of str to str
+        Hash of the code of every script.
+    samples : dict of str to dict
+        Done files of the stores of every sample, by what they are.
+    models : dict of str to dict
+        Done files of the models.
+    """
+
+    pssrflow: str
+    machine: dict[str, str]
+    packages: dict[str, str]
+    config: dict[str, Any]
+    code: dict[str, str]
+    samples: dict[str, dict[str, Any]]
+    models: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, run: Run) -> "Provenance":
+        """Of a finished run."""
+        return cls(
+            pssrflow=__version__,
+            machine=_machine(),
+            packages={name: importlib.metadata.version(name) for name in PACKAGES},
+            config=run.config,
+            code={p.stem: code_hash(str(p)) for p in sorted(SCRIPTS.glob("*.py"))},
+            samples={s.name: _done(run.layout, s, run.models) for s in run.samples},
+            models={model: read_json(run.layout.trained(model)) for model in run.models},
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"format": FORMAT} | asdict(self)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of the release, the machine and the packages."""
+        return {"pssrflow": self.pssrflow, **self.machine, **self.packages}
+
+    @property
+    def notes(self) -> list[Note]:
+        """Warnings about the input."""
+        return [
+            Note(f"{sample} ({kind})", text)
+            for sample, kind, done in self._all()
+            for text in done.get("notes", ())
+        ]
+
+    @property
+    def stores(self) -> list[StoreFacts]:
+        """What is said of every store."""
+        return [
+            StoreFacts(
+                name=f"{sample}: {kind}",
+                source=_source(done.get("source")),
+                **{key: done[key] for key in ("shape", "dtype", "pixel_size_um", "content")},
+            )
+            for sample, kind, done in self._all()
+            if "shape" in done
+        ]
+
+    def _all(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        for sample, found in self.samples.items():
+            for kind, done in found.items():
+                yield sample, kind, done
 
 
 def _machine():
@@ -90,18 +166,18 @@ def _machine():
     }
 
 
-def _scripts():
-    return sorted(Path(__file__).parent.parent.glob("*.py"))
+def _done(layout, sample, models):
+    """Done files of one sample; files of an earlier role do not count."""
+    files = {"hr": layout.done("hr", sample.name)} if sample.has_hr else {}
+    files["lr"] = layout.done("lr", sample.name)
+    if sample.predicted:
+        files |= {f"sr ({m})": layout.map_done("sr", sample.name, m) for m in models}
+    if sample.paired:
+        files["registration"] = layout.registration(sample.name)
+    return {kind: read_json(path) for kind, path in files.items()}
 
 
-def _sample(results, row, models):
-    """Done files of the stores of one sample; files of an earlier role do not count."""
-    folder = Path(results, row["sample"])
-    stores = {"lr": folder / "lr.done.json"}
-    if row["role"] != "predict":
-        stores = {"hr": folder / "hr.done.json"} | stores
-    if row["role"] != "train":
-        stores |= {f"sr ({m})": folder / m / "sr.done.json" for m in models}
-    if row["paired"]:
-        stores["registration"] = folder / "registration.json"
-    return {name: read_json(path) for name, path in stores.items()}
+def _source(source):
+    if not source:
+        return "computed"
+    return f"{source['path']} ({source['files']} files, sha256 {source['sha256'][:12]})"

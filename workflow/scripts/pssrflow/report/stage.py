@@ -1,80 +1,137 @@
-"""The report: one HTML page that opens from disk and loads nothing."""
+"""The report: one HTML page that opens from disk and loads nothing, and its figures as data."""
 
+import dataclasses
 import logging
+import math
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
 
-from pssrflow.crappify.registry import settings_of
-from pssrflow.report.comparison import Seen
-from pssrflow.report.imitation import calibration_summary, twins_of
-from pssrflow.report.pictures import _histogram, picture
-from pssrflow.report.provenance import _notes, _stores
-from pssrflow.report.training import _curve
-from pssrflow.report.verdict import headline, read_metrics, verdicts
-from pssrflow.run.version import __version__
+from pssrflow.crappify.settings import settings_of
+from pssrflow.report.comparison import Comparison
+from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
+from pssrflow.report.pictures import Picture, Shown, shown
+from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
+from pssrflow.report.training import Training, training_of
+from pssrflow.report.verdict import Headline, Verdict, headline, read_metrics, verdicts
+from pssrflow.run.files import replacing, write_json
 
 log = logging.getLogger(__name__)
 
-
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
+FORMAT = 1
+# What stands on the page where there is no figure.
+NOTHING = "–"
 
 
-def write_report(path, results, rows, models, config, provenance, calibration=None):
-    """Write the page.
+@dataclass(frozen=True)
+class Page:
+    """What the page says, in its order; the same, without the pixels of pictures, is the data."""
 
-    Parameters
-    ----------
-    path : path-like
-    results : str
-    rows : list of dict
-        `sample`, `role` and `paired` of every row of the sample sheet.
-    models : list of str
-    config : dict
-        With all defaults.
-    provenance : dict
-    calibration : path-like, optional
-        The fitted crappifier, where one was used.
-    """
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    metrics = read_metrics(results, rows, models)
-    seen = [
-        Seen.open(results, row, model, config)
-        for row in rows
-        if row["role"] != "train"
-        for model in models
-    ]
-    page = environment.from_string(TEMPLATE.read_text()).render(
-        title=config["report"]["title"],
-        version=__version__,
-        scale=config["crappify"]["scale"],
-        models=models,
+    title: str
+    pssrflow: str
+    scale: int
+    models: list[str]
+    verdicts: list[Verdict]
+    notes: list[Note]
+    headline: list[Headline]
+    predictions: list[Shown]
+    trainings: list[Training]
+    fit: Fit | None
+    imitations: list[Imitation]
+    stores: list[StoreFacts]
+
+
+def write_report(run: Run) -> None:
+    """Write the page, its figures and the provenance of everything that it shows."""
+    provenance = Provenance.of(run)
+    page = _page(run, provenance)
+    text = rendered(page, provenance)
+    write_json(run.layout.provenance, provenance.to_json())
+    write_json(run.layout.figures, {"format": FORMAT} | plain(page))
+    with replacing(run.layout.page) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+    log.info("%s: %.1f MB", run.layout.page, len(text) / 1e6)
+
+
+def _page(run, provenance):
+    metrics = read_metrics(run.layout, run.samples, run.models)
+    return Page(
+        title=run.config["report"]["title"],
+        pssrflow=provenance.pssrflow,
+        scale=run.config["crappify"]["scale"],
+        models=run.models,
         verdicts=verdicts(metrics),
+        notes=provenance.notes,
         headline=headline(metrics),
-        notes=_notes(provenance),
-        pictures=[picture(view) for view in seen],
-        curves=[_curve(results, model) for model in models],
-        histograms=[_histogram(view) for view in seen],
-        calibration=calibration and calibration_summary(calibration),
-        twins=[
-            twins_of(
-                results,
-                config["stores"] or results,
-                row,
-                settings_of(config["crappify"], calibration, False),
-                config["seed"],
-            )
-            for row in rows
-            if row["paired"]
-        ],
-        stores=_stores(provenance),
-        versions={
-            "pssrflow": __version__,
-            **provenance["machine"],
-            **provenance["packages"],
-        },
-        config=yaml.safe_dump(config, sort_keys=False),
+        predictions=_predictions(run),
+        trainings=[training_of(run.layout, model) for model in run.models],
+        fit=read_fit(run.fit) if run.fit else None,
+        imitations=_imitations(run),
+        stores=provenance.stores,
     )
-    Path(path).write_text(page)
-    log.info("%s: %.1f MB", path, len(page) / 1e6)
+
+
+def _predictions(run):
+    scale, crop = run.config["crappify"]["scale"], run.config["report"]["crop"]
+    return [
+        shown(Comparison(run.layout, sample, model, scale), crop)
+        for sample in run.samples
+        if sample.predicted
+        for model in run.models
+    ]
+
+
+def _imitations(run):
+    paired = [sample.name for sample in run.samples if sample.paired]
+    if not paired:
+        return []
+    crappifier = settings_of(run.config["crappify"], run.fit, require_fit=False)
+    return [imitation_of(run.layout, name, crappifier, run.config["seed"]) for name in paired]
+
+
+# -- as data --------------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """As JSON: pictures without their pixels, numbers that are not finite as null."""
+    if isinstance(value, Picture):
+        return {"alt": value.alt, "caption": value.caption}
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# -- as a page ------------------------------------------------------------------------------------
+
+
+def rendered(page: Page, provenance: Provenance) -> str:
+    """The page as HTML."""
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters |= {"number": number, "significant": significant}
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        page=page,
+        versions=provenance.versions,
+        config=yaml.safe_dump(provenance.config, sort_keys=False),
+    )
+
+
+def number(value: float | None, digits: int, sign: str = "") -> str:
+    """With a fixed number of decimals."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    return f"{value:{sign}.{digits}f}"
+
+
+def significant(value: float | str | None, digits: int = 4) -> str:
+    """With a number of digits that count; text as it is."""
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, str) else f"{value:.{digits}g}"

@@ -1,21 +1,75 @@
 """How a training went."""
 
+import math
+from dataclasses import dataclass
+
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from pssrflow.report.pictures import _png
+from pssrflow.report.pictures import Picture, data_uri
+from pssrflow.run.layout import Layout
 
 # A gain (dB) in the last fifth of a training that promises more.
 STILL_RISING = 0.02
 
+VALIDATION = (
+    "Validation patches lie behind a guard band and have fixed noise; their PSNR takes the display "
+    "window of the acquisition as its range."
+)
 
-def _curve(results, model):
-    history = pd.read_csv(f"{results}/models/{model}/history.csv")
+
+@dataclass(frozen=True)
+class Training:
+    """How the training of one model went.
+
+    Attributes
+    ----------
+    model : str
+    trained : bool
+        In this run; weights may also be used as they are.
+    last : dict of str to float
+        Last row of its history.
+    recent : float
+        What the validation PSNR (dB) gained in the last fifth.
+    picture : Picture, optional
+        Its curves.
+    """
+
+    model: str
+    trained: bool
+    last: dict[str, float]
+    recent: float
+    picture: Picture | None = None
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        if not self.trained:
+            return "Not trained in this run: its weights are used as they are."
+        text = (
+            f"{self.last['step']:.0f} steps, {self.last['epoch']:.1f} passes over the training "
+            f"pixels, {self.last['seconds'] / 60:.1f} minutes. {VALIDATION}"
+        )
+        if self.recent > STILL_RISING:
+            text += (
+                f" In the last fifth it still rose by {self.recent:.2f} dB: a longer training "
+                "will do better."
+            )
+        return text
+
+
+def training_of(layout: Layout, model: str) -> Training:
+    """How the training of a model went, by its history."""
+    history = pd.read_csv(layout.history(model))
+    last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     if history["loss"].isna().all():
-        return {
-            "model": model,
-            "caption": "Not trained in this run: its weights are used as they are.",
-        }
+        return Training(model, False, last, math.nan)
+    recent = history.loc[history["step"] >= 0.8 * last["step"], "psnr"]
+    rise = float(recent.iloc[-1] - recent.iloc[0])
+    return Training(model, True, last, rise, _curves(model, history))
+
+
+def _curves(model, history):
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.4))
     axes[0].plot(history["step"], history["loss"], marker=".")
     axes[0].set(xlabel="step", ylabel="training loss", yscale="log")
@@ -23,16 +77,4 @@ def _curve(results, model):
     axes[1].plot(history["step"], history["psnr_bicubic"], color="grey", label="bicubic")
     axes[1].set(xlabel="step", ylabel="validation PSNR (dB)")
     axes[1].legend(frameon=False)
-    last = history.iloc[-1]
-    recent = history[history["step"] >= 0.8 * last["step"]]["psnr"]
-    caption = (
-        f"{int(last['step'])} steps, {last['epoch']:.1f} passes over the training pixels, "
-        f"{last['seconds'] / 60:.1f} minutes. Validation patches lie behind a guard band and have "
-        "fixed noise; their PSNR takes the display window of the acquisition as its range."
-    )
-    if recent.iloc[-1] - recent.iloc[0] > STILL_RISING:
-        caption += (
-            f" In the last fifth it still rose by {recent.iloc[-1] - recent.iloc[0]:.2f} dB: "
-            "a longer training will do better."
-        )
-    return {"model": model, "image": _png(figure), "caption": caption}
+    return Picture(data_uri(figure), f"Training curve of {model}")

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pssrflow.errors import InputError
+
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
@@ -35,9 +37,26 @@ def write_json(path: str | Path, content: Any) -> None:
         scratch.write_text(json.dumps(content, indent=2))
 
 
-def read_json(path: str | Path) -> Any:
-    """Content of a JSON file."""
-    return json.loads(Path(path).read_text())
+def read_json(path: str | Path, format: int | None = None) -> Any:
+    """Content of a JSON file.
+
+    Parameters
+    ----------
+    path : path-like
+    format : int, optional
+        What its key "format" must say.
+
+    Raises
+    ------
+    InputError
+        It says something else.
+    """
+    content = json.loads(Path(path).read_text())
+    if format is not None and content.get("format") != format:
+        found = f"format {content['format']}" if "format" in content else "no format"
+        again = f"format {format}, as this version writes it; remove the file to have it made again"
+        raise InputError(path, found, again)
+    return content
 
 
 def input_paths(text: str) -> list[Path]:

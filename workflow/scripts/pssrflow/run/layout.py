@@ -6,6 +6,8 @@ Methods take the names that rules have as wildcards; without them they give Snak
 from dataclasses import dataclass
 
 SAMPLE, MODEL = "{sample}", "{model}"
+# Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
+MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,18 @@ class Layout:
     def parts(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """Folder of the markers of a prediction's parts."""
         return f"{self.results}/{sample}/{model}/sr.parts"
+
+    def part(self) -> str:
+        """Marker of a part."""
+        return f"{self.parts()}/{MARKER}"
+
+    def collected(self) -> str:
+        """Markers of all parts in one."""
+        return f"{self.parts()}/{COLLECTED}"
+
+    def pyramid(self) -> str:
+        """Marker of a share of the pyramid."""
+        return f"{self.parts()}/{PYRAMID}"
 
     def metrics(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """Metrics of a prediction and its baselines, a row per plane."""

@@ -8,6 +8,7 @@ import os
 import signal
 import weakref
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,19 +40,30 @@ def start_worker() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def affordable(threads: int, mem_mb: int, bytes_each: float) -> int:
-    """Workers that a job's memory holds, beside the interpreter and its libraries.
+@dataclass(frozen=True)
+class Budget:
+    """What the scheduler gave to a job.
 
-    Parameters
+    Attributes
     ----------
     threads : int
-        What the scheduler gave.
     mem_mb : int
-        What the scheduler gave, megabyte.
-    bytes_each : int
-        Largest that one worker needs.
+        Megabyte.
     """
-    return max(1, min(threads, int((mem_mb - INTERPRETER_MB) * 1e6 / bytes_each)))
+
+    threads: int
+    mem_mb: int
+
+    def workers(self, bytes_each: float) -> int:
+        """Workers that the memory holds, beside the interpreter and its libraries.
+
+        Parameters
+        ----------
+        bytes_each : float
+            Largest that one worker needs.
+        """
+        held = int((self.mem_mb - INTERPRETER_MB) * 1e6 / bytes_each)
+        return max(1, min(self.threads, held))
 
 
 def reuse_memory(tensors: bool = False) -> None:

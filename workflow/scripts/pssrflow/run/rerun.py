@@ -11,8 +11,9 @@ from pssrflow.run.files import files_below
 from pssrflow.run.symbols import Definition, Module, read_module
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# What no result depends on: what goes on around a job, and what is said of mistakes.
-NO_RESULT = ("run", "errors")
+# What no result depends on: what goes on around a job, what is said of mistakes, and how a value of
+# the configuration is checked or a name in it is found; values and names are parameters themselves.
+NO_RESULT = ("run", "errors", "keys", "plugins")
 # A file and a name that it defines, or None for all of it.
 Place = tuple[Path, str | None]
 # Acquisitions up to this size are fingerprinted whole, larger ones at places spread over them.

@@ -1,42 +1,44 @@
 """Make one simulated acquisition: what it was asked for, and a done file beside it."""
 
 import logging
+import os
 from pathlib import Path
 
 from pssrflow.run.files import describe_source, write_json
-from pssrflow.simulate.microscope import acquire, discard
-from pssrflow.simulate.settings import Microscope
+from pssrflow.simulate.files import discard
+from pssrflow.simulate.microscope import Place, acquire
+from pssrflow.simulate.settings import Acquisition
 
 log = logging.getLogger(__name__)
 
+# Of the done file.
+FORMAT = 1
 
-def simulate(path, done, seed, format, shape, tissue, origin_nm, shift_nm, draw, **microscope):
+
+def simulate(
+    path: str | os.PathLike, done: str | os.PathLike, seed: int, acquisition: Acquisition
+) -> None:
     """Scan simulated tissue to `path`.
 
     Parameters
     ----------
-    path : str
-        OME-TIFF, or a folder of slices, as `format` says.
+    path : path-like
+        OME-TIFF, or a folder of slices, as `acquisition.format` says.
     done : path-like
         JSON written last; holds the hash of the files, so a change of any setting is passed on.
-    seed, tissue, draw : int
-        Of the project, of the tissue, and of the scan's noise.
-    shape : tuple of int
-        z, y, x.
-    origin_nm, shift_nm : tuple of float
-        y, x.
-    **microscope
-        Fields of `Microscope`.
+    seed : int
+        Of the project.
+    acquisition : Acquisition
+        The microscope, and where it scans.
     """
-    log.info("scan %s pixels to %s", shape, path)
+    log.info("scan %s pixels to %s", acquisition.shape, path)
     discard(Path(path))
-    acquire(
-        path,
-        seed=1000 * seed + tissue,
-        microscope=Microscope(**microscope),
-        shape=tuple(shape),
-        shift_nm=tuple(shift_nm),
-        origin_nm=tuple(origin_nm),
-        draw=draw,
+    place = Place(
+        1000 * seed + acquisition.tissue,
+        acquisition.origin_nm,
+        acquisition.shift_nm,
+        acquisition.draw,
     )
-    write_json(done, describe_source(path, [path]) | {"format": format})
+    acquire(path, acquisition.microscope, place, acquisition.shape)
+    about = {"format": FORMAT, "written_as": acquisition.format}
+    write_json(done, about | describe_source(path, [path]))

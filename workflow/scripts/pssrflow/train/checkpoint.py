@@ -4,7 +4,9 @@ import contextlib
 import logging
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,22 +15,22 @@ from pssrflow.run.files import replacing
 log = logging.getLogger(__name__)
 
 
-def save(path, identity, state):
+def save(path: Path, identity: str, state: dict[str, Any]) -> None:
     """Write the state of a training; a kill in between leaves the previous one."""
     with replacing(path) as scratch:
         torch.save({"identity": identity} | state, scratch)
 
 
-def load(path, identity):
+def load(path: Path, identity: str) -> dict[str, Any] | None:
     """State of a training that goes on, or None.
 
     Parameters
     ----------
-    path : path-like
+    path : Path
     identity : str
         Of this configuration, data and code.
     """
-    if not Path(path).exists():
+    if not path.exists():
         return None
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -43,7 +45,7 @@ def load(path, identity):
 
 
 @contextlib.contextmanager
-def sigterm():
+def sigterm() -> Iterator[threading.Event]:
     """Event that a cluster's SIGTERM sets, so that the step in progress can end."""
     asked = threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: asked.set())

@@ -4,22 +4,28 @@ import contextlib
 import logging
 import math
 import time
-from pathlib import Path
+from collections.abc import Generator
+from typing import Any
 
+import lightning_fabric
 import pandas as pd
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
 from pssrflow.models.weights import save_weights
-from pssrflow.pairs.patches import prefetch
+from pssrflow.pairs.patches import Patches, prefetch
+from pssrflow.plugins import load
 from pssrflow.run.files import replacing
 from pssrflow.train import checkpoint
 from pssrflow.train.checkpoint import sigterm
 from pssrflow.train.losses import Loss
-from pssrflow.train.optimisers import OPTIMISERS, Average, Clip, Moment, learning_rate
+from pssrflow.train.optimisers import Average, Clip
 from pssrflow.train.progress import Progress
+from pssrflow.train.schedules import LearningRate, Moment
 from pssrflow.train.tensorboard import Board
+from pssrflow.train.training import Training
 from pssrflow.train.validation import Validation, tensors
 
 log = logging.getLogger(__name__)
@@ -36,42 +42,53 @@ class Trainer:
     fabric : lightning_fabric.Fabric
         Launched.
     network : torch.nn.Module
-    recipe : Recipe
+    training : Training
+    facts : dict
+        Of the network, written into its weights.
     steps_per_epoch : float
         Steps that draw as many pixels as the training regions hold.
-    folder : path-like
-    facts : dict
-        Written into the weights; their hash decides whether a checkpoint belongs to this run.
-    label : dict
-        Written into the weights too, such as licence and versions; decides nothing.
-    seed : int
     """
 
-    def __init__(self, fabric, network, recipe, steps_per_epoch, folder, facts, label, seed=0):
-        self.fabric, self.recipe, self.seed = fabric, recipe, seed
-        self.facts, self.label = facts, label
+    def __init__(
+        self,
+        fabric: lightning_fabric.Fabric,
+        network: nn.Module,
+        training: Training,
+        facts: dict[str, Any],
+        steps_per_epoch: float,
+    ):
+        self.fabric, self.training, self.recipe = fabric, training, training.recipe
+        self.facts = facts | training.made_of
         self.steps_per_epoch = steps_per_epoch
-        self.steps = recipe.steps(steps_per_epoch)
-        self.identity = recipe.identity(facts)
-        self.folder = Path(folder)
-        (self.folder / "previews").mkdir(parents=True, exist_ok=True)
-        self.progress, self.saved, self.board = Progress(), time.monotonic(), None
-        self.network = network.to(fabric.device, memory_format=torch.channels_last)
+        self.steps = self.recipe.steps(steps_per_epoch)
+        self.identity = self.recipe.identity(self.facts)
+        training.previews.mkdir(parents=True, exist_ok=True)
+        self.progress, self.saved = Progress(), time.monotonic()
+        self.board: Board | None = None
+        self._prepare(network)
+
+    def _prepare(self, network):
+        """What learns, on its device."""
+        recipe, device = self.recipe, self.fabric.device
+        self.network = network.to(device, memory_format=torch.channels_last)
         self.average = Average(self.network, recipe.ema)
         self.learns = any(p.requires_grad for p in network.parameters())
-        self.loss, self.clip = Loss(recipe.loss), Clip(recipe.clip, fabric.device)
+        self.loss, self.clip = Loss(recipe.loss), Clip(recipe.clip, device)
+        self.learning_rate = LearningRate(recipe)
         if self.learns:
-            optimiser = OPTIMISERS[recipe.optimizer](self.network.parameters(), recipe)
+            # By name: an optimiser that nobody names is in nobody's code hash.
+            made = load(f"pssrflow.train.optimisers:{recipe.optimizer}")
+            optimiser = made(self.network.parameters(), recipe)
             stepped = torch.compile(self.network) if recipe.compile else self.network
-            self.wrapped, self.optimiser = fabric.setup(stepped, optimiser)
+            self.wrapped, self.optimiser = self.fabric.setup(stepped, optimiser)
 
-    def restore(self, resume):
+    def restore(self) -> None:
         """Go on from the last checkpoint if the same configuration, data and code made it."""
-        path = self.folder / "last.pt"
-        state = checkpoint.load(path, self.identity) if resume and self.learns else None
+        path, wanted = self.training.state, self.recipe.resume and self.learns
+        state = checkpoint.load(path, self.identity) if wanted else None
         if state is None:
             # Weights of another training must not be taken for this one's best.
-            (self.folder / "best.safetensors").unlink(missing_ok=True)
+            self.training.weights.unlink(missing_ok=True)
             return
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["averaged"])
@@ -81,33 +98,40 @@ class Trainer:
         self.progress = Progress(**state["progress"])
         log.info("resumed at step %d of %d", self.progress.step, self.steps)
 
-    def fit(self, drawn, held):
+    def fit(self, drawn: Patches | None, held: Patches | None) -> None:
         """Train until the steps, the time or the improvement end; SIGTERM saves first.
 
         Parameters
         ----------
-        drawn : Patches
+        drawn : Patches or None
+            None for weights that are used as they are.
         held : Patches or None
         """
-        self.drawn = drawn
         self.validation = Validation(self.fabric, held, self.facts["scale"])
-        if not self.learns:
+        if drawn is None or not self.learns:
             self._check()
             return
-        if self.recipe.tensorboard and self.fabric.is_global_zero:
-            history = self.progress.history
-            self.board = Board(self.folder / "tensorboard", self.folder / "previews", history)
-        note = self.loss.note(drawn.size * self.facts["scale"])
-        if note:
+        self.drawn = drawn
+        if note := self.loss.note(drawn.size * self.facts["scale"]):
             log.info(note)
+        with contextlib.ExitStack() as held_open:
+            if self.recipe.tensorboard and self.fabric.is_global_zero:
+                self.board = held_open.enter_context(contextlib.closing(self._board()))
+            batches = held_open.enter_context(contextlib.closing(self._batches(drawn)))
+            self._steps(batches, held_open.enter_context(sigterm()))
+
+    def _board(self):
+        return Board(
+            self.training.folder / "tensorboard", self.training.previews, self.progress.history
+        )
+
+    def _batches(self, drawn: Patches) -> Generator[list, None, None]:
+        """Batches of this device, step by step, made ahead of time."""
         mine = self.fabric.global_rank, self.fabric.world_size
-        batches = prefetch(
+        return prefetch(
             lambda step: [drawn.batch(numbers) for numbers in self.recipe.numbers(step, *mine)],
             range(self.progress.step, self.steps),
         )
-        board = contextlib.closing(self.board) if self.board else contextlib.nullcontext()
-        with contextlib.closing(batches), board, sigterm() as asked_to_stop:
-            self._steps(batches, asked_to_stop)
 
     def _steps(self, batches, asked_to_stop):
         if self._ends():
@@ -159,9 +183,9 @@ class Trainer:
     def _step(self, batches):
         """One step of the optimiser over its batches; the mean loss, still on the device."""
         # Dropout and the like depend on the step alone, so that a resumed training meets the same.
-        torch.manual_seed((self.seed << 32) + self.progress.step)
+        torch.manual_seed((self.training.seed << 32) + self.progress.step)
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.progress.step, self._moment())
+            group["lr"] = self.learning_rate(self.progress.step, self._moment())
         total = 0.0
         for number, batch in enumerate(batches, start=1):
             lr, hr, *weight = self.fabric.to_device(tensors(batch))
@@ -193,39 +217,30 @@ class Trainer:
         means = self.fabric.all_reduce(torch.stack(losses), reduce_op="mean")
         for before, loss in enumerate(means.tolist()):
             if not math.isfinite(loss):
-                step = self.progress.step - len(losses) + before
-                numbers = [n for part in self.recipe.numbers(step, 0, 1) for n in part]
-                raise InputError(
-                    f"training step {step}",
-                    f"the loss is {loss}; its patches are "
-                    f"{'; '.join(map(self.drawn.place_of, numbers))}; "
-                    f"the last good state is {self.folder / 'last.pt'}",
-                    "a lower train.learning_rate, or train.precision: '32'",
-                )
+                self._refuse(self.progress.step - len(losses) + before, loss)
             self.progress.losses.append(loss)
+
+    def _refuse(self, step, loss):
+        numbers = [n for part in self.recipe.numbers(step, 0, 1) for n in part]
+        raise InputError(
+            f"training step {step}",
+            f"the loss is {loss}; its patches are "
+            f"{'; '.join(map(self.drawn.place_of, numbers))}; "
+            f"the last good state is {self.training.state}",
+            "a lower train.learning_rate, or train.precision: '32'",
+        )
 
     def _check(self):
         """Validate, note a line of history, keep the best weights and the state."""
-        progress = self.progress
-        measured = self.validation.measure(self.average.module)
-        row = {
-            "step": progress.step,
-            "epoch": round(progress.step / self.steps_per_epoch, 2),
-            "seconds": round(progress.seconds, 1),
-            "learning_rate": learning_rate(self.recipe, progress.step, self._moment()),
-            "loss": sum(progress.losses) / len(progress.losses) if progress.losses else math.nan,
-            **self._agreed(measured),
-        }
+        progress, first = self.progress, self.fabric.is_global_zero
+        row = self._row()
         progress.losses = []
-        first = self.fabric.is_global_zero
         if first and len(progress.history) % self.recipe.preview_every == 0:
-            name = f"step_{progress.step:06d}.png"
-            self.validation.preview(self.average.module, self.folder / "previews" / name)
+            path = self.training.previews / f"step_{progress.step:06d}.png"
+            self.validation.preview(self.average.module, path)
         progress.history.append(row)
         if progress.note(row["psnr"], self.recipe.patience) and first:
-            noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
-            with replacing(self.folder / "best.safetensors") as scratch:
-                save_weights(scratch, self.average.module, self.facts | self.label | noted)
+            self._keep(row)
         self._save()
         if self.board:
             self.board.note(row)
@@ -234,6 +249,26 @@ class Trainer:
             "%(psnr).2f dB (bicubic %(psnr_bicubic).2f); %(left)s left",
             row | {"left": self._time_left()},
         )
+
+    def _row(self):
+        """Where the training stands, as a line of the history."""
+        progress = self.progress
+        measured = self.validation.measure(self.average.module)
+        return {
+            "step": progress.step,
+            "epoch": round(progress.step / self.steps_per_epoch, 2),
+            "seconds": round(progress.seconds, 1),
+            "learning_rate": self.learning_rate(progress.step, self._moment()),
+            "loss": sum(progress.losses) / len(progress.losses) if progress.losses else math.nan,
+            **self._agreed(measured),
+        }
+
+    def _keep(self, row):
+        """Write the weights, which are the best so far."""
+        noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
+        with replacing(self.training.weights) as scratch:
+            facts = self.facts | self.training.label | noted
+            save_weights(scratch, self.average.module, facts)
 
     def _time_left(self):
         """Time until the steps or the time end, as text."""
@@ -257,7 +292,7 @@ class Trainer:
         self.saved = time.monotonic()
         if not self.fabric.is_global_zero:
             return
-        with replacing(self.folder / "history.csv") as scratch:
+        with replacing(self.training.history) as scratch:
             pd.DataFrame(self.progress.history).to_csv(scratch, index=False)
         if not self.learns:
             return
@@ -269,7 +304,7 @@ class Trainer:
             "usual_gradient": self.clip.usual,
             "progress": vars(self.progress),
         }
-        checkpoint.save(self.folder / "last.pt", self.identity, state)
+        checkpoint.save(self.training.state, self.identity, state)
 
 
 def _number(value):

@@ -33,9 +33,8 @@ def seconds(given: Any) -> Any:
 
 
 Duration = Annotated[
-    float | None,
+    Annotated[float, Field(gt=0)] | None,
     BeforeValidator(seconds),
-    Field(gt=0),
     WithJsonSchema({"type": ["string", "number", "null"], "pattern": f"^{DURATION}$"}),
 ]
 LossName = Annotated[str, OneOf(lambda: choices("pssrflow.train.losses"))]

@@ -1,29 +1,42 @@
-"""Stage train: open the data, train one network on it, say that it is done."""
+"""Stage train: train one network on open fields, say that it is done."""
 
 import functools
-import importlib.metadata
 import logging
 import math
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
 import lightning_fabric
 import torch
 
+from pssrflow.crappify.chain import Crappifier
 from pssrflow.models.model import start
-from pssrflow.pairs.field import split_field
+from pssrflow.pairs.field import Field, split_field
 from pssrflow.pairs.patches import Patches, patch_size
 from pssrflow.run.devices import best_precision
 from pssrflow.run.files import file_hash, write_json
-from pssrflow.run.version import __version__
 from pssrflow.train.loop import Trainer
+from pssrflow.train.settings import Settings
+from pssrflow.train.training import Training
 
 log = logging.getLogger(__name__)
 
+# Of the done file.
+FORMAT = 1
+# Lightning's names of our precisions.
+PRECISIONS = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
+
 
 def train(
-    fields, crappifier, model, recipe, seed, folder, done, threads, resume, identity, licence=None
-):
+    fields: Sequence[Field],
+    crappifier: Crappifier,
+    model: Mapping[str, Any],
+    training: Training,
+    threads: int,
+    done: str | os.PathLike,
+) -> None:
     """Train; write best weights, last state, history and previews, then the done file.
 
     On several devices of one machine each has a process of its own. Several machines join where
@@ -32,23 +45,20 @@ def train(
     Parameters
     ----------
     fields : list of Field
+        What is learnt from; weights that are used as they are need none.
     crappifier : Crappifier
     model : dict
         `arch` and its options; `weights` to begin with, `train`: False to leave them as they are,
         and `intensity`, what of the acquisition is scaled to 0..1.
-    recipe : Recipe
-    seed : int
-    folder : path-like
-        `best.safetensors`, `last.pt`, `history.csv` and `previews/` go here.
+    training : Training
+    threads : int
     done : path-like
         JSON written last.
-    threads : int
-    resume : bool
-        Go on from `last.pt` if it belongs to the same configuration, data and code.
-    identity : dict
-        JSON that names the data and the code; kept with the weights.
-    licence : str, optional
-        Of the weights, an SPDX identifier; kept with them.
+
+    Raises
+    ------
+    InputError
+        Fields that are too small to split, weights that do not fit, or a loss that is not finite.
     """
     torch.set_num_threads(threads)
     run = functools.partial(
@@ -56,92 +66,91 @@ def train(
         fields=fields,
         crappifier=crappifier,
         model=model,
-        recipe=recipe,
-        seed=seed,
-        folder=folder,
-        resume=resume,
-        identity=identity,
+        training=training,
         threads=threads,
-        licence=licence,
     )
-    step, best = _fabric(recipe).launch(run)
+    step, best = _fabric(training.recipe).launch(run)
     write_json(
         done,
         {
-            "weights": "best.safetensors",
-            "sha256": file_hash(Path(folder) / "best.safetensors"),
+            "format": FORMAT,
+            "weights": training.weights.name,
+            "sha256": file_hash(training.weights),
             "step": step,
             "validation_psnr": best if math.isfinite(best) else None,
         },
     )
 
 
-def _fabric(recipe):
-    place = {"accelerator": recipe.accelerator, "devices": recipe.devices}
+def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
     device = lightning_fabric.Fabric(accelerator=recipe.accelerator, devices=1).device
     chosen = best_precision(device) if recipe.precision == "auto" else recipe.precision
     log.info("device %s, precision %s", device, chosen)
-    names = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
     # Processes are spawned: Snakemake's script cannot be started a second time.
     several = recipe.devices != 1 or recipe.nodes != 1
     strategy = {"strategy": "ddp_spawn", "num_nodes": recipe.nodes} if several else {}
-    return lightning_fabric.Fabric(**place, **strategy, precision=names[chosen])
+    return lightning_fabric.Fabric(
+        accelerator=recipe.accelerator,
+        devices=recipe.devices,
+        precision=PRECISIONS[chosen],
+        **strategy,
+    )
 
 
-def _run(
-    fabric, fields, crappifier, model, recipe, seed, folder, resume, identity, threads, licence
-):
+def _run(fabric, fields, crappifier, model, training, threads):
     """What each process does; steps done and best validation PSNR."""
     if fabric.world_size > 1:
         torch.set_num_threads(max(1, threads // fabric.world_size))
         if fabric.is_global_zero:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    torch.manual_seed(seed)
+    torch.manual_seed(training.seed)
     network, facts = start(model, crappifier.scale)
-    seen = [
-        replace(
-            f,
-            hr_intensity=f.hr_intensity.seen_by(facts["intensity"]),
-            lr_intensity=f.lr_intensity.seen_by(facts["intensity"]),
-        )
-        for f in fields
-    ]
-    # Weights that are used as they are need no training rows.
-    drawn, held = _patches(seen, crappifier, recipe, network.stride, seed) if seen else (None, None)
-    per_step = recipe.batch * recipe.accumulate * fabric.world_size
-    per_epoch = drawn.pixels / (per_step * drawn.size**2) if drawn else 1
-    trainer = Trainer(
-        fabric, network, recipe, per_epoch, folder, facts | identity, _label(licence), seed
-    )
-    trainer.restore(resume)
+    seen = [_seen(field, facts["intensity"]) for field in fields]
+    drawn, held = _patches(seen, crappifier, training, network.stride) if seen else (None, None)
+    trainer = Trainer(fabric, network, training, facts, _per_epoch(training.recipe, drawn, fabric))
+    trainer.restore()
     trainer.fit(drawn, held)
     return trainer.progress.step, trainer.progress.best
 
 
-def _label(licence):
-    """What goes with weights but does not decide whether a checkpoint belongs to them."""
-    return {
-        "licence": licence,
-        "versions": {"pssrflow": __version__}
-        | {name: importlib.metadata.version(name) for name in ("torch", "numpy")},
-    }
+def _seen(field, intensity):
+    """A field whose grey levels are scaled as the network takes them."""
+    return replace(
+        field,
+        hr_intensity=field.hr_intensity.seen_by(intensity),
+        lr_intensity=field.lr_intensity.seen_by(intensity),
+    )
 
 
-def _patches(fields, crappifier, recipe, stride, seed):
+def _patches(fields, crappifier, training, stride):
+    """Patches to learn from, and those that are held out, if any."""
+    recipe = training.recipe
     size = patch_size([f.region for f in fields], recipe.patch, stride)
     if size < recipe.patch:
         log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
     # Twice the reach: neither side's downsampling or blur may look into the other.
     guard = 2 * crappifier.reach + stride
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
-    drawn = Patches(fields, [s.train for s in splits], crappifier, size, seed, "train")
+    rest = crappifier, size, training.seed
+    drawn = Patches(fields, [s.train for s in splits], *rest, "train")
     if not recipe.validation:
         return drawn, None
-    held = [(f, s.validation) for f, s in zip(fields, splits)]
-    real = [(f, r) for f, r in held if f.lr is not None]
+    held = _real_first([(f, s.validation) for f, s in zip(fields, splits)])
+    fields, regions = zip(*held)
+    rest = crappifier, patch_size(regions, size, 1), training.seed
+    return drawn, Patches(fields, regions, *rest, "validation")
+
+
+def _real_first(held):
+    """Held-out regions of acquired pairs alone, where there are any."""
+    real = [(field, region) for field, region in held if field.lr is not None]
     if real and len(real) < len(held):
         log.info("validation on the acquired pairs alone: they show what to expect")
-        held = real
-    fields, regions = zip(*held)
-    small = patch_size(regions, size, 1)
-    return drawn, Patches(fields, regions, crappifier, small, seed, "validation")
+        return real
+    return held
+
+
+def _per_epoch(recipe, drawn, fabric):
+    """Steps that draw as many pixels as the training regions hold."""
+    per_step = recipe.batch * recipe.accumulate * fabric.world_size
+    return drawn.pixels / (per_step * drawn.size**2) if drawn else 1

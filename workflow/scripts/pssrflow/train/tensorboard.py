@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,21 +14,21 @@ class Board:
 
     Parameters
     ----------
-    folder : path-like
+    folder : Path
         Made anew, so that what a killed run did not write is there too.
-    previews : path-like
+    previews : Path
         Folder of the previews.
     history : list of dict
         Rows of earlier runs of this training.
     """
 
-    def __init__(self, folder, previews, history):
+    def __init__(self, folder: Path, previews: Path, history: list[dict[str, Any]]):
         shutil.rmtree(folder, ignore_errors=True)
-        self.writer, self.previews = SummaryWriter(str(folder)), Path(previews)
+        self.writer, self.previews = SummaryWriter(str(folder)), previews
         for row in history:
             self.note(row)
 
-    def note(self, row):
+    def note(self, row: dict[str, Any]) -> None:
         """Add a row of the history, and its preview if there is one."""
         for name, value in row.items():
             if name != "step":
@@ -37,5 +38,6 @@ class Board:
             grey = np.asarray(Image.open(preview))
             self.writer.add_image("preview", grey, row["step"], dataformats="HW")
 
-    def close(self):
+    def close(self) -> None:
+        """End the file of events."""
         self.writer.close()

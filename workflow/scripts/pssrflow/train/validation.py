@@ -1,12 +1,17 @@
 """How well a network does on the held-out patches, whose noise never changes."""
 
 import contextlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
+import lightning_fabric
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pssrflow.pairs.patches import Patches
 from pssrflow.run.files import replacing
 from pssrflow.volumes.interpolation import bicubic
 
@@ -24,12 +29,12 @@ class Validation:
     scale : int
     """
 
-    def __init__(self, fabric, held, scale):
+    def __init__(self, fabric: lightning_fabric.Fabric, held: Patches | None, scale: int):
         self.fabric, self.scale = fabric, scale
         drawn = [held.batch([n]) for n in range(PATCHES)] if held else []
         self.patches = [tensors(arrays) for arrays in drawn]
 
-    def measure(self, network):
+    def measure(self, network: nn.Module) -> dict[str, float]:
         """PSNR in decibel of the network and of bicubic interpolation; NaN without patches.
 
         The range is that of the scaling: the acquisition's display window, or its detector's.
@@ -50,14 +55,14 @@ class Validation:
         squares = [(image - truth).square() * weight for image in made]
         return [mean.mean().item() for mean in (*squares, weight)]
 
-    def images(self, network, lr, hr):
+    def images(self, network: nn.Module, lr: Tensor, hr: Tensor) -> tuple[Tensor, ...]:
         """LR image, prediction, bicubic interpolation and truth, on the device."""
         lr, hr = self.fabric.to_device((lr, hr))
         with torch.inference_mode(), self.fabric.autocast():
             predicted = network(lr.contiguous(memory_format=torch.channels_last)).float()
         return lr, predicted, bicubic(lr, self.scale), hr
 
-    def preview(self, network, path):
+    def preview(self, network: nn.Module, path: Path) -> None:
         """Write LR | bicubic | prediction | truth of one patch, at the same contrast."""
         if not self.patches:
             return
@@ -73,13 +78,13 @@ class Validation:
             Image.fromarray(grey.astype(np.uint8)).save(scratch, "png")
 
 
-def tensors(arrays):
+def tensors(arrays: Iterable[np.ndarray]) -> tuple[Tensor, ...]:
     """Arrays as tensors, without a copy where they are contiguous."""
     return tuple(torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
 
 
 @contextlib.contextmanager
-def evaluating(network):
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Network in the mode of prediction for a while: no dropout, fixed statistics."""
     training = network.training
     network.eval()

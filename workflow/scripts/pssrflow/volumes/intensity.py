@@ -140,7 +140,7 @@ def detector_range(
     """
     black = min(0.0, float(minimum))
     if np.dtype(dtype).kind == "f":
-        return black, float(max(maximum, black + np.finfo(np.float32).eps))
+        return black, max(float(maximum), black + float(np.finfo(np.float32).eps))
     needed = max(8, int(maximum).bit_length()) if maximum > 0 else 8
     return black, float(2 ** max(needed, bits or 0) - 1)
 

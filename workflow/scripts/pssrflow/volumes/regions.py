@@ -1,9 +1,11 @@
 """Regions and lengths that a user may write: pixel sizes, crops, regions of interest."""
 
+import functools
 import math
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from pssrflow.errors import InputError
 
@@ -24,6 +26,8 @@ _FILE_UNITS = _USER_UNITS | {
 # A pixel smaller than a hundredth of an atom, or as large as a dot of a printer (300 dpi is 85 um),
 # was not calibrated on a microscope. A user may say so all the same.
 _SMALLEST, _LARGEST_IN_FILE, _LARGEST = 1e-6, 50.0, 1e3
+# A number with a unit.
+_LENGTH = re.compile(r"([0-9.]+) *([a-zA-ZåÅÅµμ]+)")
 _ACCEPTED_SIZE = (
     "one number for y and x, or three for z, y, x, with a unit: '4.6 nm' or '50, 4.6, 4.6 nm'; "
     "units pm, Å, nm, um, µm, mm; decimal points, not commas"
@@ -47,7 +51,7 @@ def sane_size(value: float | None, unit: str = "um") -> float | None:
     return number * factor if _SMALLEST <= number * factor <= _LARGEST_IN_FILE else None
 
 
-def _unit(text):
+def _unit(text: object) -> str:
     text = re.sub(r"\\u00b5", "µ", str(text), flags=re.IGNORECASE)
     text = unicodedata.normalize("NFKC", text).strip().casefold()
     return re.sub(r"metre", "meter", text.rstrip("s") if len(text) > 2 else text)
@@ -78,10 +82,11 @@ def parse_pixel_size(text: str) -> tuple[float | None, float, float]:
     wrong = len(numbers) not in (1, 3) or len(sizes) != len(numbers)
     if wrong or not all(_SMALLEST <= s <= _LARGEST for s in sizes):
         raise InputError("pixel_size", f"{str(text)!r} is not a pixel size", _ACCEPTED_SIZE)
-    return tuple(sizes) if len(sizes) == 3 else (None, sizes[0], sizes[0])
+    z, y, x = sizes if len(sizes) == 3 else (None, sizes[0], sizes[0])
+    return z, y, x
 
 
-def _number(text):
+def _number(text: Any) -> float | None:
     try:
         value = float(text)
     except (TypeError, ValueError):
@@ -114,7 +119,8 @@ def parse_crop(text: str, shape: Sequence[int]) -> tuple[slice, slice, slice]:
     if len(ranges) not in (2, 3):
         raise InputError("crop", f"{str(text)!r} has {len(ranges)} range(s)", _ACCEPTED_CROP)
     ranges = [":"] * (3 - len(ranges)) + ranges
-    return tuple(_range(r, n, a) for r, n, a in zip(ranges, sizes, "zyx", strict=True))
+    z, y, x = (_range(r, n, a) for r, n, a in zip(ranges, sizes, "zyx", strict=True))
+    return z, y, x
 
 
 def parse_roi(
@@ -144,8 +150,8 @@ def parse_roi(
     ranges = str(text).split(",")
     sizes = [*zip("zyx", pixel_size)][-len(ranges) :]
     pixels = [
-        re.sub(r"([0-9.]+) *([a-zA-ZåÅÅµμ]+)", lambda m, s=s: str(_in_pixels(m, *s)), r)
-        for r, s in zip(ranges, sizes)
+        _LENGTH.sub(functools.partial(_in_pixels, axis, size), text)
+        for text, (axis, size) in zip(ranges, sizes)
     ]
     try:
         return parse_crop(",".join(pixels) if len(ranges) in (2, 3) else text, shape)
@@ -153,7 +159,7 @@ def parse_roi(
         raise InputError("predict.roi", error.found, _ACCEPTED_ROI) from None
 
 
-def _in_pixels(match, axis, size):
+def _in_pixels(axis: str, size: float | None, match: re.Match[str]) -> str:
     number, factor = _number(match[1]), _USER_UNITS.get(_unit(match[2]))
     if number is None or factor is None:
         raise InputError("predict.roi", f"{match[0]!r} is not a length", _ACCEPTED_ROI)
@@ -161,10 +167,10 @@ def _in_pixels(match, axis, size):
         raise InputError(
             "predict.roi", f"{match[0]!r}, but the pixel size along {axis} is not known", "pixels"
         )
-    return round(number * factor / size)
+    return str(round(number * factor / size))
 
 
-def _range(text, size, axis):
+def _range(text: str, size: int, axis: str) -> slice:
     match = re.match(r"^\s*(\d*)\s*:\s*(\d*)\s*$", text)
     if not match:
         raise InputError("crop", f"{text.strip()!r} is not a range of {axis}", _ACCEPTED_CROP)

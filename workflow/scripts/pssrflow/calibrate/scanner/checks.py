@@ -1,66 +1,17 @@
-"""Pixels that were left out of a fit, and what the fit expects of them."""
+"""Pixels that were left out of a fit, and whether they are what the fit expects."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from pssrflow.calibrate.result import Check
-from pssrflow.calibrate.scanner.estimate import estimate
-from pssrflow.calibrate.scanner.mean import sums_of
+from pssrflow.calibrate.scanner.estimate import Fit, Solution, estimate
+from pssrflow.calibrate.scanner.mean import MeanModel, sums_of
+from pssrflow.calibrate.scanner.noise import Line
 from pssrflow.seeded import generator
-
-
-def held_out(state, step, seed):
-    """Pixels of a quarter of the blocks, with the parameters that the others give.
-
-    Returns
-    -------
-    list of HeldOut
-    """
-    held = [_quarter(field.block) for field in state.fields]
-    trained = estimate(state.evidence, state.theta, [~h * 1.0 for h in held], step)
-    theta = state.theta.moved(trained["vector"] - state.theta.vector())
-    rng = generator(seed, "residuals")
-    return [
-        _held_out(field, evidence, theta, place, keep & quarter[field.block], trained, step, rng)
-        for place, (field, evidence, keep, quarter) in enumerate(
-            zip(state.fields, state.evidence, state.keeps, held)
-        )
-    ]
-
-
-def _quarter(block):
-    """Blocks in every other row and every other column of blocks."""
-    wide = int(block[0, -1]) + 1
-    place = np.arange(int(block.max()) + 1)
-    return (place // wide % 2 == 1) & (place % wide % 2 == 1)
-
-
-def _held_out(field, evidence, theta, place, keep, trained, step, rng):
-    _, rest, shown = sums_of(field, theta, theta.fractions[place], keep)
-    lag, gain = theta.optics.lag, theta.gain
-    signal = np.maximum(shown, 0)
-    hr = gain**2 * np.maximum(trained["hr_slope"] * signal + trained["hr_base"], 0)
-    counts = trained["count_gain"] * gain * signal * (1 - lag) / (1 + lag)
-    read = max(trained["read_variance"], 0.0)
-    variance = counts + read + step**2 / 12 + hr * evidence.survives
-    count_gain = max(trained["count_gain"], 0.0)
-    hr_sd = np.sqrt(hr * evidence.survives)
-    drawn = draw(signal, count_gain, gain, math.sqrt(read), lag, hr_sd, step, rng)
-    variance = np.maximum(variance, 1e-3 * variance.mean() + 1e-9)
-    x, y = evidence.overlap
-    mean = float(hr[keep].mean()) if keep.any() else 0.0
-    expected = {
-        "along x": float(np.mean((lag * counts + x * hr) / variance)),
-        "along y": float(np.mean(y * hr / variance)),
-        "brightness": -mean * evidence.survives,
-        "laplacian": -mean * (2 * x + 2 * y - 4 * evidence.survives),
-    }
-    shown = gain * shown + theta.offset
-    return HeldOut(rest, signal, variance, shown, keep, expected, drawn)
-
 
 # What is accepted of the model: departures that would change a crappified image visibly. Each is
 # widened where few pixels make a figure uncertain.
@@ -70,6 +21,28 @@ CHANCE = 4.0
 # Grey-level bins of the check of variance, and held-out pixels without which nothing is checked.
 BINS = 8
 ENOUGH = 500
+
+
+def laplacian(image: np.ndarray) -> np.ndarray:
+    """Sum of the four neighbours less four times the pixel; zero at the borders."""
+    found = np.zeros_like(image)
+    around = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
+    found[1:-1, 1:-1] = around - 4 * image[1:-1, 1:-1]
+    return found
+
+
+# Pixels, and those beside them.
+BESIDE = {
+    "along x": (np.s_[:, :-1], np.s_[:, 1:]),
+    "along y": (np.s_[:-1], np.s_[1:]),
+}
+# What of a prediction must not be left in the residuals.
+SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "brightness": lambda image: image,
+    "slope along y": lambda image: np.gradient(image, axis=0),
+    "slope along x": lambda image: np.gradient(image, axis=1),
+    "laplacian": laplacian,
+}
 
 
 @dataclass(frozen=True)
@@ -96,41 +69,123 @@ class HeldOut:
     variance: np.ndarray
     shown: np.ndarray
     keep: np.ndarray
-    expected: dict
+    expected: dict[str, float]
     drawn: np.ndarray
 
     @property
-    def standard(self):
+    def standard(self) -> np.ndarray:
         """Residuals in standard deviations."""
         return self.rest / np.sqrt(self.variance)
 
 
-def draw(signal, count_gain, gain, read_noise, lag, hr_sd, step, rng):
-    """Residuals drawn from the model: counts, lag, read noise, rounding and HR noise.
+@dataclass(frozen=True)
+class Expectation:
+    """What the blocks that were not held out say of any pixel.
+
+    Attributes
+    ----------
+    model : MeanModel
+    trained : Solution
+    step : float
+        One grey level of the LR detector.
+    """
+
+    model: MeanModel
+    trained: Solution
+    step: float
+
+    @property
+    def read_variance(self) -> float:
+        """Of the amplifier, LR grey squared."""
+        return max(self.trained.read_variance, 0.0)
+
+    def hr_variance(self, signal: np.ndarray) -> np.ndarray:
+        """Of the HR frame before the kernel, in LR grey."""
+        line = Line(self.trained.hr_slope, self.trained.hr_base)
+        return self.model.gain**2 * line.at(signal)
+
+    def count_variance(self, signal: np.ndarray) -> np.ndarray:
+        """Of the counts, as far as the lag leaves it."""
+        lag = self.model.optics.lag
+        return self.trained.count_gain * self.model.gain * signal * (1 - lag) / (1 + lag)
+
+    def draw(self, signal: np.ndarray, hr_sd: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Residuals drawn from the model: counts, lag, read noise, rounding and HR noise.
+
+        Parameters
+        ----------
+        signal : ndarray (y, x)
+            HR grey above dark.
+        hr_sd : ndarray (y, x)
+            Standard deviation of the HR noise that survives the kernel, in LR grey.
+        rng : numpy.random.Generator
+        """
+        lag, count_gain = self.model.optics.lag, max(self.trained.count_gain, 0.0)
+        mean = np.maximum(self.model.gain * signal, 0)
+        counts = rng.poisson(mean / count_gain) if count_gain > 0 else mean
+        noise = count_gain * counts - mean
+        for x in range(1, noise.shape[1] if lag > 0 else 0):
+            noise[:, x] = (1 - lag) * noise[:, x] + lag * noise[:, x - 1]
+        noise = noise + math.sqrt(self.read_variance) * rng.standard_normal(mean.shape)
+        noise = noise + self.step * (rng.random(mean.shape) - 0.5)
+        return noise + hr_sd * rng.standard_normal(mean.shape)
+
+
+def held_out(fit: Fit, step: float, seed: int) -> list[HeldOut]:
+    """Pixels of a quarter of the blocks, with the parameters that the others give.
 
     Parameters
     ----------
-    signal : ndarray (y, x)
-        HR grey above dark.
-    hr_sd : ndarray (y, x)
-        Standard deviation of the HR noise that survives the kernel, in LR grey.
+    fit : Fit
+    step : float
+        One grey level of the LR detector.
+    seed : int
     """
-    mean = np.maximum(gain * signal, 0)
-    counts = rng.poisson(mean / count_gain) if count_gain > 0 else mean
-    noise = count_gain * counts - mean
-    for x in range(1, noise.shape[1] if lag > 0 else 0):
-        noise[:, x] = (1 - lag) * noise[:, x] + lag * noise[:, x - 1]
-    noise = noise + read_noise * rng.standard_normal(mean.shape)
-    return noise + step * (rng.random(mean.shape) - 0.5) + hr_sd * rng.standard_normal(mean.shape)
+    quarters = [_quarter(field.block) for field in fit.fields]
+    trained = estimate(fit.evidence, fit.model, [~q * 1.0 for q in quarters], step)
+    expects = Expectation(fit.model.moved(trained.vector - fit.model.vector()), trained, step)
+    rng = generator(seed, "residuals")
+    rows = zip(fit.fields, fit.evidence, expects.model.fractions, fit.keeps, quarters)
+    return [
+        _held_out(expects, field, evidence, fraction, keep & quarter[field.block], rng)
+        for field, evidence, fraction, keep, quarter in rows
+    ]
 
 
-def checks(held, significance):
+def _quarter(block):
+    """Blocks in every other row and every other column of blocks."""
+    wide = int(block[0, -1]) + 1
+    place = np.arange(int(block.max()) + 1)
+    return (place // wide % 2 == 1) & (place % wide % 2 == 1)
+
+
+def _held_out(expects, field, evidence, fraction, keep, rng):
+    _, rest, shown = sums_of(field, expects.model, fraction, keep)
+    signal = np.maximum(shown, 0)
+    hr, counts = expects.hr_variance(signal), expects.count_variance(signal)
+    variance = counts + expects.read_variance + expects.step**2 / 12 + hr * evidence.survives
+    drawn = expects.draw(signal, np.sqrt(hr * evidence.survives), rng)
+    variance = np.maximum(variance, 1e-3 * variance.mean() + 1e-9)
+    x, y = evidence.overlap
+    mean = float(hr[keep].mean()) if keep.any() else 0.0
+    expected = {
+        "along x": float(np.mean((expects.model.optics.lag * counts + x * hr) / variance)),
+        "along y": float(np.mean(y * hr / variance)),
+        "brightness": -mean * evidence.survives,
+        "laplacian": -mean * (2 * x + 2 * y - 4 * evidence.survives),
+    }
+    shown = expects.model.gain * shown + expects.model.offset
+    return HeldOut(rest, signal, variance, shown, keep, expected, drawn)
+
+
+def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]:
     """All checks of held-out pixels; only the match's where those are too few.
 
     Parameters
     ----------
     held : list of HeldOut
     significance : Check
+        Of the match.
 
     Returns
     -------
@@ -149,7 +204,7 @@ def checks(held, significance):
     )
 
 
-def verdict(found):
+def verdict_of(found: Sequence[Check]) -> str:
     """In words, from checks."""
     if not all(check.passed for check in found):
         return "does not fit"
@@ -206,26 +261,6 @@ def _inside(keep):
     inner = np.zeros_like(keep)
     inner[1:-1, 1:-1] = keep[1:-1, 1:-1]
     return inner
-
-
-def laplacian(image):
-    """Sum of the four neighbours less four times the pixel; zero at the borders."""
-    found = np.zeros_like(image)
-    around = image[:-2, 1:-1] + image[2:, 1:-1] + image[1:-1, :-2] + image[1:-1, 2:]
-    found[1:-1, 1:-1] = around - 4 * image[1:-1, 1:-1]
-    return found
-
-
-BESIDE = {
-    "along x": (np.s_[:, :-1], np.s_[:, 1:]),
-    "along y": (np.s_[:-1], np.s_[1:]),
-}
-SHAPES = {
-    "brightness": lambda image: image,
-    "slope along y": lambda image: np.gradient(image, axis=0),
-    "slope along x": lambda image: np.gradient(image, axis=1),
-    "laplacian": laplacian,
-}
 
 
 def _small(name, value, pixels):

@@ -1,11 +1,21 @@
 """Every parameter from sums over blocks, and its interval from drawing blocks again."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
-from pssrflow.calibrate.scanner.mean import Sums, normal_equations, solve, sums_of
-from pssrflow.calibrate.scanner.noise import line, tally, without_luck
+from pssrflow.calibrate.scanner.mean import (
+    MeanModel,
+    Sums,
+    fixed_places,
+    normal_equations,
+    solve,
+    sums_of,
+)
+from pssrflow.calibrate.scanner.noise import Line, line, tally, without_luck
+from pssrflow.calibrate.scanner.optics import FieldOfView, Fraction, Optics
 
 # Replicates of the bootstrap, and the half width of a 95 % interval in its standard deviations
 # (Student's for about 50 blocks).
@@ -45,14 +55,75 @@ class Evidence:
     bright: np.ndarray
 
 
-def brightness(field, optics, fraction, width=BRIGHTNESS):
+@dataclass(frozen=True)
+class Fit:
+    """Fields, where they can be trusted, what predicts their mean, and what that leaves.
+
+    Attributes
+    ----------
+    fields : list of FieldOfView
+    keeps : list of ndarray of bool (y, x)
+        LR pixels that are not saturated.
+    model : MeanModel
+    hr_line : Line
+        Of the HR frames.
+    hr_tallies : list of ndarray (blocks, bins, 3)
+    evidence : list of Evidence
+    edges : ndarray
+        Between grey-level bins.
+    """
+
+    fields: list[FieldOfView]
+    keeps: list[np.ndarray]
+    model: MeanModel
+    hr_line: Line
+    hr_tallies: list[np.ndarray]
+    evidence: list[Evidence]
+    edges: np.ndarray
+
+    @property
+    def shares(self) -> list[np.ndarray]:
+        """Every block once."""
+        return [np.ones(len(tally)) for tally in self.hr_tallies]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Every parameter; of replicates, arrays whose first axis is theirs.
+
+    Attributes
+    ----------
+    vector : ndarray
+        Of `MeanModel`.
+    lag : float
+    hr_slope, hr_base : float
+        Line of the HR frame's variance on its mean.
+    count_gain, read_variance : float
+        Noise of the LR frame, that of the HR frame taken off.
+    survives_slope, survives_base : float
+        Noise of the HR frame that the kernel leaves, in the same terms.
+    """
+
+    vector: np.ndarray
+    lag: Any
+    hr_slope: Any
+    hr_base: Any
+    count_gain: Any
+    read_variance: Any
+    survives_slope: Any
+    survives_base: Any
+
+
+def brightness(
+    field: FieldOfView, optics: Optics, fraction: Fraction, width: float = BRIGHTNESS
+) -> tuple[np.ndarray, np.ndarray]:
     """HR frame seen broadly at every LR pixel, and the kernel that does it."""
     broad = replace(optics, kernel="probe", square=width**2)
     kernel = broad.along(fraction[0]), broad.along(fraction[1], field.memory)
     return field.through(kernel)[0], np.outer(*kernel).ravel()
 
 
-def beneath(field):
+def beneath(field: FieldOfView) -> tuple[np.ndarray, np.ndarray]:
     """HR pixels under the LR pixels of a field, and the blocks that they belong to."""
     starts = [c - (field.scale - 1) // 2 for c in field.corner]
     square = np.ones((field.scale, field.scale), int)
@@ -60,13 +131,21 @@ def beneath(field):
     return frame, np.kron(field.block, square)
 
 
-def gather(field, theta, fraction, keep, edges, hr_tally, hr_line):
+def gather(
+    field: FieldOfView,
+    model: MeanModel,
+    fraction: Fraction,
+    keep: np.ndarray,
+    edges: np.ndarray,
+    hr_tally: np.ndarray,
+    hr_line: Line,
+) -> Evidence:
     """Evidence of one field."""
-    sums, rest, shown = sums_of(field, theta, fraction, keep)
-    bright, broad = brightness(field, theta.optics, fraction)
-    narrow = _kernel(field, theta.optics, fraction)
+    sums, rest, shown = sums_of(field, model, fraction, keep)
+    bright, broad = brightness(field, model.optics, fraction)
+    narrow = _kernel(field, model.optics, fraction)
     # Of the counts that a detector still shows after k pixels, a^2k of the variance is left.
-    late = replace(theta.optics, lag=theta.optics.lag**2)
+    late = replace(model.optics, lag=model.optics.lag**2)
     kernel = late.along(fraction[0]), late.along(fraction[1], field.memory)
     mean = field.through(kernel)[0] if late.lag > 0 else shown
     lr_tally = tally(field.block, bright, edges, keep, mean, rest.astype(float) ** 2)
@@ -88,7 +167,7 @@ def _kernel(field, optics, fraction):
     return np.outer(optics.along(fraction[0]), optics.along(fraction[1], field.memory))
 
 
-def neighbours(rest, keep, block):
+def neighbours(rest: np.ndarray, keep: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Pixels of each block, and products of each with the next along x and along y."""
     rest, count = np.where(keep, rest, 0).astype(float), int(block.max()) + 1
     sums = [np.bincount(block.ravel(), keep.ravel(), count)]
@@ -100,7 +179,7 @@ def neighbours(rest, keep, block):
     return np.stack(sums, axis=-1)
 
 
-def overlaps(kernel, scale):
+def overlaps(kernel: np.ndarray, scale: int) -> tuple[float, float]:
     """Products of a kernel with itself one LR pixel further, along x and along y."""
     return (
         float((kernel[:, :-scale] * kernel[:, scale:]).sum()),
@@ -108,50 +187,50 @@ def overlaps(kernel, scale):
     )
 
 
-def estimate(evidence, theta, shares, lr_step):
+def estimate(
+    evidence: Sequence[Evidence], model: MeanModel, shares: Sequence[np.ndarray], lr_step: float
+) -> Solution:
     """All parameters, for blocks that count `shares` times.
 
     Parameters
     ----------
     evidence : list of Evidence
-    theta : Theta
+    model : MeanModel
         At which the evidence was gathered.
     shares : list of ndarray (blocks,)
     lr_step : float
-
-    Returns
-    -------
-    dict of float
-        "vector" holds that of `Theta`; variances are not yet square roots.
+        One grey level of the LR detector.
     """
     hr_line = line(sum(np.tensordot(s, e.hr_tally, 1) for e, s in zip(evidence, shares)))
     slope, base = line(sum(np.tensordot(s, e.lr_tally, 1) for e, s in zip(evidence, shares)))
-    survives = theta.gain**2 * np.mean([e.survives for e in evidence])
-    slope, base = slope - survives * hr_line[0], base - survives * hr_line[1]
-    lag = _lag(evidence, theta, shares, hr_line, slope)
-    optics = theta.optics
-    sums = [e.sums for e in evidence]
-    gradient, curvature = normal_equations(sums, theta.gain, hr_line, shares)
-    late = (lag - optics.lag) if optics.lag > 0 else 0.0
-    fixed = [2] if optics.kernel == "linear" else []
-    step = solve(gradient - late * curvature[:, -1], curvature, fixed)
-    vector = theta.vector() + step
-    used = lag if optics.lag > 0 else 0.0
+    survives = model.gain**2 * np.mean([e.survives for e in evidence])
+    slope, base = slope - survives * hr_line.slope, base - survives * hr_line.base
+    lag = _lag(evidence, model, shares, hr_line, slope)
+    vector = _moved(evidence, model, shares, hr_line, lag)
+    used = lag if model.optics.lag > 0 else 0.0
     kept = (1 - used) / (1 + used)
-    return {
-        "vector": vector,
-        "lag": lag,
-        "slope": slope,
-        "hr_slope": hr_line[0],
-        "hr_base": hr_line[1],
-        "count_gain": slope / (vector[0] * kept),
-        "read_variance": base - lr_step**2 / 12,
-        "survives_slope": survives * hr_line[0] / (vector[0] * kept),
-        "survives_base": survives * hr_line[1],
-    }
+    return Solution(
+        vector=vector,
+        lag=lag,
+        hr_slope=hr_line.slope,
+        hr_base=hr_line.base,
+        count_gain=slope / (vector[0] * kept),
+        read_variance=base - lr_step**2 / 12,
+        survives_slope=survives * hr_line.slope / (vector[0] * kept),
+        survives_base=survives * hr_line.base,
+    )
 
 
-def _lag(evidence, theta, shares, hr_line, slope):
+def _moved(evidence, model, shares, hr_line, lag):
+    """The vector of the mean, one step further, at that lag."""
+    optics = model.optics
+    gradient, curvature = normal_equations([e.sums for e in evidence], model.gain, hr_line, shares)
+    late = (lag - optics.lag) if optics.lag > 0 else 0.0
+    step = solve(gradient - late * curvature[:, -1], curvature, fixed_places(optics))
+    return model.vector() + step
+
+
+def _lag(evidence, model, shares, hr_line, slope):
     """Lag from the covariance of residuals along x, that along y taken off.
 
     Counts c after the lag have variance v = c (1 - a) / (1 + a) and covariance a v; the misfit of
@@ -159,23 +238,30 @@ def _lag(evidence, theta, shares, hr_line, slope):
     """
     pixels, along_x, along_y = sum(s @ e.covariance for e, s in zip(evidence, shares))
     signal = sum(s @ e.sums.signal for e, s in zip(evidence, shares))
-    variance = (hr_line[0] * signal + hr_line[1] * pixels) * theta.gain**2
+    variance = (hr_line.summed(signal, pixels)) * model.gain**2
     through = np.mean([e.overlap[0] - e.overlap[1] for e in evidence])
     excess = along_x - along_y - through * variance
     return float(excess / max(slope * signal, 1e-9))
 
 
-def resample(evidence, theta, lr_step, rng, replicates=REPLICATES):
-    """Bootstrap over blocks: the same dictionary, each value an array of replicates first."""
-    found = []
+def resample(
+    evidence: Sequence[Evidence],
+    model: MeanModel,
+    lr_step: float,
+    rng: np.random.Generator,
+    replicates: int = REPLICATES,
+) -> Solution:
+    """Bootstrap over blocks: a `Solution` of arrays, their first axis that of the replicates."""
+    drawn = []
     for _ in range(replicates):
         counts = [len(e.sums.pixels) for e in evidence]
         shares = [rng.multinomial(n, np.full(n, 1 / n)).astype(float) for n in counts]
-        found.append(estimate(evidence, theta, shares, lr_step))
-    return {name: np.array([f[name] for f in found]) for name in found[0]}
+        drawn.append(estimate(evidence, model, shares, lr_step))
+    names = [field.name for field in fields(Solution)]
+    return Solution(*(np.array([getattr(one, name) for one in drawn]) for name in names))
 
 
-def interval(value, replicates):
+def interval(value: float, replicates: np.ndarray) -> tuple[float, float]:
     """95 % interval around a value."""
     half = HALF_WIDTH * float(np.std(replicates, ddof=1))
     return float(value) - half, float(value) + half

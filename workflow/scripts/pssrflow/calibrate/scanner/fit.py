@@ -1,32 +1,40 @@
 """From pairs of images to a calibration."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
 
+from pssrflow.calibrate.result import Calibration, Pair
 from pssrflow.calibrate.scanner.estimate import (
-    Evidence,
+    Fit,
     beneath,
     brightness,
     estimate,
     gather,
     resample,
 )
-from pssrflow.calibrate.scanner.mean import Theta, corrected_squares, first_guess, fit_mean
+from pssrflow.calibrate.scanner.mean import corrected_squares, first_guess, fit_mean
 from pssrflow.calibrate.scanner.noise import (
     ENOUGH,
+    Levels,
     away,
-    bounds,
     clear,
     edges_of,
     frame_tally,
     line,
     pile_up,
 )
-from pssrflow.calibrate.scanner.optics import Field, Optics, cut
-from pssrflow.calibrate.scanner.summary import no_match, report, too_small
+from pssrflow.calibrate.scanner.optics import Optics, cut
+from pssrflow.calibrate.scanner.summary import (
+    Registered,
+    Saturation,
+    no_match,
+    summarised,
+    too_small,
+)
 from pssrflow.errors import InputError
 from pssrflow.pairs.registration import WINDOW, measure_shift
 from pssrflow.seeded import generator
@@ -43,25 +51,7 @@ ROUNDS = 3
 BROAD = 2.0
 
 
-@dataclass(frozen=True)
-class State:
-    """A fit: fields, where they can be trusted, the mean's parameters and the evidence."""
-
-    fields: list[Field]
-    keeps: list[np.ndarray]
-    theta: Theta
-    hr_line: tuple[float, float]
-    hr_tallies: list[np.ndarray]
-    evidence: list[Evidence]
-    edges: np.ndarray
-
-    @property
-    def shares(self):
-        """Every block once."""
-        return [np.ones(len(tally)) for tally in self.hr_tallies]
-
-
-def fit_pairs(pairs, scale, dark=0.0, seed=0):
+def fit_pairs(pairs: Sequence[Pair], scale: int, dark: float = 0.0, seed: int = 0) -> Calibration:
     """Calibrate a fast scan (LR) against a slow scan (HR) of the same fields.
 
     Parameters
@@ -86,18 +76,16 @@ def fit_pairs(pairs, scale, dark=0.0, seed=0):
     """
     for pair in pairs:
         _check(pair, scale)
-    matches = [_match(pair, scale) for pair in pairs]
-    same = [match.same_field for match in matches]
-    if not any(same):
-        return no_match(pairs, matches)
-    used = [pair for pair, good in zip(pairs, same) if good]
-    shifts = [match for match, good in zip(matches, same) if good]
-    prepared = [cut(p, scale, m.shift, 0, dark) for p, m in zip(used, shifts)]
-    if any(field is None for field in prepared):
-        return too_small(pairs, matches)
-    limits = _saturation(used, dark)
-    state, replicates, found = _fit(used, shifts, scale, dark, limits, generator(seed, "blocks"))
-    return report(pairs, matches, used, state, found, replicates, limits, seed)
+    registered = Registered(pairs, [_match(pair, scale) for pair in pairs])
+    used = registered.used
+    if not used:
+        return no_match(registered)
+    if any(cut(pair, scale, match.shift, 0, dark) is None for pair, match in used):
+        return too_small(registered)
+    limits = _saturation([pair for pair, _ in used], dark)
+    rng = generator(seed, "blocks")
+    fit, replicates, found = _fit(registered, scale, dark, limits, rng)
+    return summarised(registered, fit, found, replicates, limits, seed)
 
 
 def _check(pair, scale):
@@ -131,30 +119,34 @@ def _middle(length, most):
 
 
 def _saturation(pairs, dark):
-    """Levels (low, high) at which each detector saturates: LR grey, and HR grey above dark."""
+    """Levels at which each detector saturates: LR grey, and HR grey above dark."""
     lr = pile_up(np.concatenate([p.lr.ravel() for p in pairs]), max(p.lr_step for p in pairs))
     hr = pile_up(np.concatenate([p.hr.ravel() for p in pairs]), max(p.hr_step for p in pairs))
-    return lr, tuple(None if v is None else v - dark for v in hr)
+    return Saturation(lr, Levels(*(None if v is None else v - dark for v in hr)))
 
 
-def _fit(pairs, matches, scale, dark, limits, rng):
-    """State of the last round, its replicates and its estimate."""
-    step = max(p.lr_step for p in pairs)
-    start = [tuple(np.subtract(m.subpixel, m.shift)) for m in matches]
-    optics, state = Optics(scale, "probe", FAMILIES["probe"] ** 2), None
+def _fit(registered, scale, dark, limits, rng):
+    """Fit of the last round, its replicates and its solution."""
+    step = registered.lr_step
+    start = [tuple(np.subtract(match.subpixel, match.shift)) for _, match in registered.used]
+    optics, fit = Optics(scale, "probe", FAMILIES["probe"] ** 2), None
     for _ in range(ROUNDS):
-        fields = [cut(p, scale, m.shift, optics.memory, dark) for p, m in zip(pairs, matches)]
-        state = _round(fields, optics, start, limits, state)
-        found = estimate(state.evidence, state.theta, state.shares, step)
-        replicates = resample(state.evidence, state.theta, step, rng)
-        lag = _significant(found["lag"], replicates["lag"])
-        settled = abs(lag - optics.lag) < 0.002 and limits == ((None, None),) * 2
-        if settled:
+        fields = [cut(p, scale, m.shift, optics.memory, dark) for p, m in registered.used]
+        fit = _round(fields, optics, start, limits, fit)
+        found, replicates = _solved(fit, step, rng)
+        lag = _significant(found.lag, replicates.lag)
+        if abs(lag - optics.lag) < 0.002 and limits.nowhere:
             break
-        optics = replace(state.theta.optics, lag=lag)
-    state = _best_kernel(state)
-    found = estimate(state.evidence, state.theta, state.shares, step)
-    return state, resample(state.evidence, state.theta, step, rng), found
+        optics = replace(fit.model.optics, lag=lag)
+    fit = _best_kernel(fit)
+    found, replicates = _solved(fit, step, rng)
+    return fit, replicates, found
+
+
+def _solved(fit, step, rng):
+    """Solution of a fit, and its replicates."""
+    found = estimate(fit.evidence, fit.model, fit.shares, step)
+    return found, resample(fit.evidence, fit.model, step, rng)
 
 
 def _significant(lag, replicates):
@@ -166,21 +158,20 @@ def _round(fields, optics, start, limits, before):
     keeps = _unsaturated(fields, optics, start, limits, before)
     frames = [beneath(field) for field in fields]
     edges = edges_of(*(frame[:: f.scale, :: f.scale] for (frame, _), f in zip(frames, fields)))
-    low, high = bounds(limits[1])
-    tallies = [frame_tally(frame, block, edges, away(frame, low, high)) for frame, block in frames]
+    tallies = [frame_tally(frame, block, edges, away(frame, limits.hr)) for frame, block in frames]
     hr_line = line(sum(tally.sum(axis=0) for tally in tallies))
     shares = [np.ones(len(tally)) for tally in tallies]
-    theta = first_guess(fields, optics, start, hr_line, keeps, shares)
-    theta = fit_mean(fields, theta, hr_line, keeps, shares)
-    return _state(fields, keeps, theta, hr_line, tallies, edges)
+    model = first_guess(fields, optics, start, hr_line, keeps, shares)
+    model = fit_mean(fields, model, hr_line, keeps, shares)
+    return _gathered(fields, keeps, model, hr_line, tallies, edges)
 
 
-def _state(fields, keeps, theta, hr_line, tallies, edges):
+def _gathered(fields, keeps, model, hr_line, tallies, edges):
     evidence = [
-        gather(field, theta, fraction, keep, edges, tally, hr_line)
-        for field, fraction, keep, tally in zip(fields, theta.fractions, keeps, tallies)
+        gather(field, model, fraction, keep, edges, tally, hr_line)
+        for field, fraction, keep, tally in zip(fields, model.fractions, keeps, tallies)
     ]
-    return State(fields, keeps, theta, hr_line, tallies, evidence, edges)
+    return Fit(fields, keeps, model, hr_line, tallies, evidence, edges)
 
 
 def _unsaturated(fields, optics, start, limits, before):
@@ -190,26 +181,25 @@ def _unsaturated(fields, optics, start, limits, before):
     noisy value would bias what is left.
     """
     if before is None:
-        return [away(field.lr, *bounds(limits[0]), far=2) for field in fields]
-    slope, base = line(sum(e.lr_tally.sum(axis=0) for e in before.evidence))
+        return [away(field.lr, limits.lr, far=2) for field in fields]
+    lr_line = line(sum(e.lr_tally.sum(axis=0) for e in before.evidence))
     keeps = []
-    for field, fraction in zip(fields, before.theta.fractions):
+    for field, fraction in zip(fields, before.model.fractions):
         signal = np.maximum(brightness(field, optics, fraction, BROAD)[0], 0)
-        mean = before.theta.gain * signal + before.theta.offset
-        lr_sd = np.sqrt(np.maximum(slope * signal + base, 0))
-        hr_sd = np.sqrt(np.maximum(before.hr_line[0] * signal + before.hr_line[1], 0))
-        keep = clear(mean, lr_sd, limits[0]) & clear(signal, hr_sd, limits[1])
+        mean = before.model.gain * signal + before.model.offset
+        lr_sd, hr_sd = (np.sqrt(of.at(signal)) for of in (lr_line, before.hr_line))
+        keep = clear(mean, lr_sd, limits.lr) & clear(signal, hr_sd, limits.hr)
         keeps.append(keep if keep.mean() > ENOUGH else np.ones_like(keep))
     return keeps
 
 
-def _best_kernel(state):
+def _best_kernel(fit):
     """The kernel that leaves least, if it is better than the first beyond doubt."""
-    first, found, least = _squares(state), state, 0.0
+    first, found, least = _squares(fit), fit, 0.0
     for kernel, width in FAMILIES.items():
-        if kernel == state.theta.optics.kernel:
+        if kernel == fit.model.optics.kernel:
             continue
-        other = _with_kernel(state, kernel, width)
+        other = _with_kernel(fit, kernel, width)
         less = _squares(other) - first
         doubt = less.std() * math.sqrt(len(less))
         if less.sum() < min(least, -BETTER * doubt):
@@ -217,15 +207,13 @@ def _best_kernel(state):
     return found
 
 
-def _with_kernel(state, kernel, width):
-    optics = replace(state.theta.optics, kernel=kernel, square=width**2)
-    theta = first_guess(
-        state.fields, optics, state.theta.fractions, state.hr_line, state.keeps, state.shares
-    )
-    theta = fit_mean(state.fields, theta, state.hr_line, state.keeps, state.shares)
-    return _state(state.fields, state.keeps, theta, state.hr_line, state.hr_tallies, state.edges)
+def _with_kernel(fit, kernel, width):
+    optics = replace(fit.model.optics, kernel=kernel, square=width**2)
+    model = first_guess(fit.fields, optics, fit.model.fractions, fit.hr_line, fit.keeps, fit.shares)
+    model = fit_mean(fit.fields, model, fit.hr_line, fit.keeps, fit.shares)
+    return _gathered(fit.fields, fit.keeps, model, fit.hr_line, fit.hr_tallies, fit.edges)
 
 
-def _squares(state):
-    sums = [e.sums for e in state.evidence]
-    return corrected_squares(sums, state.theta.gain, state.hr_line)
+def _squares(fit):
+    sums = [e.sums for e in fit.evidence]
+    return corrected_squares(sums, fit.model.gain, fit.hr_line)

@@ -1,17 +1,19 @@
 """Fit of the mean: kernel, displacement and grey scale, HR noise taken off."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pssrflow.calibrate.scanner.optics import Optics, slopes
+from pssrflow.calibrate.scanner.noise import Line
+from pssrflow.calibrate.scanner.optics import FieldOfView, Fraction, Optics, slopes
 
 # Largest width in LR pixels that is looked for.
 WIDEST = 2.0
 
 
 @dataclass(frozen=True)
-class Theta:
+class MeanModel:
     """What predicts the mean of an LR pixel.
 
     Attributes
@@ -25,18 +27,18 @@ class Theta:
     gain: float
     offset: float
     optics: Optics
-    fractions: tuple
+    fractions: tuple[Fraction, ...]
 
-    def vector(self):
+    def vector(self) -> np.ndarray:
         """Gain, offset, square of the width, then the displacements."""
         return np.array([self.gain, self.offset, self.optics.square, *np.ravel(self.fractions)])
 
-    def moved(self, step):
+    def moved(self, step: np.ndarray) -> "MeanModel":
         """After a step of the vector; the width stays between what is looked for."""
         gain, offset, square, *rest = self.vector() + step
         square = float(np.clip(square, self.optics.narrowest, WIDEST**2))
         fractions = tuple(map(tuple, np.reshape(rest, (-1, 2)).tolist()))
-        return Theta(float(gain), float(offset), replace(self.optics, square=square), fractions)
+        return MeanModel(float(gain), float(offset), replace(self.optics, square=square), fractions)
 
 
 @dataclass(frozen=True)
@@ -68,45 +70,44 @@ class Sums:
     squares: np.ndarray
 
 
-def sums_of(field, theta, fraction, keep):
+def sums_of(
+    field: FieldOfView, model: MeanModel, fraction: Fraction, keep: np.ndarray
+) -> tuple[Sums, np.ndarray, np.ndarray]:
     """Sums of one field, and its residual and prediction before gain and offset."""
-    found = slopes(field, theta.optics, fraction)
+    found = slopes(field, model.optics, fraction)
     shown = found.images[0]
-    rest = field.lr - np.float32(theta.gain) * shown - np.float32(theta.offset)
-    gain = np.float32(theta.gain)
-    columns = np.stack([shown, np.ones_like(shown), *(gain * found.images[1:]), rest], -1)
-    kernels = np.stack(
-        [found.kernels[0], 0 * found.kernels[0], *(theta.gain * found.kernels[1:])], -1
+    rest = field.lr - np.float32(model.gain) * shown - np.float32(model.offset)
+    columns = _columns(found.images, np.float32(model.gain), np.ones_like(shown))
+    columns = np.stack([*columns, rest], -1) * keep[..., None]
+    kernels = np.stack(_columns(found.kernels, model.gain, 0 * found.kernels[0]), -1)
+    parts = by_block(columns, field.block)
+    products = np.stack([part.T.astype(np.float64) @ part for part in parts])
+    sums = Sums(
+        gram=products[:, :6, :6],
+        residual=products[:, :6, 6],
+        noise=kernels.T @ kernels,
+        pixels=np.bincount(field.block.ravel(), keep.ravel()),
+        signal=products[:, 0, 1],
+        squares=products[:, 6, 6],
     )
-    products = np.stack(
-        [
-            part.T.astype(np.float64) @ part
-            for part in by_block(columns * keep[..., None], field.block)
-        ]
-    )
-    counts = np.bincount(field.block.ravel(), keep.ravel())
-    return (
-        Sums(
-            products[:, :6, :6],
-            products[:, :6, 6],
-            kernels.T @ kernels,
-            counts,
-            products[:, 0, 1],
-            products[:, 6, 6],
-        ),
-        rest,
-        shown,
-    )
+    return sums, rest, shown
 
 
-def by_block(columns, block):
+def _columns(slopes, gain, offset):
+    """Slopes of the prediction with gain and offset: by gain, by offset, then the others."""
+    return [slopes[0], offset, *(gain * slopes[1:])]
+
+
+def by_block(columns: np.ndarray, block: np.ndarray) -> list[np.ndarray]:
     """Pixels (n, columns) of each block."""
     order = np.argsort(block.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(block.ravel()))[:-1]
     return np.split(columns.reshape(-1, columns.shape[-1])[order], ends)
 
 
-def normal_equations(sums, gain, hr_line, shares):
+def normal_equations(
+    sums: Sequence[Sums], gain: float, hr_line: Line, shares: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Gradient and curvature of the corrected squares, over all fields.
 
     Errors in variables (Fuller 1987, Measurement Error Models): what the noise of the HR frame
@@ -116,8 +117,8 @@ def normal_equations(sums, gain, hr_line, shares):
     ----------
     sums : list of Sums
     gain : float
-    hr_line : tuple of float
-        Slope and intercept of the HR frame's variance on its mean.
+    hr_line : Line
+        Of the HR frame's variance on its mean.
     shares : list of ndarray (blocks,)
         How often a block counts.
 
@@ -130,7 +131,7 @@ def normal_equations(sums, gain, hr_line, shares):
     size = 3 + 2 * len(sums)
     gradient, curvature = np.zeros(size), np.zeros((size, size + 1))
     for i, (s, share) in enumerate(zip(sums, shares)):
-        variance = share @ (hr_line[0] * s.signal + hr_line[1] * s.pixels)
+        variance = share @ (hr_line.summed(s.signal, s.pixels))
         rows = [0, 1, 2, 3 + 2 * i, 4 + 2 * i]
         gradient[rows] += (share @ s.residual + gain * variance * s.noise[0])[:5]
         gram = np.tensordot(share, s.gram, 1) - variance * s.noise
@@ -138,7 +139,7 @@ def normal_equations(sums, gain, hr_line, shares):
     return gradient, curvature
 
 
-def solve(gradient, curvature, fixed):
+def solve(gradient: np.ndarray, curvature: np.ndarray, fixed: Sequence[int]) -> np.ndarray:
     """Newton step that leaves `fixed` places alone and never climbs."""
     free = np.setdiff1d(np.arange(len(gradient)), fixed)
     matrix = curvature[np.ix_(free, free)]
@@ -150,44 +151,55 @@ def solve(gradient, curvature, fixed):
     return step
 
 
-def fixed_places(optics):
+def fixed_places(optics: Optics) -> list[int]:
     """Places of the vector that a kernel does not have."""
     return [2] if optics.kernel == "linear" else []
 
 
-def fit_mean(fields, theta, hr_line, keeps, shares, rounds=25):
+def fit_mean(
+    fields: Sequence[FieldOfView],
+    model: MeanModel,
+    hr_line: Line,
+    keeps: Sequence[np.ndarray],
+    shares: Sequence[np.ndarray],
+    rounds: int = 25,
+) -> MeanModel:
     """Kernel's width, displacements, gain and offset.
 
     Returns
     -------
-    Theta
+    MeanModel
     """
     for _ in range(rounds):
-        sums = [sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)]
-        gradient, curvature = normal_equations(sums, theta.gain, hr_line, shares)
-        step = solve(gradient, curvature, fixed_places(theta.optics))
-        limit = np.array([np.inf, np.inf, 0.5 * theta.optics.square + 0.02])
+        sums = [sums_of(f, model, d, k)[0] for f, d, k in zip(fields, model.fractions, keeps)]
+        gradient, curvature = normal_equations(sums, model.gain, hr_line, shares)
+        step = solve(gradient, curvature, fixed_places(model.optics))
+        limit = np.array([np.inf, np.inf, 0.5 * model.optics.square + 0.02])
         limit = np.concatenate([limit, np.full(2 * len(fields), 0.7)])
         step = step * min(1.0, float(np.min(limit / np.maximum(np.abs(step), 1e-12))))
-        theta = theta.moved(step)
+        model = model.moved(step)
         if np.abs(step[2:]).max() < 2e-4:
             break
-    return theta
+    return model
 
 
-def first_guess(fields, optics, fractions, hr_line, keeps, shares):
+def first_guess(
+    fields: Sequence[FieldOfView],
+    optics: Optics,
+    fractions: Sequence[Fraction],
+    hr_line: Line,
+    keeps: Sequence[np.ndarray],
+    shares: Sequence[np.ndarray],
+) -> MeanModel:
     """Gain and offset of a kernel as it is."""
-    theta = Theta(1.0, 0.0, optics, tuple(fractions))
-    sums = [sums_of(f, theta, d, k)[0] for f, d, k in zip(fields, theta.fractions, keeps)]
+    model = MeanModel(1.0, 0.0, optics, tuple(fractions))
+    sums = [sums_of(f, model, d, k)[0] for f, d, k in zip(fields, model.fractions, keeps)]
     gradient, curvature = normal_equations(sums, 1.0, hr_line, shares)
-    return theta.moved(solve(gradient, curvature, np.arange(2, len(gradient))))
+    return model.moved(solve(gradient, curvature, range(2, len(gradient))))
 
 
-def corrected_squares(sums, gain, hr_line):
+def corrected_squares(sums: Sequence[Sums], gain: float, hr_line: Line) -> np.ndarray:
     """Sum of squared residuals of each block of each field, without what HR noise adds."""
     return np.concatenate(
-        [
-            s.squares - gain**2 * s.noise[0, 0] * (hr_line[0] * s.signal + hr_line[1] * s.pixels)
-            for s in sums
-        ]
+        [s.squares - gain**2 * s.noise[0, 0] * (hr_line.summed(s.signal, s.pixels)) for s in sums]
     )

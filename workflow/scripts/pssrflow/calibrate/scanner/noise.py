@@ -4,6 +4,8 @@ Foi et al. 2008, doi:10.1109/TIP.2008.2001399, for the model: a straight line wh
 grey levels of one count and whose intercept is the read noise.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import ndimage
 
@@ -26,25 +28,58 @@ ENOUGH = 0.2
 CLEAR = 4.0
 
 
-def finest_noise(image):
+class Line(NamedTuple):
+    """Variance of a frame on its mean, both in grey levels."""
+
+    slope: float
+    base: float
+
+    def at(self, mean: np.ndarray) -> np.ndarray:
+        """Variance where the mean is so high, never negative."""
+        return np.maximum(self.slope * mean + self.base, 0)
+
+    def summed(self, signal: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        """Sum of the variances of pixels, from that of their means and from their number."""
+        return self.slope * signal + self.base * pixels
+
+
+class Levels(NamedTuple):
+    """Grey levels at which a detector saturates; None where it does not."""
+
+    low: float | None
+    high: float | None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """As numbers, infinite where there is none."""
+        low, high = self
+        return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def finest_noise(image: np.ndarray) -> np.ndarray:
     """Image in which only white noise is left, of the same variance."""
     rows = ndimage.correlate1d(image, FINEST, axis=0, mode="reflect")
     return ndimage.correlate1d(rows, FINEST, axis=1, mode="reflect")
 
 
-def beneath_finest(image):
+def beneath_finest(image: np.ndarray) -> np.ndarray:
     """Mean over the pixels that `finest_noise` sees, weighted as their variances are."""
     rows = ndimage.correlate1d(image, FINEST**2, axis=0, mode="reflect")
     return ndimage.correlate1d(rows, FINEST**2, axis=1, mode="reflect")
 
 
-def flat_parts(smooth, keep):
+def flat_parts(smooth: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Half of the pixels: those where a smoothed image changes least."""
     steep = np.hypot(*np.gradient(smooth))
     return keep & (steep <= np.median(steep[keep])) if keep.any() else keep
 
 
-def frame_tally(frame, block, edges=None, keep=None):
+def frame_tally(
+    frame: np.ndarray,
+    block: np.ndarray,
+    edges: np.ndarray | None = None,
+    keep: np.ndarray | None = None,
+) -> np.ndarray:
     """Tally of a frame's variance on its mean, from its finest details where it is flat.
 
     Parameters
@@ -67,7 +102,9 @@ def frame_tally(frame, block, edges=None, keep=None):
     return without_luck(sums, smooth[keep], edges, SHARED, line(sums.sum(axis=0)))
 
 
-def without_luck(sums, level, edges, shared, hr_line):
+def without_luck(
+    sums: np.ndarray, level: np.ndarray, edges: np.ndarray, shared: float, frame_line: Line
+) -> np.ndarray:
     """Tally whose means are free of the noise that made a place look bright or dark.
 
     Tweedie's formula (Efron 2011, doi:10.1198/jasa.2011.tm11181), integrated over each bin.
@@ -81,8 +118,8 @@ def without_luck(sums, level, edges, shared, hr_line):
     edges : ndarray of float
     shared : float
         Share of the frame's variance that the mean and the level have in common.
-    hr_line : tuple of float
-        Slope and intercept of the frame's variance on its mean.
+    frame_line : Line
+        Of the frame's variance on its mean.
 
     Returns
     -------
@@ -91,13 +128,15 @@ def without_luck(sums, level, edges, shared, hr_line):
     level = np.sort(level)
     near = 0.02 * float(np.ptp(level[len(level) // 100 : -len(level) // 100 or None])) + 1e-9
     density = (np.searchsorted(level, edges + near) - np.searchsorted(level, edges - near)) / near
-    variance = np.maximum(hr_line[0] * edges + hr_line[1], 0)
+    variance = frame_line.at(edges)
     flow = np.concatenate([[0], 0.5 * shared * variance * density, [0]])
     luck = -np.diff(flow) / np.maximum(sums[..., 0].sum(axis=0), 1)
     return np.stack([sums[..., 0], sums[..., 1] - luck * sums[..., 0], sums[..., 2]], axis=-1)
 
 
-def tally(block, level, edges, keep, *values):
+def tally(
+    block: np.ndarray, level: np.ndarray, edges: np.ndarray, keep: np.ndarray, *values: np.ndarray
+) -> np.ndarray:
     """Sums by block and grey-level bin.
 
     Parameters
@@ -123,7 +162,7 @@ def tally(block, level, edges, keep, *values):
     return np.stack(sums, axis=-1).reshape(-1, bins, len(sums))
 
 
-def edges_of(*levels):
+def edges_of(*levels: np.ndarray) -> np.ndarray:
     """Edges of bins of equal numbers of pixels and of equal width, half of each."""
     level = np.concatenate([v.ravel() for v in levels])
     half = np.linspace(0, 1, BINS // 2 + 1)[1:-1]
@@ -131,14 +170,14 @@ def edges_of(*levels):
     return np.unique(np.concatenate([np.quantile(level, half), low + (high - low) * half]))
 
 
-def line(sums, rounds=4):
+def line(sums: np.ndarray, rounds: int = 4) -> Line:
     """Slope and intercept of variance on mean, from sums of a `tally` added up over blocks.
 
     A mean of n squares scatters by variance * sqrt(2 / n), which gives the weights.
 
     Returns
     -------
-    slope, intercept : float
+    Line
     """
     n, x, y = sums[:, :3].T
     full = n >= 30
@@ -151,10 +190,10 @@ def line(sums, rounds=4):
         slope = np.average((x - mean) * y, weights=weights) / spread if spread > 0 else 0.0
         base = np.average(y, weights=weights)
         expected = np.maximum(base + slope * (x - mean), 0.05 * base + 1e-9)
-    return float(slope), float(base - slope * mean)
+    return Line(float(slope), float(base - slope * mean))
 
 
-def pile_up(image, step):
+def pile_up(image: np.ndarray, step: float) -> Levels:
     """Grey levels where pixels pile up, as a saturated detector's do.
 
     Parameters
@@ -166,11 +205,10 @@ def pile_up(image, step):
 
     Returns
     -------
-    low, high : float or None
+    Levels
     """
-    return tuple(
-        None if np.isnan(v) else float(v) for v in (-_pile(-image, step), _pile(image, step))
-    )
+    found = -_pile(-image, step), _pile(image, step)
+    return Levels(*(None if np.isnan(v) else float(v) for v in found))
 
 
 def _pile(values, step):
@@ -182,9 +220,9 @@ def _pile(values, step):
     return float(top) if here > max(20, PILE * values.size, 3 * near / 5) else np.nan
 
 
-def clear(mean, sd, limits):
+def clear(mean: np.ndarray, sd: np.ndarray, levels: Levels) -> np.ndarray:
     """Where noise does not reach the levels at which a detector saturates."""
-    low, high = limits
+    low, high = levels
     keep = np.ones(mean.shape, bool)
     if high is not None:
         keep &= mean + CLEAR * sd < high
@@ -193,14 +231,9 @@ def clear(mean, sd, limits):
     return keep
 
 
-def bounds(limits):
-    """Limits of `pile_up` as numbers."""
-    low, high = limits
-    return -np.inf if low is None else low, np.inf if high is None else high
-
-
-def away(image, low, high, far=8):
+def away(image: np.ndarray, levels: Levels, far: int = 8) -> np.ndarray:
     """Pixels far from saturated ones; all where few are."""
+    low, high = levels.bounds
     saturated = (image <= low) | (image >= high)
     keep = ~ndimage.binary_dilation(saturated, iterations=far) if saturated.any() else ~saturated
     return keep if keep.mean() > ENOUGH else np.ones_like(keep)

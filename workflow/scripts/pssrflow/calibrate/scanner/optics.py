@@ -5,7 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pssrflow.calibrate.result import Pair
 from pssrflow.crappify.kernels import Downsampling
+
+# Sub-pixel displacement along y and x, HR pixels.
+Fraction = tuple[float, float]
 
 # Kernels are cut at this many LR pixels from their centre; wider ones are not looked for.
 REACH = 4
@@ -25,7 +29,7 @@ class Optics:
     ----------
     scale : int
     kernel : str
-        A key of `pssrflow.crappifier.downsampling.KERNELS`.
+        A key of `pssrflow.crappify.kernels.KERNELS`.
     square : float
         Of the width in LR pixels: what a kernel does to an image is linear in it.
     lag : float
@@ -38,16 +42,16 @@ class Optics:
     lag: float = 0.0
 
     @property
-    def narrowest(self):
+    def narrowest(self) -> float:
         """Least square of a width: other kernels than the probe must span an HR pixel."""
         return 0.03**2 if self.kernel == "probe" else (1.25 / self.scale) ** 2
 
     @property
-    def memory(self):
+    def memory(self) -> int:
         """LR pixels that the detector remembers."""
         return min(MEMORY, math.ceil(math.log(1e-3) / math.log(self.lag))) if self.lag > 0 else 0
 
-    def along(self, fraction, memory=0):
+    def along(self, fraction: float, memory: int = 0) -> np.ndarray:
         """Filter along one axis, around the HR pixel at (or half a pixel before) the centre.
 
         Parameters
@@ -74,7 +78,7 @@ class Optics:
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldOfView:
     """A registered pair, cut to the LR pixels whose kernels lie inside the HR frame.
 
     Attributes
@@ -96,28 +100,31 @@ class Field:
     hr: np.ndarray
     lr: np.ndarray
     scale: int
-    corner: tuple[int, int]
+    corner: tuple[int, ...]
     memory: int
     block: np.ndarray
-    moved: tuple[int, int]
+    moved: tuple[int, ...]
 
-    def through(self, *kernels):
+    def through(self, *kernels: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
         """HR frame through kernels, each of weights along y and x.
 
         Returns
         -------
         list of ndarray (y, x) of float32
         """
-        lines = {}
-        for y, _ in kernels:
-            if id(y) not in lines:
-                start = self.corner[0] - len(y) // 2
-                lines[id(y)] = _strided(self.hr, y, start, self.scale, self.lr.shape[0]).T.copy()
-        found = []
-        for y, x in kernels:
-            start = self.corner[1] - REACH * self.scale - 2 - self.memory * self.scale
-            found.append(_strided(lines[id(y)], x, start, self.scale, self.lr.shape[1]).T)
-        return found
+        # Kernels of one image often share their weights along y.
+        along_y = {y.tobytes(): y for y, _ in kernels}
+        lines = {key: self._down(y) for key, y in along_y.items()}
+        left = self.corner[1] - REACH * self.scale - 2 - self.memory * self.scale
+        return [
+            _strided(lines[y.tobytes()], x, left, self.scale, self.lr.shape[1]).T
+            for y, x in kernels
+        ]
+
+    def _down(self, y):
+        """HR frame through weights along y at the rows of LR pixels, transposed."""
+        top = self.corner[0] - len(y) // 2
+        return _strided(self.hr, y, top, self.scale, self.lr.shape[0]).T.copy()
 
 
 def _strided(image, weights, start, step, length):
@@ -129,12 +136,14 @@ def _strided(image, weights, start, step, length):
     return total
 
 
-def cut(pair, scale, shift, memory, dark):
-    """Field of a pair whose HR frame lies `shift` (y, x, whole HR pixels) beside the LR frame.
+def cut(
+    pair: Pair, scale: int, shift: tuple[int, ...], memory: int, dark: float
+) -> FieldOfView | None:
+    """Field of view of a pair whose HR frame lies `shift` (y, x, HR pixels) beside the LR frame.
 
     Returns
     -------
-    Field or None
+    FieldOfView or None
         None if less than a block of 8 LR pixels along an axis would be left.
     """
     reach = REACH * scale + 2
@@ -148,10 +157,10 @@ def cut(pair, scale, shift, memory, dark):
     lr = np.ascontiguousarray(pair.lr[starts[0] : stops[0], starts[1] : stops[1]], np.float32)
     corner = tuple(scale * a + (scale - 1) // 2 + move for a, move in zip(starts, shift))
     hr = np.asarray(pair.hr, np.float32) - np.float32(dark)
-    return Field(hr, lr, scale, corner, memory, blocks(lr.shape), tuple(shift))
+    return FieldOfView(hr, lr, scale, corner, memory, blocks(lr.shape), tuple(shift))
 
 
-def blocks(shape):
+def blocks(shape: tuple[int, ...]) -> np.ndarray:
     """Number of the block of every pixel: `BLOCKS` squared blocks of 8 pixels or more."""
     along = [np.arange(n) * max(1, min(BLOCKS, n // 8)) // n for n in shape]
     return along[0][:, None] * (along[1][-1] + 1) + along[1]
@@ -174,7 +183,7 @@ class Slopes:
     kernels: np.ndarray
 
 
-def slopes(field, optics, fraction):
+def slopes(field: FieldOfView, optics: Optics, fraction: Fraction) -> Slopes:
     """Prediction and derivatives of a field at a displacement (y, x) in HR pixels."""
     small = 0.02 * max(optics.square, 0.1)
     y, y_wide, y_move, _ = _axis(optics, fraction[0], 0, small)

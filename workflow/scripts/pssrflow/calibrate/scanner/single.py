@@ -3,9 +3,9 @@
 import numpy as np
 
 from pssrflow.calibrate.result import Calibration, Estimate
-from pssrflow.calibrate.scanner import curves
+from pssrflow.calibrate.scanner.curves import points
 from pssrflow.calibrate.scanner.estimate import REPLICATES
-from pssrflow.calibrate.scanner.noise import away, bounds, frame_tally, line, pile_up
+from pssrflow.calibrate.scanner.noise import away, frame_tally, line, pile_up
 from pssrflow.calibrate.scanner.optics import blocks
 from pssrflow.calibrate.scanner.summary import root_of, with_interval
 from pssrflow.errors import InputError
@@ -18,7 +18,7 @@ NOTES = (
 )
 
 
-def fit_single(image, step, dark=0.0, seed=0):
+def fit_single(image: np.ndarray, step: float, dark: float = 0.0, seed: int = 0) -> Calibration:
     """Noise of one image without a pair, from its finest details.
 
     Parameters
@@ -45,10 +45,10 @@ def fit_single(image, step, dark=0.0, seed=0):
     image = np.asarray(image, np.float32)
     if image.ndim != 2 or min(image.shape) < 32 or not np.isfinite(image).all():
         raise InputError("image", f"shape {image.shape}", "a finite plane, 32 pixels or more")
-    low, high = pile_up(image, step)
-    keep = away(image, *bounds((low, high)))
+    levels = pile_up(image, step)
+    keep = away(image, levels)
     tally = frame_tally(image - np.float32(dark), blocks(image.shape), keep=keep)
-    return _single(tally, step, dark, high, generator(seed, "blocks"))
+    return _single(tally, step, dark, levels.high, generator(seed, "blocks"))
 
 
 def _single(tally, step, dark, high, rng):
@@ -63,5 +63,5 @@ def _single(tally, step, dark, high, rng):
         "saturation": Estimate(high),
     }
     return Calibration(
-        parameters=parameters, notes=NOTES, curves={"variance_lr": curves.points(tally, dark)}
+        parameters=parameters, notes=NOTES, curves={"variance_lr": points(tally, dark)}
     )

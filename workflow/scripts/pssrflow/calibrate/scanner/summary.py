@@ -1,101 +1,155 @@
 """What a fit is reported as."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from pssrflow.calibrate.result import Calibration, Check, Estimate
-from pssrflow.calibrate.scanner import checks as verdict
-from pssrflow.calibrate.scanner import curves
-from pssrflow.calibrate.scanner.checks import held_out
-from pssrflow.calibrate.scanner.estimate import interval
-from pssrflow.pairs.registration import SAME_FIELD
+import numpy as np
+
+from pssrflow.calibrate.result import Calibration, Check, Estimate, Pair
+from pssrflow.calibrate.scanner.checks import checks_of, held_out, verdict_of
+from pssrflow.calibrate.scanner.curves import curves
+from pssrflow.calibrate.scanner.estimate import Fit, Solution, interval
+from pssrflow.calibrate.scanner.noise import Levels
+from pssrflow.pairs.registration import SAME_FIELD, Match
 
 
-def report(pairs, matches, used, state, found, replicates, limits, seed):
-    """Calibration of a fit."""
-    step = max(p.lr_step for p in used)
-    held = held_out(state, step, seed)
-    tests = verdict.checks(held, _matched(matches))
-    notes = _notes(tests, found, replicates, limits)
+@dataclass(frozen=True)
+class Registered:
+    """Pairs, and how they lie beside each other.
+
+    Attributes
+    ----------
+    pairs : list of Pair
+    matches : list of Match
+        Of each.
+    """
+
+    pairs: Sequence[Pair]
+    matches: Sequence[Match]
+
+    @property
+    def used(self) -> list[tuple[Pair, Match]]:
+        """Those that show the same field."""
+        return [(p, m) for p, m in zip(self.pairs, self.matches) if m.same_field]
+
+    @property
+    def lr_step(self) -> float:
+        """One grey level of the LR detector, of those that are used."""
+        return max(pair.lr_step for pair, _ in self.used)
+
+
+class Saturation(NamedTuple):
+    """Levels of both detectors: LR grey, and HR grey above dark."""
+
+    lr: Levels
+    hr: Levels
+
+    @property
+    def nowhere(self) -> bool:
+        """Whether neither detector saturates."""
+        return all(level is None for level in (*self.lr, *self.hr))
+
+
+def summarised(
+    registered: Registered,
+    fit: Fit,
+    found: Solution,
+    replicates: Solution,
+    limits: Saturation,
+    seed: int,
+) -> Calibration:
+    """What a fit says, with intervals, checks and a verdict."""
+    held = held_out(fit, registered.lr_step, seed)
+    tests = checks_of(held, _matched(registered.matches))
     return Calibration(
-        pairs=_pairs(pairs, matches, found, replicates),
-        parameters=_parameters(state, found, replicates, limits),
-        hr_noise={"count_gain": found["hr_slope"], "read_variance": found["hr_base"]},
+        pairs=_records(registered, found, replicates),
+        parameters=_parameters(fit, found, replicates, limits),
+        hr_noise={"count_gain": found.hr_slope, "read_variance": found.hr_base},
         effective=_effective(found),
-        verdict=verdict.verdict(tests),
+        verdict=verdict_of(tests),
         checks=tests,
-        notes=tuple(notes),
-        curves=curves.curves(state, found, held),
+        notes=tuple(_notes(tests, found, replicates, limits)),
+        curves=curves(fit, found, held),
     )
 
 
-def _parameters(state, found, replicates, limits):
-    vector, drawn = found["vector"], replicates["vector"]
-    lag = with_interval(found["lag"], replicates["lag"])
-    if state.theta.optics.lag == 0:
+def _parameters(fit, found, replicates, limits):
+    vector, drawn = found.vector, replicates.vector
+    lag = with_interval(found.lag, replicates.lag)
+    if fit.model.optics.lag == 0:
         lag = Estimate(0.0, 0.0, max(0.0, lag.high))
-    fixed = state.theta.optics.kernel == "linear"
+    fixed = fit.model.optics.kernel == "linear"
     return {
-        "kernel": Estimate(state.theta.optics.kernel),
+        "kernel": Estimate(fit.model.optics.kernel),
         "width": Estimate() if fixed else root_of(vector[2], drawn[:, 2]),
         "gain": with_interval(vector[0], drawn[:, 0]),
         "offset": with_interval(vector[1], drawn[:, 1]),
-        "count_gain": with_interval(found["count_gain"], replicates["count_gain"]),
-        "read_noise": root_of(found["read_variance"], replicates["read_variance"]),
+        "count_gain": with_interval(found.count_gain, replicates.count_gain),
+        "read_noise": root_of(found.read_variance, replicates.read_variance),
         "lag": lag,
-        "saturation": Estimate(limits[0][1]),
+        "saturation": Estimate(limits.lr.high),
     }
 
 
-def with_interval(value, drawn):
+def with_interval(value: float, drawn: np.ndarray) -> Estimate:
+    """A value with the interval that its replicates give."""
     return Estimate(float(value), *interval(value, drawn))
 
 
-def root_of(square, drawn):
+def root_of(square: float, drawn: np.ndarray) -> Estimate:
     """Estimate of a positive value from that of its square."""
     return Estimate(*(math.sqrt(max(v, 0.0)) for v in (square, *interval(square, drawn))))
 
 
 def _effective(found):
     """Noise to add to a noisy HR frame once it is downsampled."""
-    variance = found["read_variance"] - found["survives_base"]
+    variance = found.read_variance - found.survives_base
     return {
-        "count_gain": float(max(found["count_gain"] - found["survives_slope"], 0.0)),
+        "count_gain": float(max(found.count_gain - found.survives_slope, 0.0)),
         "read_noise": math.sqrt(max(variance, 0.0)),
     }
 
 
 def _notes(tests, found, replicates, limits):
     """What a user should know about the figures."""
-    if found["count_gain"] < found["survives_slope"]:
+    if found.count_gain < found.survives_slope:
         yield "The HR frame's shot noise alone exceeds that of the LR frame; none is to be added."
-    if found["read_variance"] < found["survives_base"]:
+    if found.read_variance < found.survives_base:
         yield "The HR frame's read noise alone exceeds that of the LR frame; none is to be added."
     if len(tests) == 1:
         yield "Too few pixels were left to check the model with."
-    if interval(found["read_variance"], replicates["read_variance"])[0] < 0:
+    if interval(found.read_variance, replicates.read_variance)[0] < 0:
         yield "Read noise is not told from none: the image has too little that is dark."
-    if limits[0][1] is not None:
-        yield f"The LR detector saturates at {limits[0][1]:g}; bright pixels were left out."
-    if limits[0][0] is not None:
-        yield f"LR pixels pile up at {limits[0][0]:g}; dark pixels were left out."
-    if any(limit is not None for limit in limits[1]):
+    if limits.lr.high is not None:
+        yield f"The LR detector saturates at {limits.lr.high:g}; bright pixels were left out."
+    if limits.lr.low is not None:
+        yield f"LR pixels pile up at {limits.lr.low:g}; dark pixels were left out."
+    if any(limit is not None for limit in limits.hr):
         yield "The HR detector saturates; what it cannot show was left out."
 
 
-def _pairs(pairs, matches, found, replicates):
+def _records(registered, found=None, replicates=None):
     """Record of every pair; those used come in the order of the fitted displacements."""
     records, place = [], 3
-    for pair, match in zip(pairs, matches):
+    for pair, match in zip(registered.pairs, registered.matches):
         shift = [{"value": float(v), "low": None, "high": None} for v in match.subpixel]
         if match.same_field and found is not None:
-            shift = []
-            for axis, whole in enumerate(match.shift):
-                value = float(found["vector"][place + axis])
-                low, high = interval(value, replicates["vector"][:, place + axis])
-                shift.append({"value": whole + value, "low": whole + low, "high": whole + high})
+            shift = _fitted_shift(match, found, replicates, place)
             place += 2
         records.append(_record(pair, match, shift))
     return tuple(records)
+
+
+def _fitted_shift(match, found, replicates, place):
+    """Shift (y, x) of a pair with its interval; the vector holds its fraction from `place`."""
+    shift = []
+    for axis, whole in enumerate(match.shift):
+        value = float(found.vector[place + axis])
+        low, high = interval(value, replicates.vector[:, place + axis])
+        shift.append({"value": whole + value, "low": whole + low, "high": whole + high})
+    return shift
 
 
 def _record(pair, match, shift):
@@ -124,18 +178,20 @@ def _matched(matches):
     return Check("significance of the match", value, (SAME_FIELD, None))
 
 
-def no_match(pairs, matches):
+def no_match(registered: Registered) -> Calibration:
+    """Where no pair shows one field."""
     return Calibration(
-        pairs=_pairs(pairs, matches, None, None),
+        pairs=_records(registered),
         verdict="does not fit",
-        checks=(_matched(matches),),
+        checks=(_matched(registered.matches),),
         notes=("No pair shows the same field in both images: nothing was fitted.",),
     )
 
 
-def too_small(pairs, matches):
+def too_small(registered: Registered) -> Calibration:
+    """Where the images of a pair hardly overlap."""
     return Calibration(
-        pairs=_pairs(pairs, matches, None, None),
-        checks=(_matched(matches),),
+        pairs=_records(registered),
+        checks=(_matched(registered.matches),),
         notes=("Less than 32 LR pixels along an axis overlap: too few to fit and to check.",),
     )

@@ -2,14 +2,14 @@
 
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.axes import describe, pick_channels
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 _DTYPES = ("uint8", "uint16", "int16", "float32")
@@ -45,6 +45,8 @@ class Source:
     notes : tuple of str
     movable : bool
         Whether any axis may be Y or X, rather than those of the planes in the file.
+    unnamed : str
+        What it is, where nothing in it says what its axes are; the user must then.
     close : callable
     """
 
@@ -57,7 +59,33 @@ class Source:
     channels: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     movable: bool = False
+    unnamed: str = ""
     close: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the sample sheet says instead of the file, as text; None or empty where it is silent.
+
+    Attributes
+    ----------
+    axes : str or None
+        What the axes of the file are, such as "ZYX" or "TYX".
+    scene : int, str or None
+        Series or scene, by number or name.
+    channels : str or None
+        Channels to read, in this order, by number or name: "0,2".
+    crop : str or None
+        See `parse_crop`.
+    pixel_size : str or None
+        See `parse_pixel_size`; replaces the file's (z only if it is given).
+    """
+
+    axes: str | None = None
+    scene: int | str | None = None
+    channels: str | None = None
+    crop: str | None = None
+    pixel_size: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +122,7 @@ class Acquisition:
     _selected: tuple[int, ...] = field(repr=False)
     _origin: tuple[int, int, int] = field(repr=False)
 
-    def read(self, t, c, z, rows, cols):
+    def read(self, t: int, c: int, z: int, rows: slice, cols: slice) -> np.ndarray:
         """Read one rectangle of one plane.
 
         Parameters
@@ -123,18 +151,18 @@ class Acquisition:
             flipped = self._roles.index("X") < self._roles.index("Y")
             return np.ascontiguousarray(values.T if flipped else values, dtype=self.dtype)
 
-    def close(self):
+    def close(self) -> None:
         """Free the file handles."""
         self._from.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
 
-def present(path, source, channels=None, crop=None, pixel_size=None):
+def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     """A source as TCZYX, with the user's selection.
 
     Raises
@@ -145,11 +173,11 @@ def present(path, source, channels=None, crop=None, pixel_size=None):
     roles, guessed = _roles(source, path)
     size = dict(zip(roles, source.sizes, strict=True))
     names = _channel_names(source, size.get("C", 1))
-    selected = pick_channels(names, channels, path) if channels else tuple(range(len(names)))
+    selected = _selected(names, overrides.channels, path)
     zyx = tuple(size.get(a, 1) for a in "ZYX")
     with located(path):
-        box = parse_crop(crop, zyx) if crop else tuple(slice(0, n) for n in zyx)
-        given = parse_pixel_size(pixel_size) if pixel_size else (None,) * 3
+        box = _box(overrides.crop, zyx)
+        given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
     calibration = tuple(g or f for g, f in zip(given, source.pixel_size, strict=True))
     return Acquisition(
         source=path,
@@ -195,6 +223,14 @@ def _channel_names(source, count):
     return source.channels if unique else tuple(str(i) for i in range(count))
 
 
+def _selected(names, channels, path):
+    return pick_channels(names, channels, path) if channels else tuple(range(len(names)))
+
+
+def _box(crop, zyx):
+    return parse_crop(crop, zyx) if crop else tuple(slice(0, n) for n in zyx)
+
+
 def _native(dtype, path):
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype.name not in _DTYPES:
@@ -214,6 +250,47 @@ def _unknown_size(pixel_size, sizes):
         yield f"pixel size of {where} is not in the file (set `pixel_size` in the sample sheet)"
 
 
+def pick(names: Sequence[str], chosen: object, where: object, what: str) -> int:
+    """Index of the item of `names` that `chosen` gives by name or by number.
+
+    Raises
+    ------
+    InputError
+        There is no such item.
+    """
+    chosen = str(chosen).strip()
+    if list(names).count(chosen) == 1:
+        return list(names).index(chosen)
+    if chosen.isdecimal() and int(chosen) < len(names):
+        return int(chosen)
+    listed = ", ".join(f"{i} ({n})" if str(i) != n else n for i, n in enumerate(names))
+    raise InputError(where, f"there is no {what} {chosen!r}", f"number or name of: {listed}")
+
+
+def pick_channels(names: Sequence[str], chosen: object, where: object) -> tuple[int, ...]:
+    """Indices of the channels that "0,2" or "DNA, actin" names, in that order."""
+    indices = tuple(pick(names, c, where, "channel") for c in str(chosen).split(","))
+    if len(set(indices)) != len(indices):
+        raise InputError(where, f"channels {chosen!r} names one channel twice", "each channel once")
+    return indices
+
+
+def only_scene(chosen: object, where: object) -> None:
+    """Refuse any scene but the first of a file that holds one; None takes it.
+
+    Raises
+    ------
+    InputError
+    """
+    if chosen is not None:
+        pick(["0"], chosen, where, "scene")
+
+
+def describe(axes: str, sizes: Sequence[int]) -> str:
+    """Axes with their sizes, for people: "Z=20, Y=64, X=64"."""
+    return ", ".join(f"{a}={n}" for a, n in zip(axes, sizes, strict=True))
+
+
 def _shift(part, start, size):
     first, last, step = part.indices(size)
     if step != 1 or (part.stop is not None and part.stop > size):
@@ -222,7 +299,7 @@ def _shift(part, start, size):
 
 
 @contextlib.contextmanager
-def faults(where):
+def faults(where: object) -> Iterator[None]:
     """Turn what a decoder raises inside the block into an InputError that names `where`."""
     try:
         yield
@@ -236,7 +313,7 @@ def faults(where):
 
 
 @contextlib.contextmanager
-def located(path):
+def located(path: object) -> Iterator[None]:
     """Put the path of the acquisition before the key that an InputError names."""
     try:
         yield
@@ -250,10 +327,11 @@ class Recent:
     A band of shards meets the same strips or the same plane again and again.
     """
 
-    def __init__(self, budget=0):
-        self.budget, self.kept = budget, OrderedDict()
+    def __init__(self, budget: int = 0):
+        self.budget = budget
+        self.kept: OrderedDict[Hashable, np.ndarray] = OrderedDict()
 
-    def get(self, keys, make):
+    def get(self, keys: Sequence[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
         """Pieces of `keys`, made by `make(key)` unless they are still here."""
         wanted = {}
         for key in keys:
@@ -266,7 +344,7 @@ class Recent:
         self._shrink(len(wanted))
         return list(wanted.values())
 
-    def _shrink(self, keep=0):
+    def _shrink(self, keep: int = 0) -> None:
         total = sum(v.nbytes for v in self.kept.values())
         while len(self.kept) > keep and total > self.budget:
             total -= self.kept.popitem(last=False)[1].nbytes

@@ -5,45 +5,48 @@ from pathlib import Path
 import zarr
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults
-from pssrflow.ingest.readers.axes import pick
+from pssrflow.ingest.readers.acquisition import Source, faults, only_scene, pick
 from pssrflow.run.remote import storage_options
 from pssrflow.volumes.regions import sane_size
+
+RANK = 0
+NAMES = "OME-Zarr"
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
 _ACCEPTED = "an OME-Zarr image with `multiscales` metadata, or a Zarr array and `axes`"
 _DEFAULT_AXES = [{"name": n} for n in "tczyx"]
 
 
-def is_zarr(path):
-    """Whether the folder is a Zarr group or array."""
-    return path.is_dir() and (
-        path.suffix == ".zarr" or any((path / marker).exists() for marker in _MARKERS)
+def recognises(path: str) -> bool:
+    """Whether it is a folder that is a Zarr group or array, or the URI of one."""
+    if "://" in path:
+        return ".zarr" in path
+    folder = Path(path)
+    return folder.is_dir() and (
+        folder.suffix == ".zarr" or any((folder / marker).exists() for marker in _MARKERS)
     )
 
 
-def open_zarr(path, scene=None, axes=None):
-    """Open level 0 of an OME-Zarr image, or a Zarr array whose axes the user names.
+def open_file(path: str, scene: int | str | None = None) -> Source:
+    """Open level 0 of an OME-Zarr image, or a Zarr array whose axes the user must name.
 
     Parameters
     ----------
-    path : Path or str
+    path : str
         Folder or URI.
     scene : int or str, optional
         Image of a collection (bioformats2raw layout).
-    axes : str, optional
-        Only tells that a plain array is welcome.
 
     Raises
     ------
     InputError
-        Not a Zarr, or one without the metadata that tell its axes.
+        Not a Zarr, or a group without the metadata that tell its axes.
     """
-    files = (path,) if isinstance(path, Path) else ()
+    files = () if "://" in path else (Path(path),)
     with faults(path):
         node = _open(path)
         if isinstance(node, zarr.Array):
-            return _plain(path, node, files, axes)
+            return _plain(node, files)
         node, notes = _image(path, node, scene)
         return _multiscale(path, node, files, notes)
 
@@ -62,18 +65,23 @@ def _open(path):
             raise InputError(path, f"no Zarr here ({error})", _ACCEPTED) from error
 
 
-def _plain(path, array, files, axes):
-    if not axes:
-        raise InputError(path, f"a Zarr array of {array.shape} without OME metadata", _ACCEPTED)
-    unknown = "Q" * (array.ndim - 2) + "YX"
-    return _source(array, files, unknown, (None, None, None), (), _absent(array, files))
+def _plain(array, files):
+    return Source(
+        files=files,
+        axes="Q" * (array.ndim - 2) + "YX",
+        sizes=array.shape,
+        dtype=array.dtype,
+        read=lambda index: array[index],
+        notes=tuple(_absent(array, files)),
+        movable=True,
+        unnamed=f"a Zarr array of {array.shape} without OME metadata",
+    )
 
 
 def _image(path, group, scene):
     """The group that holds `multiscales`: this one, or one of a collection."""
     if _ome(group).get("multiscales"):
-        if scene is not None:
-            pick(["0"], scene, path, "scene")
+        only_scene(scene, path)
         return group, ()
     names = sorted(n for n, g in group.groups() if _ome(g).get("multiscales"))
     if "plate" in _ome(group) or not names:
@@ -95,29 +103,41 @@ def _multiscale(path, group, files, notes):
     multiscale = ome["multiscales"][0]
     level = multiscale["datasets"][0]
     array = _level(path, group, level["path"])
-    if not isinstance(array, zarr.Array):
-        raise InputError(path, f"level {level['path']!r} is not an array", _ACCEPTED)
-    axes = [
-        a if isinstance(a, dict) else {"name": a} for a in multiscale.get("axes", _DEFAULT_AXES)
-    ]
-    if len(axes) != array.ndim:
-        raise InputError(path, f"{len(axes)} axes for an array of {array.shape}", "one for each")
+    axes = _axes(path, multiscale, array)
     scale = [a * b for a, b in zip(_scale(level, axes), _scale(multiscale, axes), strict=True)]
     letters = "".join(_letter(a) for a in axes)
     sizes = {
         n: sane_size(s, a.get("unit", "")) for n, s, a in zip(letters, scale, axes, strict=True)
     }
-    names = tuple(c.get("label", str(i)) for i, c in enumerate(_channels(ome)))
-    pixel_size = tuple(sizes.get(a) for a in "ZYX")
-    return _source(array, files, letters, pixel_size, names, (*notes, *_absent(array, files)))
+    return Source(
+        files=files,
+        axes=letters,
+        sizes=array.shape,
+        dtype=array.dtype,
+        read=lambda index: array[index],
+        pixel_size=tuple(sizes.get(a) for a in "ZYX"),
+        channels=tuple(c.get("label", str(i)) for i, c in enumerate(_channels(ome))),
+        notes=(*notes, *_absent(array, files)),
+        movable=True,
+    )
 
 
 def _level(path, group, name):
     try:
         with _own_codecs():
-            return group[name]
+            array = group[name]
     except KeyError as error:
         raise InputError(path, f"level {name!r} is missing", "all levels it lists") from error
+    if not isinstance(array, zarr.Array):
+        raise InputError(path, f"level {name!r} is not an array", _ACCEPTED)
+    return array
+
+
+def _axes(path, multiscale, array):
+    named = multiscale.get("axes", _DEFAULT_AXES)
+    if len(named) != array.ndim:
+        raise InputError(path, f"{len(named)} axes for an array of {array.shape}", "one for each")
+    return [a if isinstance(a, dict) else {"name": a} for a in named]
 
 
 def _scale(node, axes):
@@ -150,17 +170,3 @@ def _stored(array):
     present = array._nshards_initialized if array.shards else array.nchunks_initialized
     count = array._nshards if array.shards else array.nchunks
     return count, present
-
-
-def _source(array, files, axes, pixel_size, channels, notes):
-    return Source(
-        files=files,
-        axes=axes,
-        sizes=array.shape,
-        dtype=array.dtype,
-        read=lambda index: array[index],
-        pixel_size=pixel_size,
-        channels=channels,
-        notes=tuple(notes),
-        movable=True,
-    )

@@ -7,7 +7,10 @@ import numpy as np
 from PIL import Image
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Recent, Source, faults
+from pssrflow.ingest.readers.acquisition import Recent, Source, faults, only_scene
+
+RANK = 3
+NAMES = "PNG, BMP, JPEG"
 
 # A user's own image of 16384 x 16384 pixels is no decompression bomb.
 Image.MAX_IMAGE_PIXELS = None
@@ -30,12 +33,12 @@ _GREY = {
 _SUFFIXES = (".png", ".bmp", ".jpg", ".jpeg")
 
 
-def is_raster(path):
+def recognises(path: str) -> bool:
     """Whether the extension is that of a PNG, BMP or JPEG."""
-    return path.is_file() and path.suffix.lower() in _SUFFIXES
+    return Path(path).suffix.lower() in _SUFFIXES
 
 
-def open_raster(path, scene=None):
+def open_file(path: str, scene: int | str | None = None) -> Source:
     """Open a PNG, BMP or JPEG.
 
     A palette image gives its indices: the palette is how the grey levels were shown.
@@ -46,31 +49,42 @@ def open_raster(path, scene=None):
         Not such an image, or an animation.
     """
     with faults(path), Image.open(path, formats=FORMATS) as image:
-        mode, frames, kind = image.mode, getattr(image, "n_frames", 1), image.format
+        mode, frames, kind = image.mode, getattr(image, "n_frames", 1), str(image.format)
         width, height = image.size
+    only_scene(scene, path)
+    _refuse_others(path, kind, mode, frames)
+    deep = kind == "PNG" and _png_depth(path) == 16
+    channels = _COLOURS.get(mode, ())
+    plane = _Plane(path, _decode_deep if deep else _decode)
+    return Source(
+        files=(Path(path),),
+        axes="YXS"[: 2 + bool(channels)],
+        sizes=(height, width, len(channels))[: 2 + bool(channels)],
+        dtype=np.dtype("uint16" if deep else _GREY.get(mode, "uint8")),
+        read=plane.read,
+        channels=channels,
+        notes=(f"{kind} is lossy: it alters noise and fine detail",) if kind == "JPEG" else (),
+        close=plane.decoded.kept.clear,
+    )
+
+
+def _refuse_others(path, kind, mode, frames):
     if frames > 1:
         raise InputError(path, f"an animation of {frames} frames", "an image of one frame")
     if mode not in _GREY and mode not in _COLOURS:
         raise InputError(path, f"a {kind} of colour mode {mode}", "grey, palette or RGB(A) images")
-    deep = kind == "PNG" and _png_depth(path) == 16
-    channels = _COLOURS.get(mode, ())
-    decoded = Recent()
 
-    def read(index):
-        with faults(path):
-            (plane,) = decoded.get([path], _decode_deep if deep else _decode)
+
+class _Plane:
+    """The image, decoded at the first read."""
+
+    def __init__(self, path, decode):
+        self.path, self.decode, self.decoded = path, decode, Recent()
+
+    def read(self, index):
+        with faults(self.path):
+            (plane,) = self.decoded.get([self.path], self.decode)
             return plane[index]
-
-    return Source(
-        files=(path,),
-        axes="YXS"[: 2 + bool(channels)],
-        sizes=(height, width, len(channels))[: 2 + bool(channels)],
-        dtype=np.dtype("uint16" if deep else _GREY.get(mode, "uint8")),
-        read=read,
-        channels=channels,
-        notes=(f"{kind} is lossy: it alters noise and fine detail",) if kind == "JPEG" else (),
-        close=decoded.kept.clear,
-    )
 
 
 def _png_depth(path):

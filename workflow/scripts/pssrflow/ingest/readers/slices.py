@@ -1,63 +1,82 @@
 """A folder or a glob of 2-D files as one stack along z."""
 
+import glob
 import itertools
 import math
 import re
 from collections import Counter
+from pathlib import Path
 
 from natsort import natsorted
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults
-from pssrflow.ingest.readers.axes import describe
+from pssrflow.ingest.readers.acquisition import Source, describe, faults, only_scene
+from pssrflow.ingest.readers.open import open_source
+from pssrflow.run.files import input_paths
+
+RANK = 1
+NAMES = "a folder or glob of 2-D images"
 
 EXTENSIONS = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
 _ACCEPTED = f"2-D images with the extension {', '.join(EXTENSIONS)}"
 
 
-def open_slices(where, paths, open_file):
+def recognises(path: str) -> bool:
+    """Whether it is a folder, or a glob and no file of that name."""
+    return Path(path).is_dir() or (glob.has_magic(path) and not Path(path).exists())
+
+
+def open_file(path: str, scene: int | str | None = None) -> Source:
     """Open 2-D files as slices, in natural order of their names.
 
     Parameters
     ----------
-    where : str
-        The folder or glob, for messages.
-    paths : iterable of Path
-        All that was found there.
-    open_file : callable
-        Path to Source.
+    path : str
+        A folder or a glob.
+    scene : int or str, optional
+        There is but one.
 
     Raises
     ------
     InputError
         No images, a file with several planes, or slices of different shape or data type.
     """
-    paths = [p for p in paths if not p.name.startswith(".")]
-    images = [p for p in paths if p.suffix.lower() in EXTENSIONS and p.is_file()]
-    images = natsorted(images, key=lambda p: (p.name, str(p)))
+    images = natsorted(parts(path), key=lambda p: (p.name, str(p)))
     if not images:
-        raise InputError(where, "no images here", _ACCEPTED)
-    first, sizes, remarks = _check(images, open_file)
-    notes = [*_ignored(set(paths) - set(images)), *_numbering(images), *remarks]
-    reader = _Stack(images, open_file)
+        raise InputError(path, "no images here", _ACCEPTED)
+    first, remarks = _check(images)
+    only_scene(scene, path)
+    notes = [*_ignored(set(_found(path)) - set(images)), *_numbering(images), *remarks]
+    stack = _Stack(images)
     return Source(
         files=tuple(images),
         axes="Z" + first.axes,
         sizes=(len(images), *first.sizes),
         dtype=first.dtype,
-        read=reader.read,
-        pixel_size=sizes,
+        read=stack.read,
+        pixel_size=first.pixel_size,
         channels=first.channels,
         notes=tuple(notes),
-        close=reader.close,
+        close=stack.close,
     )
 
 
-def _check(images, open_file):
-    """The first slice, its pixel size, and notes; every header is compared with the first."""
+def parts(path: str) -> list[Path]:
+    """The slices, in any order."""
+    return [p for p in _found(path) if p.suffix.lower() in EXTENSIONS and p.is_file()]
+
+
+def _found(path):
+    """All that lies there and is not hidden."""
+    paths = Path(path).iterdir() if Path(path).is_dir() else input_paths(path)
+    return [p for p in paths if not p.name.startswith(".")]
+
+
+def _check(images):
+    """The first slice, and notes; every header is compared with the first."""
     first, notes, different = None, {}, 0
     for path in images:
-        source = open_file(path)
+        source = open_source(str(path))
         source.close()
         first = first or source
         _require_plane(path, source)
@@ -66,7 +85,7 @@ def _check(images, open_file):
         notes.update(dict.fromkeys(source.notes))
     if different:
         notes[f"{different} slices state another pixel size than {images[0].name}"] = None
-    return first, first.pixel_size, notes
+    return first, notes
 
 
 def _require_plane(path, source):
@@ -139,15 +158,15 @@ def _some(items, shown=8):
 class _Stack:
     """Holds one file open at a time."""
 
-    def __init__(self, images, open_file):
-        self.images, self.open_file = images, open_file
+    def __init__(self, images):
+        self.images = images
         self.number, self.source = None, None
 
     def read(self, index):
         number = index[0]
         if number != self.number:
             self.close()
-            self.source, self.number = self.open_file(self.images[number]), number
+            self.source, self.number = open_source(str(self.images[number])), number
         with faults(f"{self.images[number]}, z={number}"):
             return self.source.read(index[1:])
 

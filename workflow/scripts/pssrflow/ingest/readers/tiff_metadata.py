@@ -1,13 +1,16 @@
 """Pixel sizes and channel names that TIFF files carry, in the dialects of their writers."""
 
 import xml.etree.ElementTree as ET
+from typing import Any
 
 from pssrflow.volumes.regions import sane_size
 
-NOTHING = (None, None, None)
+Size = tuple[float | None, float | None, float | None]
+
+NOTHING: Size = (None, None, None)
 
 
-def describe_series(tif, number):
+def describe_series(tif: Any, number: int) -> tuple[Size, tuple[str, ...]]:
     """Pixel size (z, y, x in micrometer) and channel names of one series of an open TiffFile."""
     if tif.is_ome and (pixels := _ome_pixels(tif, number)) is not None:
         return _ome_size(pixels), _ome_channels(pixels)

@@ -1,13 +1,17 @@
 """Vendors' formats (.czi, .lif, .nd2, ...) through bioio and the plugins that are installed."""
 
 import contextlib
+from pathlib import Path
 
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Recent, Source, faults
-from pssrflow.ingest.readers.axes import pick
+from pssrflow.ingest.readers.acquisition import Recent, Source, faults, pick
+from pssrflow.ingest.readers.open import accepted
 from pssrflow.volumes.regions import sane_size
+
+# What no other format takes.
+RANK = 9
 
 # https://github.com/bioio-devs/bioio lists the plugins.
 _PLUGINS = {
@@ -20,13 +24,16 @@ _PLUGINS = {
     ".vsi": "bioio-vsi",
 }
 _BY_BIOFORMATS = (".dm3", ".dm4", ".oib", ".oif", ".ims", ".mrc", ".ser", ".nrrd", ".lei", ".oir")
-ACCEPTED = (
-    "TIFF, OME-TIFF, PNG, BMP, JPEG, a folder or glob of these, OME-Zarr, and with their plugins "
-    f"{', '.join(_PLUGINS)}"
-)
+NAMES = f"and with their plugins {', '.join(_PLUGINS)}"
 
 
-def open_vendor(path, scene=None):
+def recognises(path: str) -> bool:
+    """Whether the extension is that of a vendor's format, or else whether it is a file at all."""
+    file = Path(path)
+    return file.suffix.lower() in (*_PLUGINS, *_BY_BIOFORMATS) or file.is_file()
+
+
+def open_file(path: str, scene: int | str | None = None) -> Source:
     """Open any file that an installed bioio plugin reads.
 
     Raises
@@ -41,7 +48,7 @@ def open_vendor(path, scene=None):
         planes = _Planes(reader, axes)
         pixel_size, channels = _pixel_size(path, reader), _channels(reader)
     return Source(
-        files=(path,),
+        files=(Path(path),),
         axes=axes,
         sizes=sizes,
         dtype=np.dtype(reader.dtype),
@@ -54,7 +61,7 @@ def open_vendor(path, scene=None):
 
 
 def _reader(path):
-    suffix = path.suffix.lower()
+    suffix = Path(path).suffix.lower()
     package = _PLUGINS.get(suffix, "bioio-bioformats" if suffix in _BY_BIOFORMATS else None)
     try:
         from bioio import BioImage
@@ -67,7 +74,7 @@ def _reader(path):
             return _by_plane(BioImage, path)
         except UnsupportedFileFormatError as error:
             found = f"no installed reader takes {suffix or 'files without extension'}"
-            hint = f"this file after `pip install {package}`" if package else ACCEPTED
+            hint = f"this file after `pip install {package}`" if package else accepted()
             raise InputError(path, found, hint) from error
 
 

@@ -1,0 +1,1 @@
+"""Predict at scale: seams, cuts, speed, memory, kills and many parts."""

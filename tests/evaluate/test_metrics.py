@@ -1,0 +1,44 @@
+"""Metrics agree with other implementations and with their definitions."""
+
+import math
+
+import pytest
+from pssrflow.evaluate.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+
+def test_psnr_and_ssim_equal_those_of_scikit_image(pair):
+    truth, image = pair
+    assert psnr(mse(truth, image, 255), 255) == pytest.approx(
+        peak_signal_noise_ratio(truth, image, data_range=255)
+    )
+    reference = structural_similarity(
+        truth, image, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    assert ssim(truth, image, 255) == pytest.approx(reference, abs=2e-3)
+
+
+def test_identical_images_are_perfect(pair):
+    truth, _ = pair
+    assert psnr(mse(truth, truth, 255), 255) == math.inf
+    assert ssim(truth, truth, 255) == pytest.approx(1)
+    assert ms_ssim(truth, truth, 255) == pytest.approx(1)
+    assert pixel_error(truth, truth, 255) == 0
+
+
+def test_ms_ssim_below_its_smallest_size_is_nan_not_an_error(pair):
+    truth, image = (i[:160, :160] for i in pair)
+    assert math.isnan(ms_ssim(truth, image, 255))
+    assert math.isfinite(ssim(truth, image, 255))
+
+
+def test_nrmse_is_relative_to_the_range_of_the_truth():
+    assert nrmse(25.0, 100.0) == 0.05
+
+
+def test_the_affine_fit_finds_a_planted_gain_and_offset(pair):
+    truth, _ = pair
+    fit = AffineFit()
+    for rows in (slice(0, 100), slice(100, 256)):
+        fit.add(truth[rows], (truth[rows] - 12) / 0.8)
+    assert fit.solve() == pytest.approx((0.8, 12), rel=1e-4)

@@ -1,0 +1,62 @@
+"""Planes are measured whole, in pieces and where both images show the same."""
+
+import itertools
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from pssrflow.evaluate.metrics import METRICS
+from pssrflow.evaluate.stage import Judged, evaluate, matched_boxes, measure, measure_plane
+from pssrflow.volumes.store import Store
+
+
+def test_a_plane_in_pieces_has_the_figures_of_the_whole(pair):
+    truth, image = pair
+    halves = [(truth[:128], {"sr": image[:128]}), (truth[128:], {"sr": image[128:]})]
+    [whole] = measure_plane(lambda: [(truth, {"sr": image})], 255)
+    [parts] = measure_plane(lambda: halves, 255)
+    for name in ("psnr", "psnr_affine", "nrmse", "pixel_error", "affine_gain"):
+        assert parts[name] == pytest.approx(whole[name], rel=1e-5)
+    assert parts["ssim"] == pytest.approx(whole["ssim"], abs=0.02)
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -2), (-5, 7)])
+@pytest.mark.parametrize("size", [(10, 12), (4500, 2049)])
+def test_matched_boxes_cover_what_both_images_show_once(shift, size):
+    sr_size = tuple(n + 2 for n in size)
+    hits = np.zeros(sr_size, np.int8)
+    for sr_box, hr_box in matched_boxes(size, sr_size, shift):
+        hits[sr_box] += 1
+        assert all(b.start == a.start + d for a, b, d in zip(sr_box, hr_box, shift))
+        assert all(0 <= b.start < b.stop <= n for b, n in zip(hr_box, size))
+    seen = [n if d == 0 else n - abs(d) + min(2, max(0, -d)) for n, d in zip(size, shift)]
+    assert hits.max() == 1 and hits.sum() == seen[0] * seen[1]
+
+
+def test_the_table_has_a_row_per_plane_and_method(make_store, tissue, tmp_path):
+    hr = make_store(tissue((2, 1, 3, 66, 70)))
+    sr = make_store(tissue((2, 1, 3, 68, 72)), "sr")
+    lr = make_store(tissue((2, 1, 3, 17, 18)), "lr")
+    table = tmp_path / "metrics.csv"
+    evaluate(Judged(Store(hr), Store(lr), Store(sr), 4), "s", "m", table)
+    frame = pd.read_csv(table)
+    planes = set(itertools.product(range(2), [0], range(3), ["sr", "bicubic"]))
+    assert set(frame[["t", "c", "z", "method"]].itertuples(index=False, name=None)) == planes
+    assert np.isfinite(frame["psnr"]).all()
+
+
+def test_the_columns_are_every_metric_in_its_order_raw_and_after_the_affine_fit(pair):
+    truth, image = pair
+    [row] = measure_plane(lambda: [(truth, {"sr": image})], 255)
+    fitted = [f"{name}_affine" for name in METRICS]
+    assert list(row) == ["method", *METRICS, *fitted, "affine_gain", "affine_offset"]
+    assert list(METRICS) == ["psnr", "ssim", "ms_ssim", "nrmse", "pixel_error"]
+
+
+def test_an_acquired_pair_is_measured_where_both_images_show_the_same(make_store, tissue):
+    whole = tissue((1, 1, 1, 96, 104))
+    hr, sr = make_store(whole), make_store(whole[..., 3:91, 2:98], "sr")
+    lr = make_store(whole[..., 3:91:4, 2:98:4], "lr")
+    for row in measure(Judged(Store(hr), Store(lr), Store(sr), 4, (3, 2))):
+        assert row["psnr"] == math.inf if row["method"] == "sr" else row["psnr"] < 60

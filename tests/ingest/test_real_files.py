@@ -1,0 +1,109 @@
+"""Vendors' formats, and real files of every kind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from acquisitions import opened, refusal, whole
+from PIL import Image
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+real = pytest.mark.skipif(not DATA.is_dir(), reason="the development images are not here")
+
+
+@pytest.mark.parametrize(("suffix", "package"), [("lif", "bioio-lif"), ("nd2", "bioio-nd2")])
+def test_a_missing_plugin_is_named(tmp_path, suffix, package, monkeypatch):
+    import bioio
+    from bioio_base.exceptions import UnsupportedFileFormatError
+
+    def none(path, **_):
+        raise UnsupportedFileFormatError("BioImage", str(path))
+
+    monkeypatch.setattr(bioio, "BioImage", none)
+    (tmp_path / f"a.{suffix}").write_bytes(b"anything")
+    assert f"pip install {package}" in refusal(tmp_path / f"a.{suffix}")
+
+
+REAL = [
+    ("em_misc_training_resources/xy_8bit__em_mitochondria_er.tif", (1, 1, 1, 517, 497), 0.008),
+    ("tem_mammalian_cell/EM2022_190_K2Box37_03_03_66.tif", (1, 1, 1, 2008, 2008), 0.00181),
+    ("sem_vendor_metadata/fei-sem-rbc.tif", (1, 1, 1, 1094, 1536), 0.0077083),
+    ("sem_vendor_metadata/test_tiff_Zeiss_SEM_1k.tif", (1, 1, 1, 768, 1024), 2.6145),
+    ("fluo_single/xyc_16bit__cell_dna_mts_actin.tif", (1, 3, 1, 350, 350), 0.1325),
+    ("fluo_multiframe/membrane_2d_timelapse.tif", (1, 1, 5, 256, 256), None),
+    ("fluo_multiframe/cells3d_nuclei_z20-39.tif", (1, 1, 20, 256, 256), None),
+    ("fluo_multiframe/nuclei_timelapse_t00-14.tif", (15, 1, 1, 511, 511), None),
+    ("fluo_multiframe/two_photon_20frames.tif", (1, 1, 20, 128, 256), None),
+    ("fluo_single/maize_clsm.tif", (1, 1, 1, 640, 639), None),
+    ("ome_tiff/FOV7_HV110_P0500510000.ome.tiff", (1, 1, 1, 512, 512), None),
+    ("em_sstem_drosophila_vnc_stack1/raw", (1, 1, 20, 1024, 1024), None),
+    ("em_fibsem_drosophila_medulla_ts1", (1, 1, 160, 250, 250), None),
+    ("em_fibsem_mouse_liver", (1, 1, 2, 256, 256), None),
+    ("paired_snr_bacteria_16bit/target_16bit.png", (1, 1, 1, 512, 512), None),
+    ("paired_snr_gigadb/membrane-highsnr-sample.png", (1, 1, 1, 2048, 2048), None),
+]
+
+
+@real
+@pytest.mark.parametrize(("name", "shape", "size"), REAL)
+def test_real_files_have_the_shape_and_pixel_size_of_their_description(name, shape, size):
+    a = opened(DATA / name)
+    assert a.shape == shape
+    expected = pytest.approx((size, size), rel=1e-3) if size else (None, None)
+    assert a.pixel_size[1:] == expected
+
+
+@real
+def test_real_tiffs_read_as_tifffile_reads_them():
+    for name in (
+        "fluo_multiframe/cells3d_nuclei_z20-39.tif",
+        "sem_vendor_metadata/fei-sem-rbc.tif",
+    ):
+        values = tifffile.imread(DATA / name)
+        np.testing.assert_array_equal(whole(DATA / name).reshape(values.shape), values)
+
+
+@real
+def test_real_palette_pngs_are_not_darkened_by_their_palette():
+    path = DATA / "paired_snr_gigadb/nucleus-highsnr-sample.png"
+    with Image.open(path) as image:
+        assert image.mode == "P"
+        found = whole(path)[0, 0, 0]
+        np.testing.assert_array_equal(found, np.asarray(image))
+        assert found.max() == 255 and np.asarray(image.convert("L")).max() < 255
+
+
+@real
+def test_a_czi_and_its_ome_tiff_have_identical_pixels():
+    pytest.importorskip("bioio_czi")
+    czi = whole(DATA / "czi/FOV7_HV110_P0500510000.czi")
+    np.testing.assert_array_equal(czi, whole(DATA / "ome_tiff/FOV7_HV110_P0500510000.ome.tiff"))
+
+
+@real
+def test_a_czi_with_all_axes_is_read_plane_by_plane():
+    pytest.importorskip("bioio_czi")
+    path = DATA / "czi/CellDivision_T3_Z5_CH2_X240_Y170.czi"
+    a = opened(path)
+    assert a.shape == (3, 2, 5, 170, 240) and a.channels == ("LED555", "LED470")
+    assert a.pixel_size == pytest.approx((0.32, 0.090577, 0.090577), rel=1e-4)
+    values = whole(path)
+    assert len({values[p].tobytes() for p in np.ndindex(3, 2, 5)}) == 30
+    crop = whole(path, crop="1:2, 10:30, 20:90", channels="LED470")
+    np.testing.assert_array_equal(crop, values[:, 1:, 1:2, 10:30, 20:90])
+
+
+@real
+def test_a_czi_of_an_electron_microscope_is_calibrated():
+    pytest.importorskip("bioio_czi")
+    a = opened(DATA / "sem_vendor_metadata/Al2O3_SE_020_sp.czi")
+    assert a.shape == (1, 1, 1, 1536, 2048)
+    assert a.pixel_size[1:] == pytest.approx((0.02791, 0.02791), rel=1e-3)
+
+
+@real
+def test_raw_airyscan_detectors_are_refused_and_not_averaged():
+    pytest.importorskip("bioio_czi")
+    message = refusal(DATA / "czi/LSM880_AiryScan.czi")
+    assert "H=32" in message and "raw detector data" in message

@@ -1,0 +1,140 @@
+"""PNG and its like, and folders and globs of slices."""
+
+import numpy as np
+import pytest
+import tifffile
+from acquisitions import opened, refusal, texture, whole, write_slices
+from PIL import Image
+
+
+def test_a_16_bit_png_is_exact(tmp_path):
+    values = np.arange(40 * 50, dtype="uint16").reshape(40, 50) * 32
+    Image.fromarray(values).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(whole(tmp_path / "a.png")[0, 0, 0], values)
+
+
+def test_a_16_bit_colour_png_is_exact(tmp_path):
+    import imagecodecs
+
+    values = texture(20, 30, 3) * 257
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(values))
+    np.testing.assert_array_equal(whole(tmp_path / "a.png")[0, :, 0], np.moveaxis(values, -1, 0))
+
+
+def test_a_palette_png_gives_its_indices_and_not_its_colours(tmp_path):
+    values = texture(40, 50, dtype="uint8")
+    image = Image.fromarray(values)
+    image.putpalette([c for i in range(256) for c in (i, 0, 0)])
+    image.save(tmp_path / "a.png")
+    assert Image.open(tmp_path / "a.png").mode == "P"
+    np.testing.assert_array_equal(whole(tmp_path / "a.png")[0, 0, 0], values)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp"])
+def test_grey_and_colour_rasters_are_exact(tmp_path, suffix):
+    grey, colour = texture(40, 50, dtype="uint8"), texture(40, 50, 3, dtype="uint8")
+    Image.fromarray(grey).save(tmp_path / f"grey.{suffix}")
+    Image.fromarray(colour).save(tmp_path / f"colour.{suffix}")
+    np.testing.assert_array_equal(whole(tmp_path / f"grey.{suffix}")[0, 0, 0], grey)
+    found = whole(tmp_path / f"colour.{suffix}")
+    np.testing.assert_array_equal(found[0, :, 0], np.moveaxis(colour, -1, 0))
+    assert opened(tmp_path / f"colour.{suffix}").channels == ("red", "green", "blue")
+
+
+def test_a_jpeg_is_read_with_a_warning(tmp_path):
+    Image.fromarray(texture(40, 50, dtype="uint8")).save(tmp_path / "a.jpg")
+    assert opened(tmp_path / "a.jpg").shape == (1, 1, 1, 40, 50)
+    assert "lossy" in opened(tmp_path / "a.jpg").notes[0]
+
+
+def test_colours_for_print_are_refused(tmp_path):
+    Image.new("CMYK", (30, 20)).save(tmp_path / "a.jpg")
+    assert "colour mode CMYK" in refusal(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("kept", [0.2, 0.6, 0.98])
+def test_a_png_cut_short_is_refused(tmp_path, kept):
+    Image.fromarray(texture(90, 90, dtype="uint8")).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(data[: int(kept * len(data))])
+    assert "a.png: the file is damaged" in refusal(tmp_path / "a.png")
+
+
+def test_slices_are_stacked_in_natural_order(tmp_path):
+    write_slices(tmp_path, range(1, 13))
+    a = opened(tmp_path)
+    assert a.shape == (1, 1, 12, 20, 30)
+    assert [f.name for f in a.files] == [f"s_{n}.tif" for n in range(1, 13)]
+    assert whole(tmp_path)[0, 0, :, 0, 0].tolist() == list(range(1, 13))
+    assert len(a.notes) == 1 and "pixel size of z, y, x" in a.notes[0]
+
+
+def test_a_glob_takes_what_it_names(tmp_path):
+    write_slices(tmp_path, range(4))
+    write_slices(tmp_path, range(4), name="mask_{}.tif")
+    assert opened(tmp_path / "s_*.tif").shape == (1, 1, 4, 20, 30)
+    assert "no images here" in refusal(tmp_path / "t_*.tif")
+
+
+def test_gaps_and_repeats_in_the_numbering_are_noted(tmp_path):
+    write_slices(tmp_path, [1, 2, 5, 6])
+    write_slices(tmp_path, ["0002"])
+    notes = opened(tmp_path).notes
+    assert any("missing: 3, 4;" in n for n in notes)
+    assert any("occur twice: 2" in n for n in notes)
+
+
+def test_a_long_gap_is_shortened(tmp_path):
+    write_slices(tmp_path, [1, 2, 40])
+    assert any("3, 4, 5, 6, 7, 8, 9, 10 and 29 more" in n for n in opened(tmp_path).notes)
+
+
+def test_regular_steps_of_the_numbering_are_no_gap(tmp_path):
+    write_slices(tmp_path, ["0", "5", "10", "15"])
+    assert [n for n in opened(tmp_path).notes if "gap" in n] == []
+    assert "steps of 5" in opened(tmp_path).notes[0]
+
+
+def test_other_files_are_noted_and_hidden_ones_are_not(tmp_path):
+    write_slices(tmp_path, range(3))
+    (tmp_path / "readme.txt").touch()
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / "._s_1.tif").touch()
+    notes = opened(tmp_path).notes
+    assert "1 files or folders" in notes[0] and "readme.txt" in notes[0]
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((20, 31), "uint8"), ((20, 30), "uint16")])
+def test_slices_that_differ_are_refused_with_both_names(tmp_path, shape, dtype):
+    write_slices(tmp_path, range(3))
+    tifffile.imwrite(tmp_path / "s_3.tif", np.zeros(shape, dtype))
+    message = refusal(tmp_path)
+    assert f"s_3.tif has Y={shape[0]}, X={shape[1]} {dtype}" in message
+    assert "s_0.tif has Y=20, X=30 uint8" in message
+
+
+def test_a_stack_among_slices_is_refused(tmp_path):
+    write_slices(tmp_path, range(3))
+    tifffile.imwrite(tmp_path / "s_3.tif", np.zeros((5, 20, 30), "uint8"))
+    assert "s_3.tif: several planes" in refusal(tmp_path)
+
+
+def test_a_damaged_slice_is_refused_by_name(tmp_path):
+    for n in range(3):
+        Image.fromarray(texture(90, 90, dtype="uint8")).save(tmp_path / f"{n}.png")
+    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:2000])
+    assert "1.png: the file is damaged" in refusal(tmp_path)
+
+
+def test_a_folder_without_images_is_refused_with_the_extensions(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    assert "no images here. Accepted: 2-D images with the extension .tif" in refusal(tmp_path)
+
+
+def test_slices_share_the_calibration_of_the_first(tmp_path):
+    for n in range(3):
+        options = {"imagej": True, "resolution": (250, 250), "metadata": {"unit": "um"}}
+        tifffile.imwrite(tmp_path / f"{n}.tif", texture(9, 9), **options)
+    assert opened(tmp_path).pixel_size == pytest.approx((None, 0.004, 0.004))
+    given = opened(tmp_path, pixel_size="50, 4.6, 4.6 nm").pixel_size
+    assert given == pytest.approx((0.05, 0.0046, 0.0046))

@@ -1,0 +1,81 @@
+"""A small network, and predictions with it."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from pssrflow.models.weights import save_weights
+from pssrflow.networks.registry import build
+from pssrflow.predict.assembly import build_pyramid, finalise
+from pssrflow.predict.plan import Request
+from pssrflow.predict.prediction import Prediction
+from pssrflow.predict.settings import Settings
+from pssrflow.predict.stage import initialise, run_part
+from pssrflow.run.layout import Layout
+
+OPTIONS = {"widths": [8, 12], "blocks": 1}
+CHOSEN = {"tile": 32, "overlap": 8}
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(1)
+    network = build("unet", 4, **OPTIONS)
+    torch.nn.init.normal_(network.tail.weight, std=0.05)
+    return network.eval()
+
+
+@pytest.fixture
+def undivided():
+    """Function (network, LR plane, window) -> what one pass of the whole plane makes of it."""
+
+    def make(network, values, window):
+        low, high = window
+        with torch.inference_mode():
+            image = (torch.from_numpy(values.astype(np.float32))[None, None] - low) / (high - low)
+            return (network(image)[0, 0] * (high - low) + low).numpy()
+
+    return make
+
+
+@pytest.fixture
+def request_of():
+    """Function that asks for a prediction with tiles of 32 pixels, and settings that are given."""
+
+    def make(parts=1, shard=128, depth=2, roi=None, **settings):
+        sizes = (depth, 64, 64), (depth, shard, shard)
+        return Request(Settings(**CHOSEN | settings), parts, *sizes, roi)
+
+    return make
+
+
+@pytest.fixture
+def prediction(tmp_path, network):
+    """Function (sample, masked) -> where its prediction lies; the network is saved there."""
+    layout = Layout.of(str(tmp_path), None)
+    (tmp_path / "models/m").mkdir(parents=True)
+    facts = {"arch": "unet", "scale": 4, "options": OPTIONS}
+    save_weights(layout.weights("m"), network, facts)
+    return lambda sample="s", masked=False: Prediction.of(layout, sample, "m", masked)
+
+
+@pytest.fixture
+def predict(prediction, request_of, make_store):
+    """Function that predicts an LR array and returns prediction, SR pixels and the done file."""
+
+    def run(values, sample="s", pyramids=0, mask=None, **asked):
+        make_store(values, f"{sample}/lr")
+        if mask is not None:
+            make_store(mask, f"{sample}/mask")
+        made, request = prediction(sample, mask is not None), request_of(**asked)
+        initialise(made, request)
+        for part in range(request.parts):
+            run_part(made, part, 1, "32")
+        markers = [made.marker(part) for part in range(request.parts)]
+        for part in range(pyramids):
+            build_pyramid(made, markers, part, pyramids, 1)
+        finalise(made, markers, [made.pyramid(part) for part in range(pyramids)], 1)
+        return made, made.stores["sr"].level()[:], json.loads(made.done["sr"].read_text())
+
+    return run

@@ -1,0 +1,156 @@
+"""Runs of other shapes: several models, ensembles, weights, fits, targets."""
+
+import copy
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import torch
+import yaml
+import zarr
+from pssrflow.models.facts import Facts
+from pssrflow.networks.registry import build
+from runs import ROOT, SHEET, TINY, contents, planned, prepare, run
+
+
+def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
+    mask = np.zeros((2, 256, 256), np.uint8)
+    mask[:, :, 60:] = 1
+    tifffile.imwrite(mine / "mask.tif", mask, photometric="minisblack", metadata={"axes": "ZYX"})
+    header, first, *others = SHEET.splitlines()
+    rows = [f"{header}\tweight_path", f"{first}\tmask.tif", *(f"{row}\t" for row in others)]
+    prepare(mine, sheet="\n".join(rows) + "\n")
+    before = contents(mine)["results/models/tiny/train.done.json"]
+    assert planned(mine, "train") == {"ingest_acquisition", "train_model", "train"}
+    run(mine, "train")
+    assert contents(mine)["results/models/tiny/train.done.json"] != before
+    facts = Facts.read(mine / "results/models/tiny/best.safetensors")
+    assert "results/train/weight.done.json" in facts.trained_on
+
+
+def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
+    options = {"hidden": [4, 8], "depth": 1}
+    torch.save(build("resunet", 4, options).state_dict(), tmp_path / "old.pth")
+    models = {
+        "tuned": {"weights": str(finished / "results/models/tiny/best.safetensors")},
+        "pssr2": {"arch": "resunet", "weights": "old.pth", "intensity": "range", **options},
+    }
+    config = TINY | {
+        "models": {name: model | {"train": False} for name, model in models.items()},
+        "predict": {"tile": 32, "parts": 1},
+    }
+    prepare(tmp_path, config, SHEET.splitlines()[0] + "\nsurvey\tpredict\tsimulate:survey\t\n")
+    run(tmp_path)
+    for model in models:
+        sr = zarr.open_array(tmp_path / f"results/survey/{model}/sr.ome.zarr/0", mode="r")
+        assert sr.shape == (1, 1, 1, 280, 360)
+    page = (tmp_path / "results/report.html").read_text()
+    assert page.count("Not trained in this run") == 2 and "Training curve" not in page
+    # The network of these weights has made this before.
+    made = contents(tmp_path)["results/survey/tuned/sr.done.json"]
+    assert made == contents(finished)["results/survey/tiny/sr.done.json"]
+
+
+def test_several_models_are_trained_and_reported_each(mine):
+    prepare(mine, TINY | {"models": {"tiny": TINY["models"]["tiny"], "plain": {"arch": "bicubic"}}})
+    run(mine)
+    plain = pd.read_csv(mine / "results/test/plain/metrics.csv").set_index("method")
+    assert plain.loc["sr", "psnr"] == pytest.approx(plain.loc["bicubic", "psnr"], abs=0.05)
+    assert "test, model plain" in (mine / "results/report.html").read_text()
+
+
+def test_a_masked_region_is_predicted_by_an_ensemble_in_many_parts(tmp_path):
+    config = TINY | {
+        "models": {
+            "plain": {"arch": "bicubic", "train": False},
+            "other": {"arch": "bicubic", "train": False},
+            "both": {"arch": "ensemble", "members": ["plain", "other"]},
+        },
+        "predict": {"parts": 8, "tile": 32, "roi": {"survey": "10:60, 0.32um:1.28um"}},
+    }
+    mask = np.zeros((70, 90), np.uint8)
+    mask[:, 60:] = 1
+    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    header, row = SHEET.splitlines()[0], "survey\tpredict\tsimulate:survey"
+    prepare(tmp_path, config, f"{header}\tmask_path\n{row}\t\tmask.tif\n")
+    output = run(tmp_path, "results/survey/both/sr.done.json")
+    assert "predict_pyramid" in output and "assemble_ensemble" in output
+    done = json.loads((tmp_path / "results/survey/both/sr.done.json").read_text())
+    assert done["shape"] == [1, 1, 1, 200, 240]
+    # The members are alike.
+    std = zarr.open_array(tmp_path / "results/survey/both/std.ome.zarr/0", mode="r")
+    assert std.shape == (1, 1, 1, 200, 240) and not std[:].any()
+
+
+def test_the_plan_is_printed_and_nothing_else_is_made(tmp_path):
+    prepare(tmp_path)
+    output = run(tmp_path, "plan")
+    rows = {line.split()[0]: line.split() for line in output.splitlines() if "tiny" in line.split()}
+    assert set(rows) == {"test", "pair", "survey"}
+    assert rows["survey"][1:3] == ["tiny", "1,1,1,280,360"]
+    made = [f for f in (tmp_path / "results").rglob("*") if f.is_file() and f.suffix != ".log"]
+    assert [f.name for f in made if not f.name.startswith(".")] == []
+
+
+def test_targets_make_their_stage_and_no_later_one(tmp_path):
+    prepare(tmp_path)
+    stages = {
+        "ingest": "ingest_acquisition",
+        "crappify": "crappify_acquisition",
+        "train": "train_model",
+        "predict": "predict_finalise",
+        "evaluate": "evaluate_prediction",
+        "report": "report",
+    }
+    order = list(stages.values())
+    for target, rule in stages.items():
+        found = planned(tmp_path, target)
+        assert rule in found, target
+        assert not set(order[order.index(rule) + 1 :]) & found, target
+
+
+PAIR_TO_LEARN_FROM = """sample\trole\tpath\tlr_path
+pair\ttrain\tsimulate:pair-hr\tsimulate:pair-lr
+train\ttrain\tsimulate:train\t
+test\ttest\tsimulate:test\t
+"""
+
+
+def test_a_fitted_crappifier_is_made_from_the_pairs_before_anything_is_crappified(tmp_path):
+    simulate = copy.deepcopy(TINY["simulate"])
+    simulate["pair-hr"] |= {"shape": [1, 512, 512]}
+    simulate["pair-lr"] |= {"shape": [1, 128, 128], "spot_nm": 12}
+    fit = {"crappify": {"fit": "calibration", "realizations": 2}, "calibrate": {"dark": 10}}
+    prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
+    assert "calibrate_crappifier" in planned(tmp_path, "train")
+    run(tmp_path, "crappify")
+    fitted = json.loads((tmp_path / "results/calibration/crappifier.json").read_text())
+    assert fitted["verdict"] == "fits", fitted["reasons"]
+    stores = [f"results/{s}/lr{d}.done.json" for s in ("train", "test") for d in ("", ".1")]
+    assert len({json.loads((tmp_path / s).read_text())["content"] for s in stores}) == 4
+    assert planned(tmp_path, "crappify") == set()
+    # More noise in the detector of the same microscope: another fit, and what depends on it.
+    fit["calibrate"]["dark"] = 12
+    prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
+    found = {"calibrate_crappifier", "crappify_acquisition", "crappify"}
+    assert planned(tmp_path, "crappify") == found
+
+
+def test_the_demo_is_planned_from_the_project_folder_alone(tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and "simulate_acquisition" in done.stdout + done.stderr
+    demo = yaml.safe_load((project / "config.yaml").read_text())
+    assert demo["samples"] == "resources/demo/samples.tsv"

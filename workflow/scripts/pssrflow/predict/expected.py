@@ -1,0 +1,130 @@
+"""What is known of volumes and networks before any of them is made."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.models.model import start
+from pssrflow.models.package import adopt_package
+from pssrflow.models.weights import load_weights
+from pssrflow.networks.ensemble import Ensemble
+from pssrflow.networks.network import Network
+from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.volume import Volume
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the sample sheet that will be super-resolved.
+
+    Attributes
+    ----------
+    sample : str
+    path : str
+        Of the acquisition.
+    overrides : dict
+        What the sheet says instead of the file.
+    simulated : dict or None
+        Settings of the microscope that will make it.
+    crappified : bool
+        Whether the acquisition is an HR image.
+    roi : str or None
+        What of the LR volume is super-resolved.
+    masked : bool
+    """
+
+    sample: str
+    path: str
+    overrides: Mapping[str, Any]
+    simulated: Mapping[str, Any] | None
+    crappified: bool
+    roi: str | None
+    masked: bool
+
+
+def expected_volume(row: Row, chunk: Sequence[int], shard: Sequence[int], scale: int) -> Volume:
+    """Metadata of an LR volume that is not made yet; its grey levels are not known.
+
+    Parameters
+    ----------
+    row : Row
+    chunk, shard : sequence of int
+        z, y, x.
+    scale : int
+    """
+    shape, dtype, pixel_size = _simulated(row.simulated) if row.simulated else _header(row)
+    nothing = Intensity(0.0, 1.0, ((0.0, 1.0),) * shape[1])
+    names = tuple(map(str, range(shape[1])))
+    volume = Volume(shape, dtype, tuple(chunk), tuple(shard), pixel_size, names, nothing)
+    return volume.coarser(scale, chunk, shard) if row.crappified else volume
+
+
+def _simulated(settings: Mapping[str, Any]) -> tuple[tuple[int, ...], str, Any]:
+    size = settings["step_nm"] / 1000
+    dtype = "uint8" if settings["bits"] <= 8 else "uint16"
+    return (1, 1, *settings["shape"]), dtype, (None, size, size)
+
+
+def _header(row: Row) -> tuple[tuple[int, ...], str, Any]:
+    with open_acquisition(row.path, **row.overrides) as acquisition:
+        return acquisition.shape, str(np.dtype(acquisition.dtype)), acquisition.pixel_size
+
+
+@dataclass(frozen=True)
+class Models:
+    """Networks of a configuration, trained or not.
+
+    Attributes
+    ----------
+    models : dict
+        The section `models` of the configuration.
+    weights : dict of str to str
+        Where the weights of each model are once it is trained.
+    scale : int
+    percentiles : sequence of float
+        For packages; see `adopt_package`.
+    """
+
+    models: Mapping[str, Mapping[str, Any]]
+    weights: Mapping[str, str]
+    scale: int
+    percentiles: Sequence[float]
+
+
+def expected_network(name: str, known: Models) -> Network:
+    """A network of the configuration: as it was trained, or with fresh weights.
+
+    Parameters
+    ----------
+    name : str
+        Of a model, or a file of weights.
+    known : Models
+    """
+    if name not in known.models:
+        return _loaded(name)
+    if Path(known.weights[name]).exists():
+        return _loaded(known.weights[name])
+    model = known.models[name]
+    if model["arch"] == "ensemble":
+        members = [expected_network(member, known) for member in model["members"]]
+        return Ensemble(known.scale, members).eval()
+    if model["arch"] == "package":
+        return _packed(model["package"], known)
+    network: Network = start(model, known.scale)[0].eval()
+    return network
+
+
+def _loaded(path: str | Path) -> Network:
+    network: Network = load_weights(path)[0]
+    return network
+
+
+def _packed(package: str, known: Models) -> Network:
+    with tempfile.TemporaryDirectory() as folder:
+        adopt_package(package, known.scale, known.percentiles, folder, Path(folder, "done.json"))
+        return _loaded(Path(folder, "best.safetensors"))
