@@ -114,8 +114,11 @@ class Rules:
     def simulated(self, text: str) -> str:
         """Where a simulated acquisition lies."""
         name = text.removeprefix(SIMULATED)
-        one_file = self.settings.simulate[name].format == "ome-tiff"
-        return self.layout.simulated(name, ".ome.tif" if one_file else "")
+        return self.layout.simulated(name, "" if self.in_slices(name) else ".ome.tif")
+
+    def in_slices(self, name: str) -> bool:
+        """Whether a simulated acquisition is a folder of slices."""
+        return self.settings.simulate[name].format == "slices"
 
     def raw_done(self, wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
@@ -144,7 +147,12 @@ class Rules:
 
     def ingest_code(self, wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
-        return self.code.of("ingest", *readers_of(self.raw_path(wildcards)))
+        path = self.raw_path(wildcards)
+        text = self.images[wildcards.image].path
+        if text.startswith(SIMULATED) and self.in_slices(text.removeprefix(SIMULATED)):
+            # Slices that are yet to be made are known by their names.
+            path = f"{path}/*.tif"
+        return self.code.of("ingest", *readers_of(path))
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 

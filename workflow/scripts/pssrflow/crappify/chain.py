@@ -20,6 +20,7 @@ from pssrflow.crappify.squares import NoiseKey, Squares
 from pssrflow.crappify.steps import GREY, Step
 from pssrflow.errors import InputError
 from pssrflow.volumes.intensity import to_dtype
+from pssrflow.volumes.volume import lr_shape
 
 # Rows and columns to pixels (y, x).
 Read = Callable[[slice, slice], np.ndarray]

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
-from typing import Any
+from dataclasses import replace
 
 import lightning_fabric
 import pandas as pd
@@ -14,6 +14,7 @@ from torch import nn
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.plugins import load
@@ -43,7 +44,7 @@ class Trainer:
         Launched.
     network : torch.nn.Module
     training : Training
-    facts : dict
+    facts : Facts
         Of the network, written into its weights.
     steps_per_epoch : float
         Steps that draw as many pixels as the training regions hold.
@@ -54,14 +55,14 @@ class Trainer:
         fabric: lightning_fabric.Fabric,
         network: nn.Module,
         training: Training,
-        facts: dict[str, Any],
+        facts: Facts,
         steps_per_epoch: float,
     ):
         self.fabric, self.training, self.recipe = fabric, training, training.recipe
-        self.facts = facts | training.made_of
+        self.facts = replace(facts, **training.made_of)
         self.steps_per_epoch = steps_per_epoch
         self.steps = self.recipe.steps(steps_per_epoch)
-        self.identity = self.recipe.identity(self.facts)
+        self.identity = self.recipe.identity(self.facts.to_json())
         training.previews.mkdir(parents=True, exist_ok=True)
         self.progress, self.saved = Progress(), time.monotonic()
         self.board: Board | None = None
@@ -107,12 +108,12 @@ class Trainer:
             None for weights that are used as they are.
         held : Patches or None
         """
-        self.validation = Validation(self.fabric, held, self.facts["scale"])
+        self.validation = Validation(self.fabric, held, self.facts.scale)
         if drawn is None or not self.learns:
             self._check()
             return
         self.drawn = drawn
-        if note := self.loss.note(drawn.size * self.facts["scale"]):
+        if note := self.loss.note(drawn.size * self.facts.scale):
             log.info(note)
         with contextlib.ExitStack() as held_open:
             if self.recipe.tensorboard and self.fabric.is_global_zero:
@@ -267,7 +268,7 @@ class Trainer:
         """Write the weights, which are the best so far."""
         noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
         with replacing(self.training.weights) as scratch:
-            facts = self.facts | self.training.label | noted
+            facts = replace(self.facts, **self.training.label, **noted)
             save_weights(scratch, self.average.module, facts)
 
     def _time_left(self):

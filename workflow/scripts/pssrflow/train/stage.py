@@ -4,27 +4,25 @@ import functools
 import logging
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import lightning_fabric
 import torch
 
 from pssrflow.crappify.chain import Crappifier
-from pssrflow.models.model import start
+from pssrflow.models.folder import ModelFolder
+from pssrflow.models.model import Model
+from pssrflow.models.start import start
 from pssrflow.pairs.field import Field, split_field
 from pssrflow.pairs.patches import Patches, patch_size
 from pssrflow.run.devices import best_precision
-from pssrflow.run.files import file_hash, write_json
 from pssrflow.train.loop import Trainer
 from pssrflow.train.settings import Settings
 from pssrflow.train.training import Training
 
 log = logging.getLogger(__name__)
 
-# Of the done file.
-FORMAT = 1
 # Lightning's names of our precisions.
 PRECISIONS = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
 
@@ -32,7 +30,7 @@ PRECISIONS = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
 def train(
     fields: Sequence[Field],
     crappifier: Crappifier,
-    model: Mapping[str, Any],
+    model: Model,
     training: Training,
     threads: int,
     done: str | os.PathLike,
@@ -47,9 +45,7 @@ def train(
     fields : list of Field
         What is learnt from; weights that are used as they are need none.
     crappifier : Crappifier
-    model : dict
-        `arch` and its options; `weights` to begin with, `train`: False to leave them as they are,
-        and `intensity`, what of the acquisition is scaled to 0..1.
+    model : Model
     training : Training
     threads : int
     done : path-like
@@ -70,16 +66,7 @@ def train(
         threads=threads,
     )
     step, best = _fabric(training.recipe).launch(run)
-    write_json(
-        done,
-        {
-            "format": FORMAT,
-            "weights": training.weights.name,
-            "sha256": file_hash(training.weights),
-            "step": step,
-            "validation_psnr": best if math.isfinite(best) else None,
-        },
-    )
+    ModelFolder(training.folder, done).finish(step, best if math.isfinite(best) else None)
 
 
 def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
@@ -105,7 +92,7 @@ def _run(fabric, fields, crappifier, model, training, threads):
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     torch.manual_seed(training.seed)
     network, facts = start(model, crappifier.scale)
-    seen = [_seen(field, facts["intensity"]) for field in fields]
+    seen = [_seen(field, facts.intensity) for field in fields]
     drawn, held = _patches(seen, crappifier, training, network.stride) if seen else (None, None)
     trainer = Trainer(fabric, network, training, facts, _per_epoch(training.recipe, drawn, fabric))
     trainer.restore()

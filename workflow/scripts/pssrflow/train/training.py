@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pssrflow.models.folder import BEST, HISTORY
 from pssrflow.run.version import __version__
 from pssrflow.train.settings import Settings
 
@@ -36,7 +37,7 @@ class Training:
     @property
     def weights(self) -> Path:
         """The best weights."""
-        return self.folder / "best.safetensors"
+        return self.folder / BEST
 
     @property
     def state(self) -> Path:
@@ -46,7 +47,7 @@ class Training:
     @property
     def history(self) -> Path:
         """A row per validation."""
-        return self.folder / "history.csv"
+        return self.folder / HISTORY
 
     @property
     def previews(self) -> Path:
