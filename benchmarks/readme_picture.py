@@ -5,8 +5,9 @@ import yaml
 from PIL import Image
 
 from benchmarks.machine import ROOT, heading, parser
-from pssrflow.keys import load_schema, with_defaults
-from pssrflow.report.comparison import Seen
+from pssrflow.config.settings import Settings
+from pssrflow.report.comparison import Comparison
+from pssrflow.run.layout import Layout, Sample
 
 GAP = 6
 OUT = ROOT / "docs" / "demo.png"
@@ -14,11 +15,11 @@ OUT = ROOT / "docs" / "demo.png"
 
 def images() -> dict[str, np.ndarray]:
     """HR, LR as large, and what was made of it, of the most telling place; by name."""
-    schema = load_schema(ROOT / "workflow/schemas/config.schema.yaml")
-    config = with_defaults(yaml.safe_load((ROOT / "config.yaml").read_text()), schema)
-    row = {"sample": "test-field", "role": "test", "paired": False}
-    view = Seen.open(str(ROOT / "results"), row, "default", config)
-    found = view.images(*view.interesting())
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    settings = Settings.parse(config, "config.yaml")
+    layout, sample = Layout.of(str(ROOT / "results"), None), Sample("test-field", "test")
+    view = Comparison(layout, sample, "default", settings.crappify.scale)
+    found = view.images(view.most_detailed(settings.report.crop))
     found["LR"] = found["LR"].repeat(view.scale, 0).repeat(view.scale, 1)
     return found
 

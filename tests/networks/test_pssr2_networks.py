@@ -8,7 +8,7 @@ import pytest
 import torch
 from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
-from pssrflow.models.weights import adopt, read_tensors, save_weights
+from pssrflow.models.weights import adopt, read_saved, read_tensors, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.networks.registry import build
 
@@ -121,8 +121,8 @@ def test_a_checkpoint_of_pssr2_loads_also_from_several_gpus(tmp_path):
     network = made("resunet")
     parallel = {f"module.{name}": t for name, t in network.state_dict().items()}
     torch.save(parallel, tmp_path / "w.pth")
-    tensors, facts = read_tensors(tmp_path / "w.pth")
-    assert facts is None
+    tensors = read_tensors(tmp_path / "w.pth")
+    assert Facts.read(tmp_path / "w.pth") is None
     fresh = build("resunet", 2, SMALL["resunet"]).eval()
     adopt(fresh, tensors, "w.pth")
     image = torch.rand(1, 1, 8, 8)
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_pssr2_loads_also_from_several_gpus(tmp_path):
 def test_facts_travel_with_weights(tmp_path):
     facts = Facts("swinir", 2, SMALL["swinir"])
     save_weights(tmp_path / "w.safetensors", made("swinir"), facts)
-    assert read_tensors(tmp_path / "w.safetensors")[1] == facts
+    assert read_saved(tmp_path / "w.safetensors")[1] == facts
     assert Facts.read(tmp_path / "w.safetensors") == facts
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pssrflow.config.settings import Settings
 from pssrflow.evaluate.stage import Judged, evaluate
-from pssrflow.report.stage import Run
+from pssrflow.report.provenance import Run
 from pssrflow.run.files import write_json
 from pssrflow.run.layout import Layout, Sample
 from pssrflow.volumes.store import Store

@@ -19,6 +19,7 @@ rule export_model:
         lr=PATHS.store("lr", RUN.example),
         percentiles=config["ingest"]["percentiles"],
         about=RUN.about,
+        python=RUN.python,
         code=RUN.code.network("export"),
     script:
         "../scripts/export.py"

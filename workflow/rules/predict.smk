@@ -22,6 +22,7 @@ rule predict_init:
     params:
         layout=PLACES,
         masked=RUN.masked,
+        python=RUN.python,
         roi=RUN.region,
         settings=RUN.predict,
         parts=len(RUN.parts),
@@ -50,6 +51,7 @@ rule predict_part:
     params:
         layout=PLACES,
         masked=RUN.masked,
+        python=RUN.python,
         precision=config["predict"]["precision"],
         code=RUN.code.network("predict_part"),
     script:

@@ -52,6 +52,7 @@ rule assemble_ensemble:
     params:
         folder=PATHS.model(),
         members=RUN.members,
+        python=RUN.python,
         model=RUN.model,
         scale=config["crappify"]["scale"],
         code=RUN.code.network("assemble"),

@@ -1,5 +1,6 @@
 """Rule plan: print what the predictions will need; nothing is written but the log."""
 
+from pssrflow.models.model import Model
 from pssrflow.predict.expected import Models, Row, expected_network, expected_volume
 from pssrflow.predict.forecast import forecast, table
 from pssrflow.predict.plan import Request
@@ -9,7 +10,8 @@ from pssrflow.run.job import job
 if __name__ == "__main__":
     params = snakemake.params
     sizes, settings = params.sizes, Settings(**params.settings)
-    known = Models(params.models, params.weights, params.scale, params.percentiles)
+    models = {name: Model.from_params(given, name) for name, given in params.models.items()}
+    known = Models(models, params.weights, params.scale, params.percentiles)
     with job(snakemake.log[0], snakemake.threads, snakemake.log[0]):
         rows = [Row(**row) for row in params.rows]
         volumes = [expected_volume(row, *sizes, known.scale) for row in rows]

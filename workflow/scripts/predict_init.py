@@ -9,7 +9,8 @@ from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
     params, names = snakemake.params, snakemake.wildcards
-    prediction = Prediction.of(Layout(**params.layout), names.sample, names.model, params.masked)
+    layout, python = Layout(**params.layout), bool(params.python)
+    prediction = Prediction.of(layout, names.sample, names.model, params.masked, python)
     request = Request(
         Settings(**params.settings), params.parts, params.chunk, params.shard, params.roi
     )

@@ -7,7 +7,8 @@ from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
     params, names = snakemake.params, snakemake.wildcards
-    prediction = Prediction.of(Layout(**params.layout), names.sample, names.model, params.masked)
+    layout, python = Layout(**params.layout), bool(params.python)
+    prediction = Prediction.of(layout, names.sample, names.model, params.masked, python)
     marker, shares = snakemake.output.marker, prediction.stores["sr"].path
     with job(snakemake.log[0], snakemake.threads, marker, shares=shares, tensors=True):
         run_part(prediction, int(names.part), snakemake.threads, params.precision, params.code)

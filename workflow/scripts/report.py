@@ -1,6 +1,7 @@
 """Rule report: one self-contained page, its figures, and the provenance of everything it shows."""
 
-from pssrflow.report.stage import Run, write_report
+from pssrflow.report.provenance import Run
+from pssrflow.report.stage import write_report
 from pssrflow.run.job import job
 from pssrflow.run.layout import Layout, Sample
 

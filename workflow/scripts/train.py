@@ -1,8 +1,9 @@
 """Rule train_model: train one network on every training row."""
 
+from pathlib import Path
+
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
-from pssrflow.models.folder import ModelFolder
 from pssrflow.models.model import Model
 from pssrflow.pairs.field import open_field
 from pssrflow.run.files import read_json
@@ -30,7 +31,7 @@ if __name__ == "__main__":
         training = Training(
             recipe=Settings(**params.train),
             seed=params.seed,
-            folder=ModelFolder(params.folder, snakemake.output.done),
+            folder=Path(params.folder),
             made_of={
                 "crappify": settings | {"files": params.crappify["files"]},
                 "seed": params.seed,
@@ -51,4 +52,5 @@ if __name__ == "__main__":
             model=Model.from_params(params.model),
             training=training,
             threads=snakemake.threads,
+            done=snakemake.output.done,
         )

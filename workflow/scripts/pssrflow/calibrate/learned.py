@@ -58,7 +58,7 @@ def learn(
     clean = {**crappify, "before": [], "noise": []}
     planes = [(_crappified(pair, clean, seed), pair.lr) for pair in pairs]
     network = _trained([_learnt(p) for p in planes], steps, seed)
-    save(path, network, {"options": {}})
+    save(path, network, {})
     best = {**clean, "noise": [{"name": "network", "weights": str(path)}]}
     twins = [
         compare(*map(_held, (pair.lr, _crappified(pair, best, seed), pair.mean))) for pair in pairs

@@ -17,6 +17,7 @@ from pssrflow.config.settings import Settings
 from pssrflow.crappify.settings import foreign_files
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.formats import readers_of
+from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
 from pssrflow.plugins import source_file
 from pssrflow.run.files import input_paths
@@ -113,8 +114,11 @@ class Rules:
     def simulated(self, text: str) -> str:
         """Where a simulated acquisition lies."""
         name = text.removeprefix(SIMULATED)
-        one_file = self.settings.simulate[name].format == "ome-tiff"
-        return self.layout.simulated(name, ".ome.tif" if one_file else "")
+        return self.layout.simulated(name, "" if self.in_slices(name) else ".ome.tif")
+
+    def in_slices(self, name: str) -> bool:
+        """Whether a simulated acquisition is a folder of slices."""
+        return self.settings.simulate[name].format == "slices"
 
     def raw_done(self, wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
@@ -143,9 +147,10 @@ class Rules:
 
     def ingest_code(self, wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
-        text, path = self.images[wildcards.image].path, self.raw_path(wildcards)
-        if text.startswith(SIMULATED) and not Path(path).suffix:
-            # Slices that are yet to be made need the same readers as when they are there.
+        path = self.raw_path(wildcards)
+        text = self.images[wildcards.image].path
+        if text.startswith(SIMULATED) and self.in_slices(text.removeprefix(SIMULATED)):
+            # Slices that are yet to be made are known by their names.
             path = f"{path}/*.tif"
         return self.code.of("ingest", *readers_of(path))
 
@@ -259,7 +264,7 @@ class Rules:
         """What makes a network, with a hash of every file of the user's own that goes into it."""
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
-        if model.arch == "custom":
+        if model.arch == PYTHON:
             files.append(str(source_file(self.options(wildcards).path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
@@ -272,6 +277,12 @@ class Rules:
         """Done files of the members that are models of this run."""
         named = self.options(wildcards).members
         return [self.layout.trained(m) for m in named if m in self.models]
+
+    def python(self, wildcards) -> list[str]:
+        """Models that are classes of the user's own: a model, or members of it."""
+        model = self.models[wildcards.model]
+        parts = (wildcards.model, *getattr(model.options, "members", ()))
+        return [p for p in parts if p in self.models and self.models[p].arch == PYTHON]
 
     def package(self, wildcards) -> str:
         """Path of the package that a model comes in."""

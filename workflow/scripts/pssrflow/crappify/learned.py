@@ -5,15 +5,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from pssrflow.errors import InputError
+from pssrflow.keys import Keys, key
 from pssrflow.models.facts import Facts
-from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.models.weights import adopt, load_weights, read_saved, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
 
 ACCEPTED = "weights of scale 1 that PSSRflow saved (.safetensors)"
+
+
+class Size(Keys):
+    """How large a `NoiseModel` is."""
+
+    width: int = key(24, "Channels.", ge=1, le=1024)
+    depth: int = key(2, "Convolutions of 3 x 3 between the first and the last.", ge=0, le=64)
+
+
+USUAL = Size()
 
 
 class NoiseModel(nn.Module):
@@ -24,25 +34,23 @@ class NoiseModel(nn.Module):
 
     Parameters
     ----------
-    width : int
-        Channels.
-    depth : int
-        Convolutions of 3 x 3 between the first and the last.
+    size : Size
     """
 
     scale = 1
     stride = 1
 
-    def __init__(self, width: int = 24, depth: int = 2):
+    def __init__(self, size: Size = USUAL):
         super().__init__()
+        width = size.width
         layers: list[nn.Module] = [nn.Conv2d(1, width, 3, padding=1), nn.GELU()]
-        for _ in range(depth):
+        for _ in range(size.depth):
             layers += [nn.Conv2d(width, width, 3, padding=1), nn.GELU()]
         last = nn.Conv2d(width, 2, 3, padding=1)
         nn.init.zeros_(last.weight)
         last.bias = nn.Parameter(torch.tensor([0.0, -3.0]))
         self.layers = nn.Sequential(*layers, last)
-        self.halo = depth + 2
+        self.halo = size.depth + 2
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         mean, spread = self.layers(images - 0.5).chunk(2, dim=1)
@@ -83,18 +91,13 @@ def load(path: Path | str) -> Loaded:
     InputError
         Not such weights.
     """
-    try:
-        with safe_open(path, "pt") as stream:
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise InputError(path, f"cannot be read as weights ({error})", ACCEPTED) from error
-    facts = Facts.read(path)
-    if facts is None or facts.scale != 1:
-        raise InputError(path, f"weights of scale {facts and facts.scale}", ACCEPTED)
+    tensors, facts = read_saved(path, ACCEPTED)
+    if facts.scale != 1:
+        raise InputError(path, f"weights of scale {facts.scale}", ACCEPTED)
     if facts.arch != "noise":
         # A network that was trained to restore or denoise may as well degrade.
         network, _ = load_weights(path)
         return Loaded(network, receptive_halo(network))
-    network = NoiseModel(**facts.options)
-    network.load_state_dict(tensors)
+    network = NoiseModel(Size.parse(facts.options, str(path)))
+    adopt(network, tensors, path)
     return Loaded(network.eval(), network.halo)

@@ -1,4 +1,4 @@
-"""A network as a step of the crappifier."""
+"""A network of scale 1 as a step of the crappifier; its weights are the configuration's to give."""
 
 import functools
 from typing import Any, ClassVar

@@ -109,15 +109,7 @@ def matched(hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[i
 def matched_boxes(
     hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[int, int]
 ) -> list[tuple[Box, Box]]:
-    """Rectangles of the SR plane, and of the truth, that show the same pixels and tile them.
-
-    Parameters
-    ----------
-    hr_shape, sr_shape : tuple of int
-        y and x.
-    shift : tuple of int
-        HR pixels (y, x).
-    """
+    """Rectangles of the SR plane, and those of the truth that show the same; see `matched`."""
     rows, cols = (_cut(side) for side in matched(hr_shape, sr_shape, shift))
     dy, dx = shift
     return [

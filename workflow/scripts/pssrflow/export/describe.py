@@ -3,17 +3,28 @@
 Reference: bioimage.io model description 0.5, https://github.com/bioimage-io/spec-bioimage-io
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from bioimageio.spec.model.v0_5 import ModelDescr
 
-from pssrflow.models.package import COVER, README, TORCHSCRIPT, WEIGHTS
+from pssrflow.export.settings import Author, Settings
+from pssrflow.models.description import Shape
+from pssrflow.models.facts import WEIGHTS, Facts
 from pssrflow.run.version import __version__
 
-INPUT, OUTPUT = "lr", "sr"
+# Part of a description, as YAML.
+Yaml = dict[str, Any]
 
+INPUT, OUTPUT = "lr", "sr"
+# Names of the files in a package, besides the weights.
+TORCHSCRIPT, README, COVER = "network.pt", "README.md", "cover.png"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
+# What a description says of the weights, besides the version that wrote it.
+KNOWN = ("arch", "scale", "options", "versions", "seed", "code", "crappify", "trained_on")
+MEASURED = ("step", "validation_psnr")
 PAPER = {
     "text": "Fang, L. et al. Deep learning-based point-scanning super-resolution imaging. "
     "Nature Methods 18, 406-416 (2021)",
@@ -22,43 +33,93 @@ PAPER = {
 SOFTWARE = f"PSSRflow {__version__} (CITATION.cff in its repository)"
 
 
-def describe(about, shape, halo, percentiles, facts, hashes):
+def shareable(facts: Facts, step: int | None, validation_psnr: float | None) -> Facts:
+    """What is known of the weights, without a path of the machine that made them.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of the weights.
+    step : int or None
+        Optimiser steps of the training.
+    validation_psnr : float or None
+        dB, on held-out patches.
+    """
+    known = {name: getattr(facts, name) for name in ("versions", "seed", "code")}
+    crappify, trained_on = facts.crappify or {}, facts.trained_on or {}
+    return Facts(
+        facts.arch,
+        facts.scale,
+        facts.options,
+        **known,
+        crappify={k: v for k, v in crappify.items() if isinstance(v, int | float | str | list)},
+        trained_on={_end(path): _content_hash(done) for path, done in trained_on.items()},
+        step=step,
+        validation_psnr=validation_psnr,
+        other={"version": __version__},
+    )
+
+
+def _end(path: str) -> str:
+    """Name of a file and of the folder around it."""
+    return "/".join(Path(path).parts[-2:])
+
+
+def _content_hash(done: Any) -> Any:
+    """Hash of the pixels that a done file is about."""
+    return done.get("content", "") if isinstance(done, dict) else done
+
+
+def describe(
+    about: Settings,
+    shape: Shape,
+    percentiles: Sequence[float],
+    facts: Facts,
+    hashes: Mapping[str, str],
+) -> Yaml:
     """The description of a package, ready for rdf.yaml.
 
     Parameters
     ----------
-    about : dict
-        `name`, `description`, `authors`, `license`, `cite` and `tags`.
-    shape : dict
-        `scale`, `stride` and `minimum` (LR pixels) of the network.
-    halo : int
-        LR pixels.
+    about : Settings
+    shape : Shape
     percentiles : sequence of float
         What the network sees as 0 and as 1.
-    facts : dict
-        Where the weights come from.
-    hashes : dict
+    facts : Facts
+        Of the weights, shareable.
+    hashes : mapping of str to str
         SHA-256 of every file by name.
     """
     files = {name: {"source": name, "sha256": value} for name, value in hashes.items()}
     torchscript = {"pytorch_version": torch.__version__.split("+")[0]}
+    said = about.plain()
     return {
         "format_version": ModelDescr.implemented_format_version,
         "type": "model",
-        **{key: about[key] for key in ("name", "description", "license", "tags")},
-        "authors": [{k: v for k, v in author.items() if v} for author in about["authors"]],
-        "cite": [PAPER, *about["cite"]],
+        **{key: said[key] for key in ("name", "description", "license", "tags")},
+        "authors": [_author(author) for author in about.authors],
+        "cite": [PAPER, *said["cite"]],
         "documentation": files[README],
         "covers": [files[COVER]],
         "inputs": [_input(shape, percentiles, files[TEST_INPUT])],
-        "outputs": [_output(shape, halo, files[TEST_OUTPUT])],
+        "outputs": [_output(shape, files[TEST_OUTPUT])],
         "weights": {"torchscript": files[TORCHSCRIPT] | torchscript},
         "attachments": [files[WEIGHTS]],
-        "config": {"pssrflow": facts},
+        "config": {"pssrflow": _known(facts)},
     }
 
 
-def _input(shape, percentiles, test):
+def _author(author: Author) -> Yaml:
+    """Who made it; the specification has no empty keys."""
+    return {key: value for key, value in author.plain().items() if value}
+
+
+def _known(facts: Facts) -> Yaml:
+    """What is known of the weights; null where nothing is."""
+    return facts.other | {name: getattr(facts, name) for name in (*KNOWN, *MEASURED)}
+
+
+def _input(shape: Shape, percentiles: Sequence[float], test: Yaml) -> Yaml:
     low, high = percentiles
     scaling = {"axes": ["channel", "y", "x"], "min_percentile": low, "max_percentile": high}
     return {
@@ -75,49 +136,49 @@ def _input(shape, percentiles, test):
     }
 
 
-def _input_axis(axis, shape):
-    size = {"min": shape["minimum"], "step": shape["stride"]}
+def _input_axis(axis: str, shape: Shape) -> Yaml:
+    size = {"min": shape.minimum, "step": shape.stride}
     return {"type": "space", "id": axis, "size": size, "scale": 1.0}
 
 
-def _output(shape, halo, test):
+def _output(shape: Shape, test: Yaml) -> Yaml:
     return {
         "id": OUTPUT,
         "description": "SR image; 0 and 1 are the two percentiles of the LR image",
         "axes": [
             {"type": "batch"},
             {"type": "channel", "channel_names": ["intensity"]},
-            *(_output_axis(axis, shape["scale"], halo) for axis in "yx"),
+            *(_output_axis(axis, shape) for axis in "yx"),
         ],
         "data": {"type": "float32"},
         "test_tensor": test,
     }
 
 
-def _output_axis(axis, scale, halo):
+def _output_axis(axis: str, shape: Shape) -> Yaml:
     """Size of the input times the scale: its pixels are 1 / scale as large."""
     size = {"tensor_id": INPUT, "axis_id": axis}
-    made = {"type": "space", "id": axis, "size": size, "scale": 1 / scale}
+    made = {"type": "space", "id": axis, "size": size, "scale": 1 / shape.scale}
     # In output pixels; the specification has no halo of 0.
-    return made | ({"halo": halo * scale} if halo else {})
+    return made | ({"halo": shape.halo * shape.scale} if shape.halo else {})
 
 
-def readme(about, halo, percentiles, facts):
+def readme(about: Settings, halo: int, percentiles: Sequence[float], facts: Facts) -> str:
     """Documentation of a package, Markdown."""
-    psnr = facts["validation_psnr"]
-    rows = "\n".join(f"- `{name}`: `{value}`" for name, value in facts["trained_on"].items())
+    psnr, trained_on = facts.validation_psnr, facts.trained_on or {}
+    rows = "\n".join(f"- `{name}`: `{value}`" for name, value in trained_on.items())
     quality = f"{psnr:.2f} dB on held-out patches" if psnr is not None else "not measured"
     low, high = percentiles
-    authors = ", ".join(author["name"] for author in about["authors"])
-    return f"""# {about["name"]}
+    authors = ", ".join(author.name for author in about.authors)
+    return f"""# {about.name}
 
-{about["description"]}
+{about.description}
 
-By {authors}. Licence: {about["license"]}. Made with {SOFTWARE}.
+By {authors}. Licence: {about.license}. Made with {SOFTWARE}.
 
 ## Use
 
-One channel in, one out, {facts["scale"]} times as many pixels along y and x. Percentiles {low:g}
+One channel in, one out, {facts.scale} times as many pixels along y and x. Percentiles {low:g}
 and {high:g} of the LR image are 0 and 1 to the network, and in what it returns: multiply by their
 distance and add the lower one for grey levels. Take them from the whole acquisition; tiles scaled
 by their own show seams. Tiles need {halo} LR pixels of surroundings.
@@ -125,7 +186,7 @@ by their own show seams. Tiles need {halo} LR pixels of surroundings.
 
 ## Training and validation
 
-Architecture: {facts["arch"]}. PSNR: {quality}. Trained on (content hashes):
+Architecture: {facts.arch}. PSNR: {quality}. Trained on (content hashes):
 
 {rows or "- not recorded"}
 
@@ -135,33 +196,3 @@ A network invents plausible detail where the image holds none. It knows the spec
 size and the noise that it was trained on; on others, validate it against acquired pairs before any
 measurement, and never count or measure what only the super-resolved image shows.
 """
-
-
-def provenance(facts, done):
-    """What is known of the weights, without a path of the machine that made them.
-
-    Parameters
-    ----------
-    facts : dict
-        Of the weights.
-    done : dict
-        `train.done.json`.
-    """
-    trained = facts.get("trained_on") or {}
-    crappify = facts.get("crappify") or {}
-    return {
-        "version": __version__,
-        **{key: facts[key] for key in ("arch", "scale", "options")},
-        "versions": facts.get("versions"),
-        "seed": facts.get("seed"),
-        "code": facts.get("code"),
-        "crappify": {k: v for k, v in crappify.items() if isinstance(v, int | float | str | list)},
-        "trained_on": {
-            "/".join(Path(path).parts[-2:]): content.get("content", "")
-            if isinstance(content, dict)
-            else content
-            for path, content in trained.items()
-        },
-        "step": done.get("step"),
-        "validation_psnr": done.get("validation_psnr"),
-    }

@@ -1,18 +1,21 @@
 """Write a trained network as a model package of bioimage.io, tested before it is named."""
 
-import io
 import logging
 import tempfile
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 import yaml
-from PIL import Image
 
 from pssrflow.errors import InputError
-from pssrflow.export import describe as d
+from pssrflow.export.describe import README, TORCHSCRIPT, describe, readme, shareable
+from pssrflow.export.example import EXAMPLE, check_room, choose_example, write_example
+from pssrflow.export.packing import pack
+from pssrflow.export.settings import Settings
+from pssrflow.models.description import Shape
+from pssrflow.models.facts import WEIGHTS, Facts
 from pssrflow.models.halo import measure_halo
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
@@ -21,31 +24,37 @@ from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
 
-# LR pixels of the example along y and x.
-EXAMPLE = 128
 # Sizes at which a traced network must agree with itself, besides the one it was traced at: odd
 # ones, one below any stride, and one larger.
 SIZES = ((1, 33, 21), (2, 64, 48), (1, 3, 150))
-# Added to the distance of the percentiles; the default of the specification.
-EPSILON = 1e-6
 
 
-def export_package(weights, done, lr, package, percentiles, about, threads):
+def export_package(
+    weights: Path | str,
+    done: Path | str,
+    lr: Store,
+    package: Path | str,
+    percentiles: Sequence[float],
+    about: Settings,
+    threads: int = 1,
+    python: bool = False,
+) -> None:
     """Write a model package; nothing stands at `package` unless it passes its own test.
 
     Parameters
     ----------
     weights, done : path-like
         Of a trained network: `best.safetensors` and `train.done.json`.
-    lr : path-like
-        OME-Zarr store that the example is cut from and the halo is measured on.
+    lr : Store
+        What the example is cut from and the halo is measured on.
     package : path-like
         The zip to write.
     percentiles : sequence of float
         That acquisitions are scaled by.
-    about : dict
-        The section `export` of the configuration.
+    about : Settings
     threads : int
+    python : bool
+        Whether the configuration names a Python class for the network; see `load_weights`.
 
     Raises
     ------
@@ -53,71 +62,40 @@ def export_package(weights, done, lr, package, percentiles, about, threads):
         The network cannot be packed, or the example is too small.
     """
     torch.set_num_threads(threads)
-    network, facts = load_weights(weights)
-    if facts.get("intensity", "window") != "window":
-        raise InputError(
-            weights,
-            f"a network that sees the {facts['intensity']} of a detector as 0 to 1",
-            "one with intensity: window; packages scale between percentiles",
-        )
-    known = d.provenance(facts, read_json(done))
-    # A halo that the edges of a small plane cut off was not measured.
-    check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
-    halo = measure_halo(network, Store(lr))
-    image = example(lr, network.stride, halo)
-    shape = {
-        "scale": facts["scale"],
-        "stride": network.stride,
-        "minimum": 2 * halo + network.stride,
-    }
+    network, facts = load_weights(weights, python)
+    _check_seen(weights, facts)
+    trained = read_json(done)
+    known = shareable(facts, trained.get("step"), trained.get("validation_psnr"))
+    shape = _shape(network, lr)
+    image = choose_example(lr, shape.stride, shape.halo)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        save_weights(folder / d.WEIGHTS, network, known)
-        traced(network, weights).save(folder / d.TORCHSCRIPT)
-        _examples(folder, network, image, percentiles)
-        (folder / d.README).write_text(d.readme(about, halo, percentiles, known))
-        hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
-        content = d.describe(about, shape, halo, percentiles, known, hashes)
-        (folder / "rdf.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-        _write(folder, Path(package))
-    log.info("%s: %s, halo %d LR pixels", package, about["name"], halo)
+        save_weights(folder / WEIGHTS, network, known)
+        traced(network, weights).save(str(folder / TORCHSCRIPT))
+        write_example(folder, network, image, percentiles)
+        _describe(folder, about, shape, percentiles, known)
+        pack(folder, Path(package))
+    log.info("%s: %s, halo %d LR pixels", package, about.name, shape.halo)
 
 
-def example(lr, stride, halo):
-    """The most varied square of the middle plane of an LR store, (y, x) float32.
-
-    Raises
-    ------
-    InputError
-        The plane is smaller than a tile with its halo.
-    """
-    store, least = Store(lr), 2 * halo + stride
-    array, read = store.level(), store.reader()
-    check_room(lr, least)
-    side = max(EXAMPLE, least)
-    height, width = (min(side, n) // stride * stride for n in array.shape[3:])
-    plane = (0, 0, array.shape[2] // 2)
-    places = [
-        (slice(top, top + height), slice(left, left + width))
-        for top in range(0, array.shape[3] - height + 1, height)
-        for left in range(0, array.shape[4] - width + 1, width)
-    ]
-    squares = (read(plane, *place) for place in places[:64])
-    return max(squares, key=np.std).astype(np.float32)
-
-
-def check_room(lr, least):
-    """Refuse planes of fewer than `least` LR pixels along y or x."""
-    height, width = Store(lr).volume.shape[3:]
-    if min(height, width) < least:
+def _check_seen(weights: Path | str, facts: Facts) -> None:
+    if facts.intensity != "window":
         raise InputError(
-            lr,
-            f"{height} x {width} pixels are too few for an example",
-            f"at least {least} LR pixels along y and x: the network's halo on both sides",
+            weights,
+            f"a network that sees the {facts.intensity} of a detector as 0 to 1",
+            "one with intensity: window; packages scale between percentiles",
         )
 
 
-def traced(network, where):
+def _shape(network: Any, lr: Store) -> Shape:
+    """Sizes that a network takes, with the halo that it needs on an LR volume."""
+    # A halo that the edges of a small plane cut off was not measured.
+    check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
+    halo = measure_halo(network, lr)
+    return Shape(network.scale, network.stride, 2 * halo + network.stride, halo)
+
+
+def traced(network: Any, where: Path | str) -> torch.jit.ScriptModule:
     """TorchScript of a network, checked at other sizes than it was traced at.
 
     Raises
@@ -130,8 +108,7 @@ def traced(network, where):
         script = torch.jit.trace(network, torch.rand(1, 1, 40, 56), check_trace=False)
         for batch, *size in SIZES:
             probe = torch.rand(batch, 1, *size)
-            expected = network(probe)
-            found = script(probe)
+            expected, found = network(probe), script(probe)
             if found.shape != expected.shape or not torch.allclose(found, expected, atol=1e-4):
                 raise InputError(
                     where,
@@ -141,65 +118,11 @@ def traced(network, where):
     return script
 
 
-def normalised(image, percentiles):
-    """An image (y, x) as the network sees it, by the formula of `scale_range`."""
-    low, high = np.percentile(image, percentiles)
-    return ((image - low) / (high - low + EPSILON)).astype(np.float32)
-
-
-def _examples(folder, network, image, percentiles):
-    """Test tensors, and the picture that shows them beside each other."""
-    seen = normalised(image, percentiles)
-    with torch.no_grad():
-        made = network(torch.from_numpy(seen)[None, None]).numpy()
-    np.save(folder / d.TEST_INPUT, image[None, None])
-    np.save(folder / d.TEST_OUTPUT, made)
-    scale = network.scale
-    pair = np.hstack([seen.repeat(scale, 0).repeat(scale, 1), made[0, 0]])
-    grey = np.clip(pair * 255, 0, 255).astype(np.uint8)
-    Image.fromarray(grey).save(folder / d.COVER)
-
-
-def _write(folder, package):
-    """Zip the folder, test what was written, and only then give it its name."""
-    package.parent.mkdir(parents=True, exist_ok=True)
-    # The ending tells the tester that this is a package.
-    scratch = package.with_name(f".scratch.{package.name}")
-    try:
-        scratch.write_bytes(_zipped(folder))
-        check(scratch, package)
-        scratch.replace(package)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _zipped(folder):
-    """Bytes of a zip without time stamps, so that equal content makes equal bytes."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.iterdir()):
-            archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return stream.getvalue()
-
-
-def check(path, named):
-    """Run the test of bioimageio.core on a package.
-
-    Raises
-    ------
-    InputError
-        It does not pass; the message says what it found.
-    """
-    # Only now: it loads for seconds.
-    from bioimageio.core import test_model
-
-    summary = test_model(path, devices=["cpu"])
-    if summary.status != "passed":
-        errors = [
-            f"{'.'.join(map(str, e.loc))}: {e.msg}" for n in summary.details for e in n.errors
-        ]
-        raise InputError(
-            named,
-            "the package does not pass its test: " + ("; ".join(errors) or summary.status),
-            "see section export of the configuration",
-        )
+def _describe(
+    folder: Path, about: Settings, shape: Shape, percentiles: Sequence[float], known: Facts
+) -> None:
+    """Write what is said of all other files of the folder."""
+    (folder / README).write_text(readme(about, shape.halo, percentiles, known))
+    hashes = {path.name: file_hash(path) for path in sorted(folder.iterdir())}
+    content = describe(about, shape, percentiles, known, hashes)
+    (folder / "rdf.yaml").write_text(yaml.safe_dump(content, sort_keys=False))

@@ -1,8 +1,7 @@
 """Several networks taken as one."""
 
+from collections.abc import Collection
 from pathlib import Path
-
-from torch import nn
 
 from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
@@ -11,7 +10,9 @@ from pssrflow.models.weights import load_weights
 from pssrflow.networks.registry import build
 
 
-def assemble(members: dict[str, Path | str], scale: int, folder: ModelFolder) -> None:
+def assemble(
+    members: dict[str, Path | str], scale: int, folder: ModelFolder, python: Collection[str] = ()
+) -> None:
     """Take several networks as one, whose prediction is their mean.
 
     Parameters
@@ -20,29 +21,30 @@ def assemble(members: dict[str, Path | str], scale: int, folder: ModelFolder) ->
         Weights, by the name that the configuration gives them.
     scale : int
     folder : ModelFolder
+    python : collection of str
+        Members that are classes which the configuration names.
 
     Raises
     ------
     InputError
         Weights of another scale, or networks that see grey levels in different ways.
     """
-    loaded = {name: load_weights(path) for name, path in members.items()}
+    loaded = {name: load_weights(path, name in python) for name, path in members.items()}
     facts = {name: found for name, (_, found) in loaded.items()}
-    for name, of_one in facts.items():
-        if of_one.scale != scale:
-            raise InputError(name, f"weights of scale {of_one.scale}", f"scale {scale}")
-    seen = _seen_alike(facts)
+    _check_alike(facts, scale)
     described = {"members": [{"arch": f.arch, "options": f.options} for f in facts.values()]}
-    network: nn.Module = build("ensemble", scale, described)
+    network = build("ensemble", scale, described)
     for member, (found, _) in zip(network.members, loaded.values()):
         member.load_state_dict(found.state_dict())
+    seen = next(iter(facts.values())).intensity
     folder.keep(network, Facts("ensemble", scale, described, intensity=seen))
 
 
-def _seen_alike(facts: dict[str, Facts]) -> str:
-    """What of an acquisition all members see as 0 to 1."""
-    seen = {name: of_one.intensity for name, of_one in facts.items()}
-    if len(set(seen.values())) > 1:
-        found = ", ".join(f"{name}: {kind}" for name, kind in seen.items())
-        raise InputError("members", f"intensity differs ({found})", "the same for all members")
-    return next(iter(seen.values()))
+def _check_alike(facts: dict[str, Facts], scale: int) -> None:
+    """Refuse members that are not of one scale, or that do not see the same as 0 to 1."""
+    found = [f"{name}: weights of scale {f.scale}" for name, f in facts.items() if f.scale != scale]
+    if found:
+        raise InputError("members", "; ".join(found), f"scale {scale}")
+    if len({of_one.intensity for of_one in facts.values()}) > 1:
+        seen = ", ".join(f"{name}: {of_one.intensity}" for name, of_one in facts.items())
+        raise InputError("members", f"intensity differs ({seen})", "the same for all members")

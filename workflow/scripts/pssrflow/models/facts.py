@@ -1,18 +1,35 @@
 """What weights say of themselves, read without building what they name."""
 
 import dataclasses
+import functools
 import json
 import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Annotated, Any, ClassVar, Self
 
-from pssrflow.networks.options import Common
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+
+from pssrflow.errors import InputError
+from pssrflow.keys import explain
+from pssrflow.networks.options import Common, Intensity
+from pssrflow.networks.registry import names
 
 # Bytes of a header of safetensors; more is no header of ours.
 LARGEST = 64 << 20
 # Their name in a model package.
 WEIGHTS = "weights.safetensors"
+SAVED = "weights that PSSRflow saved (.safetensors)"
+# Networks that are a program of somebody else's: Python, or a script of torch.
+PYTHON, SCRIPT = "custom", "torchscript"
+# What an archive raises that is none, is damaged, or needs a key or a method that is not here.
+BAD_ZIP = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
+
+NEEDED = {"arch", "scale", "options"}
+
+Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -48,88 +65,142 @@ class Facts:
         What another version of PSSRflow noted.
     """
 
+    # The types are those of the JSON, to the letter.
+    __pydantic_config__: ClassVar = ConfigDict(strict=True, allow_inf_nan=False)
+
     arch: str
-    scale: int
+    scale: Annotated[int, Field(ge=1, le=64)]
     options: dict[str, Any]
-    frames: int = 1
-    intensity: str = Common.model_fields["intensity"].default
+    frames: Annotated[int, Field(ge=1)] = 1
+    intensity: Intensity = Common.model_fields["intensity"].default
     trained_on: dict[str, Any] | None = None
     crappify: dict[str, Any] | None = None
     seed: int | None = None
     code: str | None = None
     licence: str | None = None
     versions: dict[str, str] | None = None
-    step: int | None = None
+    step: Count | None = None
     validation_psnr: float | None = None
     package: str | None = None
     other: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def from_json(cls, content: Any) -> Self | None:
-        """Of what `to_json` gave; None if it says no network."""
-        if not isinstance(content, dict):
-            return None
+    def checked(cls, content: Any, where: Path | str) -> Self:
+        """Of what `to_json` gave.
+
+        Raises
+        ------
+        InputError
+            Every fact that is none.
+        """
+        if not isinstance(content, dict) or not content.keys() >= NEEDED:
+            raise InputError(where, "no facts of PSSRflow in the file", SAVED)
         known = {f.name for f in dataclasses.fields(cls)} - {"other"}
         given = {name: value for name, value in content.items() if name in known}
-        kinds = {"arch": str, "scale": int, "options": dict}
-        if not all(isinstance(given.get(name), kind) for name, kind in kinds.items()):
-            return None
         other = {name: value for name, value in content.items() if name not in known}
-        return cls(**given, other=other)
+        try:
+            # As JSON, of which an object may become this class.
+            made = _types().validate_json(json.dumps(given))
+        except ValidationError as error:
+            raise InputError(where, "\n  ".join(["facts refused", *explain(error)])) from None
+        except RecursionError:
+            raise InputError(where, "facts within facts without end", SAVED) from None
+        return cls(**(vars(made) | {"other": other}))
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self | None:
+        """Of what `to_json` gave; None if it says no network."""
+        try:
+            return cls.checked(content, "facts")
+        except InputError:
+            return None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self | None:
         """Of the beginning of a file of safetensors, its header at least."""
-        try:
-            length = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8 : 8 + length])
-            return cls.from_json(json.loads(header["__metadata__"]["pssrflow"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
+        return cls.from_json(_said(data))
+
+    @classmethod
+    def saved_in(cls, path: Path | str) -> Self:
+        """Of a file of weights.
+
+        Raises
+        ------
+        InputError
+            PSSRflow did not save it, or its facts were changed to what they cannot be.
+        """
+        return cls.checked(_said_in(path), path)
 
     @classmethod
     def read(cls, path: Path | str) -> Self | None:
         """Of a file of weights; None where PSSRflow did not save it."""
-        try:
-            with open(path, "rb") as stream:
-                return cls._from_stream(stream)
-        except OSError:
-            return None
+        return cls.from_json(_said_in(path))
 
     @classmethod
     def of_package(cls, path: Path | str) -> Self | None:
         """Of a model package that PSSRflow made; None of any other."""
         try:
             with zipfile.ZipFile(path) as archive, archive.open(WEIGHTS) as stream:
-                return cls._from_stream(stream)
-        except (OSError, KeyError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+                return cls.from_bytes(_header(stream))
+        except (KeyError, ValueError, *BAD_ZIP):
             return None
-
-    @classmethod
-    def _from_stream(cls, stream: IO[bytes]) -> Self | None:
-        length = stream.read(8)
-        rest = stream.read(min(int.from_bytes(length, "little"), LARGEST))
-        return cls.from_bytes(length + rest)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON, without what is not known."""
         known = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        other = known.pop("other")
+        other: dict[str, Any] = known.pop("other")
         return {name: value for name, value in known.items() if value is not None} | other
 
     @property
     def archs(self) -> set[str]:
         """Architectures of the network and of all its members, however deep."""
-        return _archs(self.arch, self.options)
+        return {arch for arch in _named(self.arch, self.options) if isinstance(arch, str)}
 
     @property
     def names_python(self) -> bool:
         """Whether the network, or a member of it, is a Python class that the weights name."""
-        return "custom" in self.archs
+        return PYTHON in self.archs
+
+    @property
+    def of_ours(self) -> bool:
+        """Whether networks of ours are all that there is in it."""
+        return self.archs <= set(names()) - {PYTHON, SCRIPT}
 
 
-def _archs(arch: Any, options: Any) -> set[str]:
-    members = options.get("members", ()) if isinstance(options, dict) else ()
-    members = members if isinstance(members, list | tuple) else ()
-    inside = (_archs(m.get("arch"), m.get("options")) for m in members if isinstance(m, dict))
-    return set().union(*inside, {arch} if isinstance(arch, str) else ())
+@functools.cache
+def _types() -> TypeAdapter[Facts]:
+    return TypeAdapter(Facts)
+
+
+def _header(stream: IO[bytes]) -> bytes:
+    length = stream.read(8)
+    return length + stream.read(min(int.from_bytes(length, "little"), LARGEST))
+
+
+def _said_in(path: Path | str) -> Any:
+    try:
+        with open(path, "rb") as stream:
+            return _said(_header(stream))
+    except (OSError, ValueError):
+        return None
+
+
+def _said(data: bytes) -> Any:
+    """What the header of a file of safetensors says to PSSRflow; None if nothing."""
+    try:
+        length = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8 : 8 + length])
+        return json.loads(header["__metadata__"]["pssrflow"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _named(arch: Any, options: Any) -> Iterator[Any]:
+    """What stands where architectures do; step by step, for it may be deeper than Python calls."""
+    waiting = [(arch, options)]
+    while waiting:
+        arch, options = waiting.pop()
+        yield arch
+        members = options.get("members") if isinstance(options, dict) else None
+        members = members if isinstance(members, list | tuple) else ()
+        waiting += [(m.get("arch"), m.get("options")) for m in members if isinstance(m, dict)]

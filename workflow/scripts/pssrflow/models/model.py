@@ -10,14 +10,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, PlainValidator
 
 from pssrflow.keys import Fault, Keys, OneOf, key
-from pssrflow.models.facts import Facts
-from pssrflow.networks.options import Common, NetworkOptions
+from pssrflow.models.facts import SCRIPT, Facts
+from pssrflow.networks.options import Common, Intensity, NetworkOptions
 from pssrflow.networks.registry import names, network_symbol, options_of
 
 # A script belongs to a package, which says how it must be used.
-NOT_CONFIGURED = ("torchscript",)
-# What weights alone may choose: a network of ours, made of no other.
-NOT_OF_WEIGHTS = ("custom", "ensemble", "torchscript")
+NOT_CONFIGURED = (SCRIPT,)
 
 
 class Package(Keys):
@@ -105,7 +103,7 @@ class Model:
     arch: str
     weights: str | None
     train: bool
-    intensity: str | None
+    intensity: Intensity | None
     options: Keys
     name: str = ""
 
@@ -118,8 +116,9 @@ class Model:
         arch = _Named.model_validate(given).arch
         flat = keys_of(arch).model_validate({k: v for k, v in given.items() if k != "arch"})
         own = MADE.get(arch) or options_of(arch)
+        said = dict(flat)
         options = flat if arch in MADE else own.model_construct(**_of(flat, own))
-        return cls(arch, flat.weights, flat.train, getattr(flat, "intensity", None), options)
+        return cls(arch, said["weights"], said["train"], said.get("intensity"), options)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], name: str = "") -> Self:
@@ -144,7 +143,8 @@ class Model:
         """Architectures whose code runs: its own, and those of its members or its package."""
         if isinstance(self.options, Package):
             facts = Facts.of_package(self.options.package)
-            return facts.archs if facts else {"torchscript"}
+            # What a package does with Python is not run; the script beside it is.
+            return facts.archs if facts and facts.of_ours else {SCRIPT}
         found = {self.arch}
         for member in getattr(self.options, "members", ()):
             if member in others:
@@ -153,7 +153,7 @@ class Model:
                 found |= facts.archs
         return found
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Options may be of a class that was declared without its module.
         return Model.from_params, (self.plain(), self.name)
 
@@ -242,7 +242,8 @@ def as_saved(given: Any) -> Any:
     if not unnamed or not isinstance(given.get("weights"), str):
         return given
     facts = Facts.read(given["weights"])
-    if facts is None or facts.arch not in archs() or facts.arch in NOT_OF_WEIGHTS:
+    # An ensemble is configured by its members, and they are in these weights.
+    if facts is None or not facts.of_ours or facts.arch in MADE:
         return given
     known = options_of(facts.arch).model_fields
     options = {name: value for name, value in facts.options.items() if name in known}

@@ -1,6 +1,7 @@
 """The network that a training begins with."""
 
-from torch import nn
+from dataclasses import replace
+from typing import Any
 
 from pssrflow.models.facts import Facts
 from pssrflow.models.model import Model
@@ -8,8 +9,8 @@ from pssrflow.models.weights import adopt, read_tensors
 from pssrflow.networks.registry import build
 
 
-def start(model: Model, scale: int) -> tuple[nn.Module, Facts]:
-    """The network that a training begins with, and what goes with its weights.
+def start(model: Model, scale: int) -> tuple[Any, Facts]:
+    """The network (a torch.nn.Module) that a training begins with, and its facts.
 
     Parameters
     ----------
@@ -22,10 +23,9 @@ def start(model: Model, scale: int) -> tuple[nn.Module, Facts]:
     InputError
         Weights of another architecture, scale or number of channels.
     """
-    network: nn.Module = build(model.arch, scale, model.options)
+    network = build(model.arch, scale, model.options.plain())
     if model.weights:
-        tensors, _ = read_tensors(model.weights)
-        adopt(network, tensors, model.weights)
+        adopt(network, read_tensors(model.weights), model.weights)
     network.requires_grad_(model.train)
-    seen = {} if model.intensity is None else {"intensity": model.intensity}
-    return network, Facts(model.arch, scale, model.options.plain(), **seen)
+    facts = Facts(model.arch, scale, model.options.plain())
+    return network, facts if model.intensity is None else replace(facts, intensity=model.intensity)

@@ -2,7 +2,9 @@
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -10,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pssrflow.errors import InputError
-from pssrflow.models.facts import Facts
+from pssrflow.models.facts import SAVED, Facts
 from pssrflow.networks.registry import build
 
 
@@ -25,8 +27,8 @@ def save_weights(path: Path | str, network: nn.Module, facts: Facts) -> None:
     )
 
 
-def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], Facts | None]:
-    """Tensors of a file of weights, and the facts that PSSRflow saved with them, or None.
+def read_tensors(path: Path | str) -> dict[str, Tensor]:
+    """Tensors of a file of weights.
 
     Reads safetensors, and what torch saved (`.pth`, as PSSR2 does) without running code in it.
 
@@ -38,12 +40,11 @@ def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], Facts | None]:
     accepted = "weights: .safetensors, or a state dict that torch saved (.pth), without code"
     try:
         with safe_open(path, "pt") as stream:
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-            return tensors, Facts.read(path)
+            return {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise InputError(path, "no such file", accepted) from error
     except (SafetensorError, OSError):
-        return _read_pickled(path, accepted), None
+        return _read_pickled(path, accepted)
 
 
 def _read_pickled(path: Path | str, accepted: str) -> dict[str, Tensor]:
@@ -96,7 +97,9 @@ def _by(tensor: Tensor) -> str:
     return " x ".join(map(str, tensor.shape)) or "a number"
 
 
-def _pointed_to(network, name, found, expected):
+def _pointed_to(
+    network: nn.Module, name: str, found: Sequence[int], expected: Sequence[int]
+) -> str:
     """The option that a wrong shape most likely comes from, as text; empty if it cannot be told.
 
     Tensors are compared in the network's order, so that a wrong number of channels shows at the
@@ -114,7 +117,9 @@ def _pointed_to(network, name, found, expected):
     return _at_the_end(network, name, names, found, expected)
 
 
-def _at_the_end(network, name, names, found, expected):
+def _at_the_end(
+    network: Any, name: str, names: list[str], found: Sequence[int], expected: Sequence[int]
+) -> str:
     outputs = found[0] != expected[0] and found[1:] == expected[1:]
     if outputs and name in ("reconstruction.pre.weight", "tail.weight"):
         ratio = found[0] * network.scale**2 / expected[0]
@@ -123,22 +128,53 @@ def _at_the_end(network, name, names, found, expected):
     return f": channels {found[0]} out" if outputs and name == names[-1] else ""
 
 
-def load_weights(path: Path | str) -> tuple[nn.Module, Facts]:
-    """Read a network and its facts; nothing in the file is executed.
+def read_saved(path: Path | str, accepted: str = SAVED) -> tuple[dict[str, Tensor], Facts]:
+    """Tensors and facts of weights that PSSRflow saved.
 
     Raises
     ------
     InputError
-        Not weights of this pipeline.
+        It did not.
     """
-    accepted = "weights that PSSRflow saved (.safetensors)"
     try:
-        tensors, facts = read_tensors(path)
+        tensors = read_tensors(path)
     except InputError as error:
         raise InputError(path, error.found, accepted) from error
-    if facts is None:
-        raise InputError(path, "no PSSRflow facts in the file", accepted)
-    network = build(facts.arch, facts.scale, facts.options)
+    return tensors, Facts.saved_in(path)
+
+
+def load_weights(path: Path | str, python: bool = False) -> tuple[Any, Facts]:
+    """Read a network (a torch.nn.Module) and its facts; nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path-like
+    python : bool
+        Whether the configuration names a Python class for this network, or for a member of it.
+        Weights alone never choose one.
+
+    Raises
+    ------
+    InputError
+        Not weights of this pipeline, or of a class that the configuration does not name.
+    """
+    tensors, facts = read_saved(path)
+    if facts.names_python and not python:
+        raise InputError(
+            path,
+            "weights of a Python class that they name themselves",
+            "a model of arch: custom, whose class the configuration names",
+        )
+    network = _built(facts, path)
     if network.state_dict():
         adopt(network, tensors, path)
     return network.eval(), facts
+
+
+def _built(facts: Facts, path: Path | str) -> Any:
+    try:
+        return build(facts.arch, facts.scale, facts.options)
+    except InputError as error:
+        raise InputError(f"{path}: {error.where}", error.found, error.accepted) from error
+    except RecursionError:
+        raise InputError(path, "ensembles of ensembles without end", SAVED) from None

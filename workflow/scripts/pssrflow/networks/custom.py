@@ -1,5 +1,7 @@
 """A user's own network: a class that is named in the configuration."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -47,8 +49,11 @@ def Network(scale: int, options: Options) -> nn.Module:
     return network
 
 
-class _AnySize:
+class _AnySize(nn.Module):
     """Comes before the user's class: pads what it takes, crops what it gives."""
+
+    scale: int
+    stride: int
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[-2:]
@@ -61,7 +66,7 @@ class _AnySize:
         return made[..., : height * self.scale, : width * self.scale]
 
 
-def _place(network, scale, path):
+def _place(network: Any, scale: int, path: str) -> None:
     """See to the attributes that every network of this pipeline has."""
     stride = getattr(network, "stride", 1)
     if isinstance(stride, bool) or not isinstance(stride, int) or not 1 <= stride <= 1024:
@@ -69,7 +74,7 @@ def _place(network, scale, path):
     network.scale, network.stride = scale, stride
 
 
-def _try(network, path):
+def _try(network: Any, path: str) -> None:
     # Odd sizes, and larger than most kernels.
     size = [max(32, 2 * network.stride) + odd for odd in (1, 3)]
     image = torch.linspace(0, 1, size[0] * size[1]).view(1, 1, *size)
@@ -85,7 +90,7 @@ def _try(network, path):
     _check(found, (1, 1, *(n * network.scale for n in size)), path)
 
 
-def _check(found, shape, path):
+def _check(found: Any, shape: tuple[int, ...], path: str) -> None:
     if not isinstance(found, torch.Tensor):
         raise InputError(path, f"returned {type(found).__name__}, no tensor", CONTRACT)
     if tuple(found.shape) != shape:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -30,9 +31,10 @@ class Ensemble(nn.Module):
     ----------
     scale : int
     members : sequence of torch.nn.Module
+        Each with a stride.
     """
 
-    def __init__(self, scale: int, members: Sequence[nn.Module]):
+    def __init__(self, scale: int, members: Sequence[Any]):
         super().__init__()
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))

@@ -1,6 +1,7 @@
 """A network that came as TorchScript, in a model package of somebody else."""
 
 import io
+from typing import Any
 
 import torch
 from torch import nn
@@ -9,6 +10,9 @@ from torch.nn import functional as F
 from pssrflow.keys import key
 from pssrflow.networks.options import NetworkOptions
 
+# Bytes of a script; those of a whole package.
+LARGEST = 4 << 30
+
 
 class Options(NetworkOptions):
     """What the package says of the script; the configuration has no say in it."""
@@ -16,7 +20,7 @@ class Options(NetworkOptions):
     stride: int = key(..., "LR pixels by which sizes may differ from the least one.", ge=1)
     minimum: int = key(..., "LR pixels that the network takes at least.", ge=1)
     halo: int = key(..., "LR pixels that tiles need around them; a multiple of `stride`.", ge=0)
-    size: int = key(..., "Bytes of the script.", ge=0)
+    size: int = key(..., "Bytes of the script.", ge=0, le=LARGEST)
 
 
 class Network(nn.Module):
@@ -31,12 +35,14 @@ class Network(nn.Module):
     options : Options
     """
 
+    script: torch.Tensor
+
     def __init__(self, scale: int, options: Options):
         super().__init__()
         self.scale, self.stride = scale, options.stride
         self.minimum, self.halo = options.minimum, options.halo
         self.register_buffer("script", torch.zeros(options.size, dtype=torch.uint8))
-        self._loaded = {}
+        self._loaded: dict[torch.device, Any] = {}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         device, (height, width) = self.script.device, images.shape[-2:]
@@ -47,10 +53,10 @@ class Network(nn.Module):
             made = self._network(device)(padded)
         return made[..., : height * self.scale, : width * self.scale]
 
-    def _missing(self, length):
+    def _missing(self, length: int) -> int:
         return max(self.minimum - length, (self.minimum - length) % self.stride)
 
-    def _network(self, device):
+    def _network(self, device: torch.device) -> Any:
         if device not in self._loaded:
             stream = io.BytesIO(self.script.cpu().numpy().tobytes())
             # In a dict, so that torch does not take it for a part with weights of its own.

@@ -44,9 +44,9 @@ class Options(NetworkOptions):
     @property
     def levels(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Channels and residual blocks of each level."""
-        widths, blocks = SIZES[self.size]
-        widths = self.widths or widths
-        blocks = blocks if self.blocks is None else self.blocks
+        usual_widths, usual_blocks = SIZES[self.size]
+        widths = self.widths or usual_widths
+        blocks = usual_blocks if self.blocks is None else self.blocks
         return widths, (blocks,) * len(widths) if isinstance(blocks, int) else blocks
 
     def faults(self) -> Iterator[Fault]:
@@ -105,8 +105,8 @@ class Network(nn.Module):
         )
         self.decoder = nn.ModuleList(_level(*level) for level in zip(widths[:-1], blocks))
         self.tail = nn.Conv2d(widths[0], scale**2, 3, padding=1)
-        nn.init.zeros_(self.tail.weight)
-        nn.init.zeros_(self.tail.bias)
+        for parameter in self.tail.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]

@@ -10,8 +10,11 @@ import numpy as np
 
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
-from pssrflow.models.model import start
+from pssrflow.models.folder import ModelFolder
+from pssrflow.models.model import Ensemble as Members
+from pssrflow.models.model import Model, Package
 from pssrflow.models.package import adopt_package
+from pssrflow.models.start import start
 from pssrflow.models.weights import load_weights
 from pssrflow.networks.ensemble import Ensemble
 from pssrflow.networks.network import Network
@@ -82,8 +85,7 @@ class Models:
 
     Attributes
     ----------
-    models : dict
-        The section `models` of the configuration.
+    models : dict of str to Model
     weights : dict of str to str
         Where the weights of each model are once it is trained.
     scale : int
@@ -91,7 +93,7 @@ class Models:
         For packages; see `adopt_package`.
     """
 
-    models: Mapping[str, Mapping[str, Any]]
+    models: Mapping[str, Model]
     weights: Mapping[str, str]
     scale: int
     percentiles: Sequence[float]
@@ -109,23 +111,25 @@ def expected_network(name: str, known: Models) -> Network:
     if name not in known.models:
         return _loaded(name)
     if Path(known.weights[name]).exists():
-        return _loaded(known.weights[name])
+        # Trained by this configuration, which names what runs.
+        return _loaded(known.weights[name], python=True)
     model = known.models[name]
-    if model["arch"] == "ensemble":
-        members = [expected_network(member, known) for member in model["members"]]
+    if isinstance(model.options, Members):
+        members = [expected_network(member, known) for member in model.options.members]
         return Ensemble(known.scale, members).eval()
-    if model["arch"] == "package":
-        return _packed(model["package"], known)
+    if isinstance(model.options, Package):
+        return _packed(model.options.package, known)
     network: Network = start(model, known.scale)[0].eval()
     return network
 
 
-def _loaded(path: str | Path) -> Network:
-    network: Network = load_weights(path)[0]
+def _loaded(path: str | Path, python: bool = False) -> Network:
+    network: Network = load_weights(path, python)[0]
     return network
 
 
 def _packed(package: str, known: Models) -> Network:
     with tempfile.TemporaryDirectory() as folder:
-        adopt_package(package, known.scale, known.percentiles, folder, Path(folder, "done.json"))
+        kept = ModelFolder(folder, Path(folder, "done.json"))
+        adopt_package(package, known.scale, known.percentiles, kept)
         return _loaded(Path(folder, "best.safetensors"))

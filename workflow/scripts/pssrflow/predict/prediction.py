@@ -30,6 +30,8 @@ class Prediction:
         JSON; see `Plan`.
     markers : Path
         Folder of what the jobs say that they have finished.
+    python : bool
+        Whether the configuration names a Python class for the network; weights alone never do.
     mask : Store, optional
         As large as the LR volume; tiles in which it is 0 are interpolated.
     """
@@ -40,10 +42,13 @@ class Prediction:
     done: Mapping[str, Path]
     plan: Path
     markers: Path
+    python: bool = False
     mask: Store | None = None
 
     @classmethod
-    def of(cls, layout: Layout, sample: str, model: str, masked: bool = False) -> Self:
+    def of(
+        cls, layout: Layout, sample: str, model: str, masked: bool = False, python: bool = False
+    ) -> Self:
         """Of a sample and a model of a run.
 
         Parameters
@@ -52,6 +57,8 @@ class Prediction:
         sample, model : str
         masked : bool
             Whether the sample has a mask.
+        python : bool
+            Whether the configuration names a Python class for the network.
         """
         return cls(
             lr=Store(layout.store("lr", sample)),
@@ -60,6 +67,7 @@ class Prediction:
             done={one.name: Path(layout.map_done(one.name, sample, model)) for one in MAPS},
             plan=Path(layout.plan(sample, model)),
             markers=Path(layout.parts(sample, model)),
+            python=python,
             mask=Store(layout.store("mask", sample)) if masked else None,
         )
 

@@ -54,8 +54,8 @@ def initialise(prediction: Prediction, request: Request) -> None:
     InputError
         A region that leaves the volume, or a mask of another size.
     """
-    network, facts = load_weights(prediction.weights)
-    lr, seen = prediction.lr, facts.get("intensity", "window")
+    network, facts = load_weights(prediction.weights, prediction.python)
+    lr, seen = prediction.lr, facts.intensity
     sr = request.volume(lr.volume, network.scale)
     if prediction.mask is not None:
         _check_mask(prediction.mask.volume, lr.volume)
@@ -181,11 +181,11 @@ def _predicted(
 ) -> Iterator[tuple[int, Digests]]:
     """Make and write blocks; give the number of each, and the digests of its shards."""
     torch.set_num_threads(threads)
-    network, facts = load_weights(prediction.weights)
+    network, facts = load_weights(prediction.weights, prediction.python)
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     volume = prediction.lr.volume
-    given = Input.of(volume.intensity, facts.get("intensity", "window"))
+    given = Input.of(volume.intensity, facts.intensity)
     loader = _loader(prediction, planned, given)
     canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
     arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}

@@ -27,6 +27,12 @@ EDGE = 8
 # Drawings of a calibration, where it made them.
 PLOTS = ("variance", "residuals", "registration", "twins")
 
+TWINS = (
+    "The LR image as acquired, the HR image of the same place after the crappifier, both at one "
+    "contrast, and that HR image. Below: their noise around what both would be without it, and "
+    "how it grows with brightness."
+)
+
 
 # -- what was fitted ------------------------------------------------------------------------------
 
@@ -273,12 +279,7 @@ def _picture(sample: str, planes: Planes, twins: Twins) -> Picture:
         axis = figure.add_subplot(grid[0, 2 * place : 2 * place + 2])
         show(axis, image, contrast(image if name == "HR" else cut.real), name)
     draw_twins([figure.add_subplot(grid[1, a:b]) for a, b in ((0, 3), (3, 6))], twins)
-    caption = (
-        "The LR image as acquired, the HR image of the same place after the crappifier, both at "
-        "one contrast, and that HR image. Below: their noise around what both would be without "
-        "it, and how it grows with brightness."
-    )
-    return Picture(data_uri(figure), f"Real and crappified LR image of {sample}", caption)
+    return Picture(data_uri(figure), f"Real and crappified LR image of {sample}", TWINS)
 
 
 def _middle(shape):

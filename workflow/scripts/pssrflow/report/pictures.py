@@ -17,6 +17,12 @@ Images = dict[str, np.ndarray]
 # Bins of a spectrum between no and the finest frequency; and about as many of a histogram.
 FREQUENCIES, GREY_BINS = 48, 128
 
+ERRORS = (
+    "Difference to the HR image (blue: too dark, red: too bright) on one scale, for the marked "
+    "crop. Errors that look like noise are the noise of the HR image; outlines are structure that "
+    "was lost or invented."
+)
+
 
 # -- on the page ----------------------------------------------------------------------------------
 
@@ -136,22 +142,28 @@ def _errors(detail):
 
 
 def _overview(compared, whole, detail, box):
-    limits = contrast(whole["HR" if "HR" in whole else "SR"])
+    # The truth if there is one, else the prediction.
+    name = list(whole)[-1]
+    limits = contrast(whole[name])
     figure, axes = _two_rows(whole["SR"].shape, detail["SR"].shape, len(whole))
-    for column, name in enumerate(whole):
-        show(axes[0, column], whole[name], limits, name)
-        show(axes[1, column], detail[name], limits)
-        factor = compared.scale if name == "LR" else 1
+    for column, (title, image) in enumerate(whole.items()):
+        show(axes[0, column], image, limits, title)
+        show(axes[1, column], detail[title], limits)
+        factor = compared.scale if title == "LR" else 1
         axes[0, column].add_patch(_frame(compared.middle, box, factor))
+    alt = f"{compared.title}: whole plane and magnified crop"
+    return Picture(data_uri(figure), alt, _said_of(compared, box, name))
+
+
+def _said_of(compared, box, name):
+    """Caption of an overview at the contrast of the image of that name."""
     size = " × ".join(str((s.stop - s.start) // compared.scale) for s in box)
     t, c, z = compared.plane
-    caption = (
+    return (
         f"Plane t={t} c={c} z={z}. Top: the middle of the plane; below: the marked {size} LR "
-        f"pixels. All at the contrast of the {list(whole)[-1]} image (percentiles 0.5 to 99.5), "
-        "without smoothing."
+        f"pixels. All at the contrast of the {name} image (percentiles 0.5 to 99.5), without "
+        "smoothing."
     )
-    alt = f"{compared.title}: whole plane and magnified crop"
-    return Picture(data_uri(figure), alt, caption)
 
 
 def _two_rows(above, below, columns):
@@ -186,12 +198,7 @@ def _error_maps(title, detail, errors):
         axis.set_axis_off()
     figure.colorbar(drawn, ax=axes[:2], shrink=0.8, label="grey levels")
     _spectra(axes[2], {name: detail[name] for name in ("bicubic", "SR", "HR")})
-    caption = (
-        "Difference to the HR image (blue: too dark, red: too bright) on one scale, for the "
-        "marked crop. Errors that look like noise are the noise of the HR image; outlines are "
-        "structure that was lost or invented."
-    )
-    return Picture(data_uri(figure), f"{title}: error maps", caption)
+    return Picture(data_uri(figure), f"{title}: error maps", ERRORS)
 
 
 def _spectra(axis: Axes, images: Images) -> None:

@@ -24,6 +24,28 @@ PACKAGES = (
 
 
 @dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes
+    ----------
+    layout : Layout
+    samples : list of Sample
+    models : list of str
+    config : dict
+        With all defaults.
+    fit : str, optional
+        The fitted crappifier, where this run's calibration made one.
+    """
+
+    layout: Layout
+    samples: list[Sample]
+    models: list[str]
+    config: dict[str, Any]
+    fit: str | None = None
+
+
+@dataclass(frozen=True)
 class Note:
     """A warning about the input, and the store that it is about."""
 
@@ -85,27 +107,16 @@ class Provenance:
     models: dict[str, dict[str, Any]]
 
     @classmethod
-    def of(
-        cls, layout: Layout, samples: list[Sample], models: list[str], config: dict[str, Any]
-    ) -> "Provenance":
-        """Of a finished run.
-
-        Parameters
-        ----------
-        layout : Layout
-        samples : list of Sample
-        models : list of str
-        config : dict
-            With all defaults.
-        """
+    def of(cls, run: Run) -> "Provenance":
+        """Of a finished run."""
         return cls(
             pssrflow=__version__,
             machine=_machine(),
             packages={name: importlib.metadata.version(name) for name in PACKAGES},
-            config=config,
+            config=run.config,
             code={p.stem: code_hash(str(p)) for p in sorted(SCRIPTS.glob("*.py"))},
-            samples={sample.name: _done(layout, sample, models) for sample in samples},
-            models={model: read_json(layout.trained(model)) for model in models},
+            samples={s.name: _done(run.layout, s, run.models) for s in run.samples},
+            models={model: read_json(run.layout.trained(model)) for model in run.models},
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -14,11 +14,10 @@ from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Comparison
 from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
 from pssrflow.report.pictures import Picture, Shown, shown
-from pssrflow.report.provenance import Note, Provenance, StoreFacts
+from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
 from pssrflow.report.training import Training, training_of
 from pssrflow.report.verdict import Headline, Verdict, headline, read_metrics, verdicts
 from pssrflow.run.files import replacing, write_json
-from pssrflow.run.layout import Layout, Sample
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +25,6 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 FORMAT = 1
 # What stands on the page where there is no figure.
 NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Attributes
-    ----------
-    layout : Layout
-    samples : list of Sample
-    models : list of str
-    config : dict
-        With all defaults.
-    fit : str, optional
-        The fitted crappifier, where this run's calibration made one.
-    """
-
-    layout: Layout
-    samples: list[Sample]
-    models: list[str]
-    config: dict[str, Any]
-    fit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +47,7 @@ class Page:
 
 def write_report(run: Run) -> None:
     """Write the page, its figures and the provenance of everything that it shows."""
-    provenance = Provenance.of(run.layout, run.samples, run.models, run.config)
+    provenance = Provenance.of(run)
     page = _page(run, provenance)
     text = rendered(page, provenance)
     write_json(run.layout.provenance, provenance.to_json())

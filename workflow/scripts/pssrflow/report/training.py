@@ -12,6 +12,11 @@ from pssrflow.run.layout import Layout
 # A gain (dB) in the last fifth of a training that promises more.
 STILL_RISING = 0.02
 
+VALIDATION = (
+    "Validation patches lie behind a guard band and have fixed noise; their PSNR takes the display "
+    "window of the acquisition as its range."
+)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -43,9 +48,7 @@ class Training:
             return "Not trained in this run: its weights are used as they are."
         text = (
             f"{self.last['step']:.0f} steps, {self.last['epoch']:.1f} passes over the training "
-            f"pixels, {self.last['seconds'] / 60:.1f} minutes. Validation patches lie behind a "
-            "guard band and have fixed noise; their PSNR takes the display window of the "
-            "acquisition as its range."
+            f"pixels, {self.last['seconds'] / 60:.1f} minutes. {VALIDATION}"
         )
         if self.recent > STILL_RISING:
             text += (

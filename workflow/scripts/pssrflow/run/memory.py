@@ -32,6 +32,14 @@ LARGE = 1 << 18
 _FREE: dict[int, list[mmap.mmap]] = defaultdict(list)
 
 
+def start_worker() -> None:
+    """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
+    reuse_memory()
+    zarr.config.set({"threading.max_workers": 1})
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 @dataclass(frozen=True)
 class Budget:
     """What the scheduler gave to a job.
@@ -56,14 +64,6 @@ class Budget:
         """
         held = int((self.mem_mb - INTERPRETER_MB) * 1e6 / bytes_each)
         return max(1, min(self.threads, held))
-
-
-def start_worker() -> None:
-    """Prepare a process that works for a job: one thread, and it ends when the job is killed."""
-    reuse_memory()
-    zarr.config.set({"threading.max_workers": 1})
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def reuse_memory(tensors: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""What a simulated microscope can be set to."""
+"""Section `simulate`: acquisitions of a simulated point-scanning electron microscope."""
 
 import math
 from typing import Annotated, Literal

@@ -5,8 +5,10 @@ import logging
 import math
 import time
 from collections.abc import Generator
+from dataclasses import replace
 
 import lightning_fabric
+import pandas as pd
 import torch
 from torch import nn
 from tqdm import tqdm
@@ -43,7 +45,7 @@ class Trainer:
     network : torch.nn.Module
     training : Training
     facts : Facts
-        Of the network.
+        Of the network, written into its weights.
     steps_per_epoch : float
         Steps that draw as many pixels as the training regions hold.
     """
@@ -57,7 +59,7 @@ class Trainer:
         steps_per_epoch: float,
     ):
         self.fabric, self.training, self.recipe = fabric, training, training.recipe
-        self.facts = Facts(**vars(facts) | training.made_of)
+        self.facts = replace(facts, **training.made_of)
         self.steps_per_epoch = steps_per_epoch
         self.steps = self.recipe.steps(steps_per_epoch)
         self.identity = self.recipe.identity(self.facts.to_json())
@@ -87,7 +89,7 @@ class Trainer:
         state = checkpoint.load(path, self.identity) if wanted else None
         if state is None:
             # Weights of another training must not be taken for this one's best.
-            self.training.folder.best.unlink(missing_ok=True)
+            self.training.weights.unlink(missing_ok=True)
             return
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["averaged"])
@@ -120,7 +122,9 @@ class Trainer:
             self._steps(batches, held_open.enter_context(sigterm()))
 
     def _board(self):
-        return Board(self.training.curves, self.training.previews, self.progress.history)
+        return Board(
+            self.training.folder / "tensorboard", self.training.previews, self.progress.history
+        )
 
     def _batches(self, drawn: Patches) -> Generator[list, None, None]:
         """Batches of this device, step by step, made ahead of time."""
@@ -262,8 +266,9 @@ class Trainer:
 
     def _keep(self, row):
         """Write the weights, which are the best so far."""
-        facts = self.training.labelled(self.facts, row["step"], _number(row["psnr"]))
-        with replacing(self.training.folder.best) as scratch:
+        noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
+        with replacing(self.training.weights) as scratch:
+            facts = replace(self.facts, **self.training.label, **noted)
             save_weights(scratch, self.average.module, facts)
 
     def _time_left(self):
@@ -288,7 +293,8 @@ class Trainer:
         self.saved = time.monotonic()
         if not self.fabric.is_global_zero:
             return
-        self.training.folder.write_history(self.progress.history)
+        with replacing(self.training.history) as scratch:
+            pd.DataFrame(self.progress.history).to_csv(scratch, index=False)
         if not self.learns:
             return
         state = {

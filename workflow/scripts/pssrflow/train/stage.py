@@ -3,6 +3,7 @@
 import functools
 import logging
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import lightning_fabric
 import torch
 
 from pssrflow.crappify.chain import Crappifier
+from pssrflow.models.folder import ModelFolder
 from pssrflow.models.model import Model
 from pssrflow.models.start import start
 from pssrflow.pairs.field import Field, split_field
@@ -31,6 +33,7 @@ def train(
     model: Model,
     training: Training,
     threads: int,
+    done: str | os.PathLike,
 ) -> None:
     """Train; write best weights, last state, history and previews, then the done file.
 
@@ -45,6 +48,8 @@ def train(
     model : Model
     training : Training
     threads : int
+    done : path-like
+        JSON written last.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def train(
         threads=threads,
     )
     step, best = _fabric(training.recipe).launch(run)
-    training.folder.finish(step, best if math.isfinite(best) else None)
+    ModelFolder(training.folder, done).finish(step, best if math.isfinite(best) else None)
 
 
 def _fabric(recipe: Settings) -> lightning_fabric.Fabric:

@@ -1,12 +1,11 @@
 """One training: how, from which seed, where it is kept and what it is made of."""
 
 import importlib.metadata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pssrflow.models.facts import Facts
-from pssrflow.models.folder import ModelFolder
+from pssrflow.models.folder import BEST, HISTORY
 from pssrflow.run.version import __version__
 from pssrflow.train.settings import Settings
 
@@ -20,43 +19,43 @@ class Training:
     recipe : Settings
         How it learns.
     seed : int
-    folder : ModelFolder
-        Weights, history and done file, and beside them `last.pt` and `previews/`.
+    folder : Path
+        `best.safetensors`, `last.pt`, `history.csv` and `previews/` go here.
     made_of : dict
-        JSON that names the data and the code: `Facts` that are kept with the weights, and decide
-        whether a checkpoint belongs to this training.
+        JSON that names the data and the code; kept with the weights, and decides whether a
+        checkpoint belongs to this training.
     licence : str or None
         Of the weights, an SPDX identifier; kept with them.
     """
 
     recipe: Settings
     seed: int
-    folder: ModelFolder
+    folder: Path
     made_of: dict[str, Any]
     licence: str | None = None
 
     @property
+    def weights(self) -> Path:
+        """The best weights."""
+        return self.folder / BEST
+
+    @property
     def state(self) -> Path:
         """What a training goes on from."""
-        return Path(self.folder.path, "last.pt")
+        return self.folder / "last.pt"
+
+    @property
+    def history(self) -> Path:
+        """A row per validation."""
+        return self.folder / HISTORY
 
     @property
     def previews(self) -> Path:
         """Folder of the pictures."""
-        return Path(self.folder.path, "previews")
+        return self.folder / "previews"
 
     @property
-    def curves(self) -> Path:
-        """Folder of TensorBoard's files."""
-        return Path(self.folder.path, "tensorboard")
-
-    def labelled(self, facts: Facts, step: int, validation_psnr: float | None) -> Facts:
-        """Facts with what goes with weights but decides nothing."""
+    def label(self) -> dict[str, Any]:
+        """What goes with weights but does not decide whether a checkpoint belongs to them."""
         versions = {name: importlib.metadata.version(name) for name in ("torch", "numpy")}
-        return replace(
-            facts,
-            licence=self.licence,
-            versions={"pssrflow": __version__} | versions,
-            step=step,
-            validation_psnr=validation_psnr,
-        )
+        return {"licence": self.licence, "versions": {"pssrflow": __version__} | versions}

@@ -42,16 +42,20 @@ class GreyNetwork(nn.Module):
         grey = self.grey(self._framed(images.float() * 255)).float()
         return grey[..., :height, :width] / 255
 
-    def _framed(self, images):
+    def grey(self, images: Tensor) -> Tensor:
+        """SR images of framed LR images, both in grey levels."""
+        raise NotImplementedError
+
+    def _framed(self, images: Tensor) -> Tensor:
         padding = [self._missing(size) for size in images.shape[-2:]]
         return pad(images, *padding) if any(padding) else images
 
-    def _missing(self, size):
+    def _missing(self, size: int) -> int:
         # What PSSR2 takes stays as it is, so that the outputs are the same.
         takes = size % self.frame == 0 and size >= self._smallest()
         return 0 if takes else -size % self.stride
 
-    def _smallest(self):
+    def _smallest(self) -> int:
         return 1
 
 

@@ -117,8 +117,8 @@ class Dense(Residual):
     @property
     def blocks(self) -> tuple[int, ...]:
         """Dense blocks of each stage."""
-        same = isinstance(self.n_blocks, int)
-        return (self.n_blocks,) * len(self.growth_rates) if same else self.n_blocks
+        given = self.n_blocks
+        return (given,) * len(self.growth_rates) if isinstance(given, int) else given
 
     @property
     def features(self) -> list[int]:

@@ -40,7 +40,7 @@ class RDNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Features before each halving, fine to coarse, and those at the end."""
         x, skips = self.stem(x), []
         for down, stage in zip(self.down, self.dense_stages):

@@ -1,6 +1,7 @@
 """PSSR2's RDResUNet."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ class Network(GreyNetwork):
     def thin(self) -> "Network":
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
         pools, levels = len(self.options.pool_sizes or [1]), len(self.options.hidden)
-        few = {"hidden": [4] * (levels - 1) + [self.options.patch_size**2 * pools]}
+        few: dict[str, Any] = {"hidden": [4] * (levels - 1) + [self.options.patch_size**2 * pools]}
         # The encoder's channels are multiples of eight, which its own pooling has to divide.
         if not (self.options.encoder_pool and 8 % pools):
             stages = len(self.options.growth_rates)
