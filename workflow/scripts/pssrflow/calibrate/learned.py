@@ -6,8 +6,8 @@ Weigend 1994).
 """
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def learn(
     crappify: Mapping[str, Any],
     steps: int,
     seed: int,
-    path: str | os.PathLike,
+    path: Path | str,
 ) -> tuple[dict[str, Any], list[Twins]]:
     """Train on all but a quarter of each pair and write the weights.
 

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +79,7 @@ def calibrate(
     crappify: Mapping[str, Any],
     settings: Settings,
     seed: int,
-    folder: str | os.PathLike,
+    folder: Path | str,
 ) -> None:
     """Fit the crappifier and write `crappifier.json`, `calibration.json` and plots.
 
@@ -150,6 +149,7 @@ def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterato
     Parameters
     ----------
     row : Scans
+        Of a pair.
     scale : int
     planes : int
         How many at most.
@@ -161,7 +161,7 @@ def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterato
     InputError
         The sizes do not agree with the scale.
     """
-    hr, lr = (Grey(path, planes) for path in (row.hr, row.lr))
+    hr, lr = (Grey(path, planes) for path in (row.hr, row.lr) if path)
     check_pair(row.sample, hr.array.shape, lr.array.shape, scale)
     if hr.array.shape[1] > 1:
         notes.append(f"{row.sample}: only the first channel was used; detectors differ.")

@@ -51,13 +51,15 @@ def downsample_region(
         for r, extra, length in zip((rows, cols), spread, hr_shape)
     ]
     hr = np.ascontiguousarray(read(*(slice(a, b) for a, b in boxes)))
-    tops = [downsampling.scale * r.start + first - box[0] for r, box in zip((rows, cols), boxes)]
+    top, left = (
+        downsampling.scale * r.start + first - box[0] for r, box in zip((rows, cols), boxes)
+    )
     clean = np.empty((len(rows), len(cols)), np.float32)
     if displaced is None:
-        _filter(hr, weights, downsampling.scale, *tops, clean)
+        _filter(hr, weights, downsampling.scale, top, left, clean)
     else:
-        moved = [np.ascontiguousarray(d, np.float32) for d in displaced]
-        _sample(hr, weights, downsampling.scale, *tops, *moved, clean)
+        along_y, along_x = (np.ascontiguousarray(d, np.float32) for d in displaced)
+        _sample(hr, weights, downsampling.scale, top, left, along_y, along_x, clean)
     return clean, hr.dtype
 
 

@@ -21,6 +21,11 @@ def _triangle(d, half):
     return np.maximum(0, 1 - np.abs(d) / half)
 
 
+def _single(d, half):
+    """The pixel at the centre alone."""
+    return np.where(np.abs(d) <= 0.5, 1.0, 0.0)
+
+
 def _box(d, half):
     """Overlap of a pixel at distance `d` with the box."""
     return np.clip(np.minimum(d + 0.5, half) - np.maximum(d - 0.5, -half), 0, 1)
@@ -70,8 +75,7 @@ class Kernel:
     usual: float = 1.0
 
 
-# None picks one pixel.
-KERNELS: dict[str, Kernel | None] = {
+KERNELS = {
     "bilinear": Kernel(_triangle, lambda width, scale: width * scale),
     "area": Kernel(_box, lambda width, scale: width * scale / 2, lambda half: half + 0.5),
     "bicubic": Kernel(_keys, lambda width, scale: 2 * width * scale),
@@ -82,7 +86,7 @@ KERNELS: dict[str, Kernel | None] = {
         lambda sigma: LOBES + TRUNCATE * sigma,
         usual=0.0,
     ),
-    "nearest": None,
+    "nearest": Kernel(_single, lambda width, scale: scale / 2),
 }
 
 
@@ -109,7 +113,7 @@ class Downsampling:
     width: float | None = None
 
     @property
-    def shape(self) -> Kernel | None:
+    def shape(self) -> Kernel:
         """What `kernel` stands for."""
         return KERNELS[self.kernel]
 
@@ -126,7 +130,7 @@ class Downsampling:
     @property
     def reach(self) -> float:
         """HR pixels on either side of its centre that an LR pixel sees."""
-        return self.scale / 2 if self.shape is None else self.shape.reach(self.size)
+        return self.shape.reach(self.size)
 
     @functools.lru_cache(maxsize=64)  # noqa: B019 -- frozen, and few in a process
     def taps(self, displacement: float = 0.0) -> tuple[int, np.ndarray]:
@@ -140,7 +144,7 @@ class Downsampling:
             HR pixel of the first weight.
         weights : ndarray of float32, sum 1
         """
-        if self.shape is None:
+        if self.kernel == "nearest":
             return self.scale // 2 + round(displacement), np.ones(1, np.float32)
         centre = (self.scale - 1) / 2 + displacement
         first = math.ceil(centre - self.reach)

@@ -60,7 +60,7 @@ class Squares:
         steps : sequence of Step
         wanted : tuple of range
         """
-        boxes = [tuple(wanted)]
+        boxes = [wanted]
         for step in reversed(steps):
             whole = [self._whole(step, r, axis) for axis, r in enumerate(boxes[0])]
             boxes.insert(0, self._window(step, whole))
@@ -93,16 +93,16 @@ class Squares:
                 found = step.apply(
                     grey[_inside(window, boxes[index])],
                     _inside(whole, window),
-                    draw(index, *square) if step.whole_squares else None,
+                    draw(index, *square),
                 )
                 made[_inside(part, boxes[index + 1])] = found[_inside(part, whole)]
             grey = np.clip(made, 0, np.float32(GREY)) if clip and step.clips else made
         return grey
 
     def _parts(self, step, wanted):
-        """Index of each square and the part of it that is wanted."""
+        """Index of each square and the part of it that is wanted; of what has none, all at once."""
         if not step.whole_squares:
-            return [(None, wanted)]
+            return [((), wanted)]
         rows, cols = (
             [
                 (a // NOISE_BLOCK, range(a + origin, b + origin))

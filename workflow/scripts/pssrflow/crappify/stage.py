@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 import multiprocessing
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -73,7 +72,7 @@ class Work:
 def crappify(
     hr: Store,
     lr: Store,
-    done: str | os.PathLike,
+    done: Path | str,
     crappifier: Crappifier,
     key: NoiseKey,
     settings: Settings,

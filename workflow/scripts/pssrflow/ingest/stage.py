@@ -2,10 +2,10 @@
 
 import logging
 import math
-import os
 from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -30,9 +30,9 @@ BYTES = 16
 
 
 def ingest(
-    path: str | os.PathLike,
+    path: Path | str,
     store: Store,
-    done: str | os.PathLike,
+    done: Path | str,
     settings: Settings,
     overrides: Overrides,
     budget: Budget,
@@ -69,8 +69,8 @@ def ingest(
     for note in notes:
         log.warning("%s: %s", path, note)
     intensity = Intensity.measure(writer.histograms, settings.percentiles, settings.bits)
-    facts = {"source": describe_source(path, acquisition.files), "notes": notes}
-    finish(store, done, digests, threads, intensity, **facts)
+    source = describe_source(path, acquisition.files)
+    finish(store, done, digests, threads, intensity, source=source, notes=notes)
 
 
 def _volume(acquisition, settings):
@@ -104,7 +104,8 @@ class Writer:
 
     def run(self, shards: Iterable[Region], threads: int) -> dict[Region, str]:
         """Write every shard; gives the digests of their pixels."""
-        digests, writing = {}, deque()
+        digests: dict[Region, str] = {}
+        writing: deque[tuple[Region, Future[str]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
             for region in shards:
                 values = self._read(region)

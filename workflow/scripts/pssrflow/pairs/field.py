@@ -1,9 +1,9 @@
 """One training acquisition, and a split of it that cannot leak."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import zarr
 
@@ -63,12 +63,12 @@ class Split:
 
 def open_field(
     sample: str,
-    hr: str | os.PathLike,
-    lr: str | os.PathLike,
+    hr: Path | str,
+    lr: Path | str,
     acquired: bool,
     scale: int,
     shift: Sequence[int] = (0, 0),
-    weight: str | os.PathLike | None = None,
+    weight: Path | str | None = None,
 ) -> Field:
     """Open the stores of one training row.
 

@@ -1,8 +1,8 @@
 """Planes of stores as grey levels, and pairs of them on one grid."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
@@ -28,7 +28,7 @@ class Grey:
         One grey level of the detector on that scale; 0 for float.
     """
 
-    def __init__(self, path: str | os.PathLike, planes: int):
+    def __init__(self, path: Path | str, planes: int):
         store = Store(path)
         intensity = store.volume.intensity
         self.array, self._read = store.level(), store.reader()

@@ -1,8 +1,8 @@
 """How an acquired LR image lies beside the HR image of the same field."""
 
 import logging
-import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import fft, ndimage
@@ -55,7 +55,7 @@ class Match:
         return self.significance >= SAME_FIELD and self.correlation > 0
 
 
-def register(hr: Store, lr: Store, scale: int, sample: str, done: str | os.PathLike) -> None:
+def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) -> None:
     """Measure the shift of an acquired pair on its middle plane and write it as JSON.
 
     Parameters
@@ -77,7 +77,7 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: str | os.PathL
     rows, cols = (
         _middle(min(h, n * scale)) for h, n in zip(hr_volume.shape[3:], lr_volume.shape[3:])
     )
-    truth = hr.level()[(*plane, rows, cols)].astype(np.float32)
+    truth = np.asarray(hr.level()[(*plane, rows, cols)], np.float32)
     coarse = interpolate(lr, plane, rows, cols, scale)
     match = measure_shift(truth, coarse, scale)
     log.info("%s: HR lies %s HR pixels beside LR, %s", sample, match.subpixel, match)
@@ -115,7 +115,8 @@ def measure_shift(truth: np.ndarray, coarse: np.ndarray, scale: int) -> Match:
     ]
     if min(np.ptp(i) for i in smooth) == 0:
         return Match((0, 0), (0.0, 0.0), float("nan"), 0.0)
-    shift, significance = _highest(correlation_map(*smooth, scale), scale)
+    first, second = smooth
+    shift, significance = _highest(correlation_map(first, second, scale), scale)
     fixed, moved = (
         image[_overlap(truth.shape, d)] for image, d in zip(smooth, (shift, [-v for v in shift]))
     )

@@ -98,10 +98,15 @@ def survey(
     distance, cell = nearest(cells, place)
     away = cells.centre[cell] - cells.centre[cell[0]]
     power = (distance**2 - distance[0] ** 2).astype(np.float32)
-    table = (away[..., i].astype(np.float32) for i in (1, 2))
-    first = (ranges[0][0], ranges[1][0])
+    dy, dx = (away[..., i].astype(np.float32) for i in (1, 2))
     return cells, Squares(
-        first, moved.shape[1:], moved.reshape(2, -1).astype(np.float32), cell, *table, power
+        first=(int(ranges[0][0]), int(ranges[1][0])),
+        shape=(len(y), len(x)),
+        warp=moved.reshape(2, -1).astype(np.float32),
+        cell=cell,
+        dy=dy,
+        dx=dx,
+        power=power,
     )
 
 

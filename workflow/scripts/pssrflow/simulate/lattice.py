@@ -8,6 +8,9 @@ import numpy as np
 # Standard deviation of lattice noise: uniform nodes, cubic B-spline along three axes.
 NOISE_STD = 0.577 * 0.479**1.5
 
+# z, y, x of a box.
+Corner = Sequence[float] | np.ndarray
+
 
 def uniform(seed: int, layer: int, *index: np.ndarray) -> np.ndarray:
     """Random numbers that belong to lattice nodes.
@@ -60,9 +63,8 @@ def noise(
     -------
     ndarray of float32, shape (h, w)
     """
-    (iz, wz), (iy, wy), (ix, wx) = (
-        spline(np.atleast_1d(c) / p) for c, p in zip((z_nm, y_nm, x_nm), pitch_nm, strict=True)
-    )
+    points = np.atleast_1d(z_nm), y_nm, x_nm
+    (iz, wz), (iy, wy), (ix, wx) = (spline(c / p) for c, p in zip(points, pitch_nm, strict=True))
     rows, cols = np.arange(iy.min(), iy.max() + 4), np.arange(ix.min(), ix.max() + 4)
     nodes = uniform(seed, layer, (iz[0] + np.arange(4))[:, None, None], rows[:, None], cols)
     nodes = (nodes * wz[:, :, None]).sum(axis=0) - np.float32(0.5)
@@ -85,7 +87,7 @@ def spread(nodes: np.ndarray, first: np.ndarray, start: int, weights: np.ndarray
 
 
 def jittered(
-    seed: int, layer: int, pitch_nm: Sequence[float], low: Sequence[float], high: Sequence[float]
+    seed: int, layer: int, pitch_nm: Sequence[float], low: Corner, high: Corner
 ) -> tuple[np.ndarray, np.ndarray]:
     """Nodes of a lattice within a box, and one random point in the cell of each.
 

@@ -60,7 +60,7 @@ class Place:
 
 
 def acquire(
-    path: str | os.PathLike,
+    path: Path | str,
     microscope: Microscope,
     place: Place,
     shape: tuple[int, ...],

@@ -1,7 +1,6 @@
 """Make one simulated acquisition: what it was asked for, and a done file beside it."""
 
 import logging
-import os
 from pathlib import Path
 
 from pssrflow.run.files import describe_source, write_json
@@ -15,9 +14,7 @@ log = logging.getLogger(__name__)
 FORMAT = 1
 
 
-def simulate(
-    path: str | os.PathLike, done: str | os.PathLike, seed: int, acquisition: Acquisition
-) -> None:
+def simulate(path: Path | str, done: Path | str, seed: int, acquisition: Acquisition) -> None:
     """Scan simulated tissue to `path`.
 
     Parameters

@@ -3,9 +3,10 @@
 import functools
 import logging
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import lightning_fabric
 import torch
@@ -24,7 +25,7 @@ from pssrflow.train.training import Training
 log = logging.getLogger(__name__)
 
 # Lightning's names of our precisions.
-PRECISIONS = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
+PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
 
 
 def train(
@@ -33,7 +34,7 @@ def train(
     model: Model,
     training: Training,
     threads: int,
-    done: str | os.PathLike,
+    done: Path | str,
 ) -> None:
     """Train; write best weights, last state, history and previews, then the done file.
 
@@ -73,9 +74,10 @@ def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
     device = lightning_fabric.Fabric(accelerator=recipe.accelerator, devices=1).device
     chosen = best_precision(device) if recipe.precision == "auto" else recipe.precision
     log.info("device %s, precision %s", device, chosen)
-    # Processes are spawned: Snakemake's script cannot be started a second time.
-    several = recipe.devices != 1 or recipe.nodes != 1
-    strategy = {"strategy": "ddp_spawn", "num_nodes": recipe.nodes} if several else {}
+    strategy: dict[str, Any] = {}
+    if recipe.devices != 1 or recipe.nodes != 1:
+        # Processes are spawned: Snakemake's script cannot be started a second time.
+        strategy = {"strategy": "ddp_spawn", "num_nodes": recipe.nodes}
     return lightning_fabric.Fabric(
         accelerator=recipe.accelerator,
         devices=recipe.devices,

@@ -170,7 +170,7 @@ def _kernel(field, optics, fraction):
 def neighbours(rest: np.ndarray, keep: np.ndarray, block: np.ndarray) -> np.ndarray:
     """Pixels of each block, and products of each with the next along x and along y."""
     rest, count = np.where(keep, rest, 0).astype(float), int(block.max()) + 1
-    sums = [np.bincount(block.ravel(), keep.ravel(), count)]
+    sums: list[np.ndarray] = [np.bincount(block.ravel(), keep.ravel(), count)]
     for here, there in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         both = keep[here] & keep[there]
         product = np.bincount(block[here].ravel(), (rest[here] * rest[there]).ravel(), count)
@@ -201,10 +201,10 @@ def estimate(
     lr_step : float
         One grey level of the LR detector.
     """
-    hr_line = line(sum(np.tensordot(s, e.hr_tally, 1) for e, s in zip(evidence, shares)))
-    slope, base = line(sum(np.tensordot(s, e.lr_tally, 1) for e, s in zip(evidence, shares)))
+    hr_line = _line([e.hr_tally for e in evidence], shares)
+    lr_line = _line([e.lr_tally for e in evidence], shares)
     survives = model.gain**2 * np.mean([e.survives for e in evidence])
-    slope, base = slope - survives * hr_line.slope, base - survives * hr_line.base
+    slope, base = (both - survives * hr for both, hr in zip(lr_line, hr_line))
     lag = _lag(evidence, model, shares, hr_line, slope)
     vector = _moved(evidence, model, shares, hr_line, lag)
     used = lag if model.optics.lag > 0 else 0.0
@@ -219,6 +219,11 @@ def estimate(
         survives_slope=survives * hr_line.slope / (vector[0] * kept),
         survives_base=survives * hr_line.base,
     )
+
+
+def _line(tallies, shares):
+    """Line of the blocks of all fields, each of which counts `shares` times."""
+    return line(sum(np.tensordot(share, tally, 1) for tally, share in zip(tallies, shares)))
 
 
 def _moved(evidence, model, shares, hr_line, lag):

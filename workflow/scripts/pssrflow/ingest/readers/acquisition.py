@@ -178,15 +178,15 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     with located(path):
         box = _box(overrides.crop, zyx)
         given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
-    calibration = tuple(g or f for g, f in zip(given, source.pixel_size, strict=True))
+    z, y, x = (g or f for g, f in zip(given, source.pixel_size, strict=True))
     return Acquisition(
         source=path,
         files=source.files,
         shape=(size.get("T", 1), len(selected), *(s.stop - s.start for s in box)),
         dtype=_native(source.dtype, path),
-        pixel_size=calibration,
+        pixel_size=(z, y, x),
         channels=tuple(names[i] for i in selected),
-        notes=(*source.notes, *guessed, *_unknown_size(calibration, zyx)),
+        notes=(*source.notes, *guessed, *_unknown_size((z, y, x), zyx)),
         _from=source,
         _roles=roles,
         _selected=selected,
@@ -333,13 +333,14 @@ class Recent:
 
     def get(self, keys: Sequence[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
         """Pieces of `keys`, made by `make(key)` unless they are still here."""
-        wanted = {}
+        wanted: dict[Hashable, np.ndarray] = {}
         for key in keys:
-            wanted[key] = self.kept.pop(key, None)
-            if wanted[key] is None:
+            held = self.kept.pop(key, None)
+            if held is None:
                 # Room first, so that old and new pieces are not held together.
                 self._shrink()
-                wanted[key] = make(key)
+                held = make(key)
+            wanted[key] = held
         self.kept |= wanted
         self._shrink(len(wanted))
         return list(wanted.values())

@@ -1,7 +1,6 @@
 """Open a raw acquisition of any format as TCZYX and read rectangles of its planes."""
 
 import glob
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from pssrflow.ingest.readers.formats import accepted, expanded, format_of
 from pssrflow.plugins import load
 
 
-def open_acquisition(path: str | os.PathLike, overrides: Overrides) -> Acquisition:
+def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
     """Open a raw acquisition lazily.
 
     Parameters

@@ -71,13 +71,23 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     )
 
 
+class _Catcher(logging.Handler):
+    """Keeps what a library logs."""
+
+    def __init__(self, level):
+        super().__init__(level)
+        self.messages = []
+
+    def emit(self, record):
+        self.messages.append(record.getMessage())
+
+
 @contextlib.contextmanager
 def _strict(path: Path) -> Iterator[list[str]]:
     """Refuse what tifffile only logs, because it then returns fewer planes, or zeros."""
     library = logging.getLogger("tifffile")
-    messages: list[str] = []
-    catcher = logging.Handler(logging.ERROR)
-    catcher.emit = lambda record: messages.append(record.getMessage())
+    catcher = _Catcher(logging.ERROR)
+    messages = catcher.messages
     propagate, library.propagate = library.propagate, False
     library.addHandler(catcher)
     try:

@@ -128,13 +128,14 @@ class _Files:
     """Descriptors of the files of a series, opened at the first read of each."""
 
     def __init__(self, planes: Planes, series: Any):
-        self.planes, self.descriptors, self.lock = planes, {}, threading.Lock()
+        self.planes, self.lock = planes, threading.Lock()
+        self.descriptors: dict[Path, int] = {}
 
     def fill(self, page: Page, buffer: np.ndarray, offset: int) -> None:
         """Fill an array with the bytes of the file from `offset`."""
         if page.path not in self.descriptors:
             self.descriptors[page.path] = os.open(page.path, os.O_RDONLY)
-        view, done = memoryview(buffer.reshape(-1).view(np.uint8)), 0
+        view, done = buffer.reshape(-1).view(np.uint8).data, 0
         while done < len(view):
             got = os.preadv(self.descriptors[page.path], [view[done:]], offset + done)
             if not got:
@@ -142,10 +143,16 @@ class _Files:
             done += got
 
     def read(self, index: tuple) -> np.ndarray:
+        """Pixels at an index of the series, whose last two axes are cut."""
         with self.lock:
             return self._read(*self.planes.locate(index))
 
+    def _read(self, number: int, index: tuple) -> np.ndarray:
+        """The rectangle `index` of a page."""
+        raise NotImplementedError
+
     def close(self) -> None:
+        """Free the descriptors."""
         while self.descriptors:
             os.close(self.descriptors.popitem()[1])
 
