@@ -12,6 +12,8 @@ import yaml
 from bioimageio.core import test_model as run_test
 from pssrflow.errors import InputError
 from pssrflow.export.stage import export_package, traced
+from pssrflow.models.facts import Facts
+from pssrflow.models.folder import ModelFolder
 from pssrflow.models.package import adopt_package
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
@@ -35,11 +37,11 @@ ABOUT = {
 def trained(tmp_path, tissue, make_store):
     """Random weights with their done file, and an LR store to show them on."""
     torch.manual_seed(0)
-    network = build("unet", 4, **OPTIONS)
+    network = build("unet", 4, OPTIONS)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     trained_on = {"/home/me/run/a/hr.done.json": {"content": "abc"}}
-    facts = {"arch": "unet", "scale": 4, "options": OPTIONS, "trained_on": trained_on}
+    facts = Facts("unet", 4, OPTIONS, trained_on=trained_on)
     save_weights(tmp_path / "best.safetensors", network, facts)
     (tmp_path / "train.done.json").write_text(json.dumps({"step": 3, "validation_psnr": 20.5}))
     make_store(tissue((1, 1, 2, 70, 90), sigma=2), "lr")
@@ -59,7 +61,7 @@ def adopt(path, **changed):
     """Take a package in; the weights that predict would load."""
     folder = path.parent / "adopted"
     settings = {"scale": 4, "percentiles": (1, 99)} | changed
-    adopt_package(path, **settings, folder=folder, done=folder / "train.done.json")
+    adopt_package(path, **settings, folder=ModelFolder(folder, folder / "train.done.json"))
     return folder / "best.safetensors"
 
 
@@ -110,7 +112,7 @@ def test_a_package_comes_back_within_a_grey_level(kind, package, trained):
     if kind == "foreign":
         rewrite(package, foreign)
     again, facts = load_weights(adopt(package))
-    assert facts["arch"] == ("unet" if kind == "ours" else "torchscript")
+    assert facts.arch == ("unet" if kind == "ours" else "torchscript")
     network, _ = load_weights(trained / "best.safetensors")
     image = torch.rand(2, 1, 40, 52)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """Rule adopt_package: take in a model package of bioimage.io instead of training."""
 
+from pssrflow.models.folder import ModelFolder
 from pssrflow.models.package import adopt_package
 from pssrflow.run.job import job
 
@@ -9,6 +10,5 @@ if __name__ == "__main__":
             package=snakemake.params.package,
             scale=snakemake.params.scale,
             percentiles=snakemake.params.percentiles,
-            folder=snakemake.params.folder,
-            done=snakemake.output.done,
+            folder=ModelFolder(snakemake.params.folder, snakemake.output.done),
         )

@@ -1,6 +1,7 @@
 """Rule assemble_ensemble: take several networks as one."""
 
 from pssrflow.models.assemble import assemble
+from pssrflow.models.folder import ModelFolder
 from pssrflow.run.job import job
 
 if __name__ == "__main__":
@@ -8,6 +9,5 @@ if __name__ == "__main__":
         assemble(
             members=snakemake.params.members,
             scale=snakemake.params.scale,
-            folder=snakemake.params.folder,
-            done=snakemake.output.done,
+            folder=ModelFolder(snakemake.params.folder, snakemake.output.done),
         )

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from bioimageio.spec.model.v0_5 import ModelDescr
 
-from pssrflow.models.package import COVER, README, TORCHSCRIPT, WEIGHTS
+from pssrflow.models.facts import WEIGHTS
+from pssrflow.models.package import COVER, README, TORCHSCRIPT
 from pssrflow.run.version import __version__
 
 INPUT, OUTPUT = "lr", "sr"

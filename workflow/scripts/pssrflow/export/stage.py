@@ -13,6 +13,7 @@ from PIL import Image
 
 from pssrflow.errors import InputError
 from pssrflow.export import describe as d
+from pssrflow.models.facts import Facts
 from pssrflow.models.halo import measure_halo
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.receptive_field import receptive_halo
@@ -54,25 +55,25 @@ def export_package(weights, done, lr, package, percentiles, about, threads):
     """
     torch.set_num_threads(threads)
     network, facts = load_weights(weights)
-    if facts.get("intensity", "window") != "window":
+    if facts.intensity != "window":
         raise InputError(
             weights,
-            f"a network that sees the {facts['intensity']} of a detector as 0 to 1",
+            f"a network that sees the {facts.intensity} of a detector as 0 to 1",
             "one with intensity: window; packages scale between percentiles",
         )
-    known = d.provenance(facts, read_json(done))
+    known = d.provenance(facts.to_json(), read_json(done))
     # A halo that the edges of a small plane cut off was not measured.
     check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
     halo = measure_halo(network, Store(lr))
     image = example(lr, network.stride, halo)
     shape = {
-        "scale": facts["scale"],
+        "scale": facts.scale,
         "stride": network.stride,
         "minimum": 2 * halo + network.stride,
     }
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        save_weights(folder / d.WEIGHTS, network, known)
+        save_weights(folder / d.WEIGHTS, network, Facts.from_json(known))
         traced(network, weights).save(folder / d.TORCHSCRIPT)
         _examples(folder, network, image, percentiles)
         (folder / d.README).write_text(d.readme(about, halo, percentiles, known))

@@ -7,6 +7,7 @@ import re
 import stat
 import tempfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import torch
@@ -15,17 +16,17 @@ from bioimageio.spec import ValidationContext, build_description
 from bioimageio.spec.model import v0_5
 
 from pssrflow.errors import InputError
-from pssrflow.models.facts import safe_facts
-from pssrflow.models.folder import keep_untrained
+from pssrflow.models.facts import WEIGHTS, Facts
+from pssrflow.models.folder import ModelFolder
 from pssrflow.models.weights import load_weights
-from pssrflow.networks.registry import ARCHITECTURES
-from pssrflow.networks.torchscript import Scripted
+from pssrflow.networks.contract import SRNetwork
+from pssrflow.networks.registry import build, names
 from pssrflow.run.files import file_hash
 
 log = logging.getLogger(__name__)
 
 # Names of the files in a package.
-TORCHSCRIPT, WEIGHTS, README, COVER = "network.pt", "weights.safetensors", "README.md", "cover.png"
+TORCHSCRIPT, README, COVER = "network.pt", "README.md", "cover.png"
 
 # Bytes that a package may hold unpacked; a zip can claim far more than it takes on the disk.
 LARGEST = 4 << 30
@@ -34,8 +35,8 @@ RUN_FOREIGN_CODE = {"custom", "torchscript"}
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
 
 
-def adopt_package(package, scale, percentiles, folder, done):
-    """Verify a package; write weights, history and done file as a training does.
+def read_package(package, scale, percentiles) -> tuple[SRNetwork, Facts]:
+    """Verify a package and build its network.
 
     Parameters
     ----------
@@ -45,10 +46,6 @@ def adopt_package(package, scale, percentiles, folder, done):
         HR pixels per LR pixel of the configuration.
     percentiles : sequence of float
         That acquisitions are scaled by.
-    folder : path-like
-        `best.safetensors` and `history.csv` go here.
-    done : path-like
-        JSON written last.
 
     Raises
     ------
@@ -62,9 +59,13 @@ def adopt_package(package, scale, percentiles, folder, done):
     shape = read_shape(package, model, scale)
     check_scaling(package, model, percentiles)
     network, facts = _network(package, content, model, files, shape)
-    step, psnr = facts.get("step") or 0, facts.get("validation_psnr")
-    keep_untrained(network, facts | {"package": file_hash(package)}, folder, done, step, psnr)
-    log.info("%s: %s, %s", package, model.name, facts["arch"])
+    log.info("%s: %s, %s", package, model.name, facts.arch)
+    return network, replace(facts, package=file_hash(package))
+
+
+def adopt_package(package, scale, percentiles, folder: ModelFolder) -> None:
+    """Take in the network of a package, as a training leaves it; see `read_package`."""
+    folder.keep(*read_package(package, scale, percentiles))
 
 
 def read_archive(package):
@@ -243,20 +244,21 @@ def _scale(model):
 
 def _own_network(package, files, model):
     """Network of a package that PSSRflow made; None if only Python or a script can build it."""
-    if safe_facts(files[WEIGHTS]).get("arch") not in ARCHITECTURES.keys() - RUN_FOREIGN_CODE:
+    known = Facts.from_bytes(files[WEIGHTS])
+    if known is None or known.arch not in names() or known.archs & RUN_FOREIGN_CODE:
         return None
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, WEIGHTS)
         path.write_bytes(files[WEIGHTS])
         network, facts = load_weights(path)
-    if facts["scale"] != _scale(model):
-        raise InputError(f"{package}: {WEIGHTS}", f"scale {facts['scale']}", f"{_scale(model)}")
+    if facts.scale != _scale(model):
+        raise InputError(f"{package}: {WEIGHTS}", f"scale {facts.scale}", f"{_scale(model)}")
     return network, facts
 
 
 def _scripted(package, data, scale, shape):
     options = shape | {"size": len(data)}
-    network = Scripted(scale, **options)
+    network: SRNetwork = build("torchscript", scale, options)
     network.script.copy_(torch.frombuffer(bytearray(data), dtype=torch.uint8))
     side = shape["minimum"] + shape["stride"]
     try:
@@ -273,4 +275,4 @@ def _scripted(package, data, scale, shape):
             f"{side} x {side} pixels became {tuple(made.shape)}",
             f"(1, 1, {side * scale}, {side * scale}), as the axes say",
         )
-    return network, {"arch": "torchscript", "scale": scale, "options": options}
+    return network, Facts("torchscript", scale, options)

@@ -1,14 +1,13 @@
 """The network that a training begins with."""
 
-from torch import nn
-
 from pssrflow.models.facts import Facts
 from pssrflow.models.model import Model
 from pssrflow.models.weights import adopt, read_tensors
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
 
 
-def start(model: Model, scale: int) -> tuple[nn.Module, Facts]:
+def start(model: Model, scale: int) -> tuple[SRNetwork, Facts]:
     """The network that a training begins with, and what goes with its weights.
 
     Parameters
@@ -22,7 +21,7 @@ def start(model: Model, scale: int) -> tuple[nn.Module, Facts]:
     InputError
         Weights of another architecture, scale or number of channels.
     """
-    network: nn.Module = build(model.arch, scale, model.options)
+    network: SRNetwork = build(model.arch, scale, model.options)
     if model.weights:
         tensors, _ = read_tensors(model.weights)
         adopt(network, tensors, model.weights)

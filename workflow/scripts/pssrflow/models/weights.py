@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
 
 
@@ -123,7 +124,7 @@ def _at_the_end(network, name, names, found, expected):
     return f": channels {found[0]} out" if outputs and name == names[-1] else ""
 
 
-def load_weights(path: Path | str) -> tuple[nn.Module, Facts]:
+def load_weights(path: Path | str) -> tuple[SRNetwork, Facts]:
     """Read a network and its facts; nothing in the file is executed.
 
     Raises
@@ -138,7 +139,7 @@ def load_weights(path: Path | str) -> tuple[nn.Module, Facts]:
         raise InputError(path, error.found, accepted) from error
     if facts is None:
         raise InputError(path, "no PSSRflow facts in the file", accepted)
-    network = build(facts.arch, facts.scale, facts.options)
+    network: SRNetwork = build(facts.arch, facts.scale, facts.options)
     if network.state_dict():
         adopt(network, tensors, path)
     return network.eval(), facts

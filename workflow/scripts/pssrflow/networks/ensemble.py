@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from pssrflow.keys import JsonObject, Keys, key
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.options import NetworkOptions
 from pssrflow.networks.registry import build
 
@@ -23,16 +24,16 @@ class Options(NetworkOptions):
     members: tuple[Member, ...] = key(..., "The networks, in order.", min_length=1)
 
 
-class Ensemble(nn.Module):
+class Ensemble(SRNetwork):
     """Mean of several networks (Hansen & Salamon 1990, doi:10.1109/34.58871).
 
     Parameters
     ----------
     scale : int
-    members : sequence of torch.nn.Module
+    members : sequence of SRNetwork
     """
 
-    def __init__(self, scale: int, members: Sequence[nn.Module]):
+    def __init__(self, scale: int, members: Sequence[SRNetwork]):
         super().__init__()
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))

@@ -17,8 +17,8 @@ from pssrflow.errors import InputError
 from pssrflow.models.halo import measure_halo
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.footprint import bytes_per_pixel
-from pssrflow.networks.network import Network
 from pssrflow.predict.canvas import Canvas
 from pssrflow.predict.inference import Inference, fitting_batch, members
 from pssrflow.predict.journal import Digests, Journal, merged, place_of
@@ -55,7 +55,7 @@ def initialise(prediction: Prediction, request: Request) -> None:
         A region that leaves the volume, or a mask of another size.
     """
     network, facts = load_weights(prediction.weights)
-    lr, seen = prediction.lr, facts.get("intensity", "window")
+    lr, seen = prediction.lr, facts.intensity
     sr = request.volume(lr.volume, network.scale)
     if prediction.mask is not None:
         _check_mask(prediction.mask.volume, lr.volume)
@@ -78,12 +78,12 @@ def _check_mask(mask: Volume, lr: Volume) -> None:
         )
 
 
-def profile_of(network: Network, halo: Callable[[], int]) -> Profile:
+def profile_of(network: SRNetwork, halo: Callable[[], int]) -> Profile:
     """What a plan must know of a network.
 
     Parameters
     ----------
-    network : Network
+    network : SRNetwork
     halo : callable () -> int
         Finds LR pixels that it needs around a tile.
     """
@@ -185,7 +185,7 @@ def _predicted(
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     volume = prediction.lr.volume
-    given = Input.of(volume.intensity, facts.get("intensity", "window"))
+    given = Input.of(volume.intensity, facts.intensity)
     loader = _loader(prediction, planned, given)
     canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
     arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}
