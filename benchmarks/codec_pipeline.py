@@ -17,7 +17,7 @@ import zarr
 
 from benchmarks.machine import heading, parser
 from benchmarks.tables import print_table
-from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.blocks import cut
 
@@ -30,7 +30,7 @@ PIPELINES = {
 
 def texture(size: int) -> np.ndarray:
     """One tile of tissue repeated with other noise: noisy 8-bit EM hardly compresses."""
-    tile = scan(0, Microscope(), 0, slice(0, 1024), slice(0, 1024))
+    tile = scan(Microscope(), Place(0), 0, slice(0, 1024), slice(0, 1024))
     whole = np.tile(tile, (size // 1024, size // 1024))
     return whole ^ np.random.default_rng(0).integers(0, 4, whole.shape, np.uint8)
 

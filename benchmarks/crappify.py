@@ -19,25 +19,30 @@ import numpy as np
 from benchmarks.machine import heading, parser
 from benchmarks.processes import answer, benchmark
 from benchmarks.tables import in_turns, print_table, spread
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian, Poisson
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.stage import crappify
+from pssrflow.ingest.settings import Settings
 from pssrflow.run.job import job
-from pssrflow.simulate.microscope import scan
+from pssrflow.run.memory import Budget
+from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.store import Store, write_shard
 from pssrflow.volumes.volume import Volume
 
-CHAIN = Crappifier(Downsampling(4), (Poisson(1), Gaussian(13)))
+CHAIN = Crappifier(Downsampling(4), (Poisson(intensity=1), Gaussian(intensity=13)))
 CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
+SIZES = Settings(chunk=CHUNK, shard=SHARD)
+KEY = NoiseKey(0, "s", 0, 0, 0, 0)
 
 
 def make_field(folder: Path, size: int) -> None:
     """HR store of a simulated field, repeated."""
-    tile = scan(0, Microscope(), 0, slice(0, 2048), slice(0, 2048))[None, None, None]
+    tile = scan(Microscope(), Place(0), 0, slice(0, 2048), slice(0, 2048))[None, None, None]
     intensity = Intensity(0.0, 255.0, ((0.0, 255.0),))
     volume = Volume((1, 1, 1, size, size), "uint8", CHUNK, SHARD, (None,) * 3, ("0",), intensity)
     Store(folder / "hr.ome.zarr").create(volume)
@@ -63,20 +68,21 @@ def run_stage(folder: Path, cores: Sequence[int]) -> None:
     """Run the stage on these cores and print its speed."""
     os.sched_setaffinity(0, cores)
     # Compilers and codecs are loaded once in a job, whatever its size.
-    crappify_plane(np.zeros((64, 64), np.uint8), CHAIN, NoiseKey(0, "", 0, 0, 0, 0), 0, 255)
+    crappify_plane(np.zeros((64, 64), np.uint8), CHAIN, KEY, 0, 255)
     pixels = Store(folder / "hr.ome.zarr").level().size
     own = "-".join(map(str, cores))
-    names = (folder / name for name in ("hr.ome.zarr", f"lr{own}.ome.zarr", f"lr{own}.json"))
+    hr, lr = Store(folder / "hr.ome.zarr"), Store(folder / f"lr{own}.ome.zarr")
+    done, budget = folder / f"lr{own}.json", Budget(len(cores), 8000)
     with job(folder / f"log{own}.txt", len(cores), folder / f"lr{own}"):
         start = time.perf_counter()
-        crappify(*names, CHAIN, 0, "s", CHUNK, SHARD, (1, 99), len(cores), 8000)
+        crappify(hr, lr, done, CHAIN, KEY, SIZES, budget)
         print(pixels / 1e6 / (time.perf_counter() - start))
 
 
 def in_memory(plane: np.ndarray) -> float:
     """Megapixels a second of one call on an array."""
     start = time.perf_counter()
-    crappify_plane(plane, CHAIN, NoiseKey(0, "s", 0, 0, 0, 0), 0, 255)
+    crappify_plane(plane, CHAIN, KEY, 0, 255)
     return plane.size / 1e6 / (time.perf_counter() - start)
 
 
@@ -88,7 +94,7 @@ def pssr2(python: str) -> float:
 
 def ways(folder: Path, python: str | None) -> dict[str, Callable[[], float]]:
     """What is compared; each gives its speed."""
-    plane = np.tile(scan(0, Microscope(), 0, slice(0, 2048), slice(0, 2048)), (2, 2))
+    plane = np.tile(scan(Microscope(), Place(0), 0, slice(0, 2048), slice(0, 2048)), (2, 2))
     in_memory(plane)
     first, second = sorted(os.sched_getaffinity(0))[:2]
     found = {

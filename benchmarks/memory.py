@@ -15,26 +15,33 @@ from benchmarks.tables import print_table
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian, Poisson
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.stage import crappify
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import ingest
 from pssrflow.run.job import job
-from pssrflow.simulate.microscope import acquire
+from pssrflow.run.memory import Budget
+from pssrflow.simulate.microscope import Place, acquire
 from pssrflow.simulate.settings import Microscope
+from pssrflow.volumes.store import Store
 
-CHUNK, SHARD = (1, 256, 256), (1, 2048, 2048)
+SIZES = Settings(chunk=(1, 256, 256), shard=(1, 2048, 2048))
 STAGES = ("simulate", "ingest", "crappify")
 
 
 def run_stage(stage: str, folder: Path, size: int, threads: int) -> None:
     """Run one stage as its rule does."""
-    raw, hr, lr = (folder / name for name in ("raw.ome.tif", "hr.ome.zarr", "lr.ome.zarr"))
+    raw, budget = folder / "raw.ome.tif", Budget(threads, 4000)
+    hr, lr = (Store(folder / name) for name in ("hr.ome.zarr", "lr.ome.zarr"))
     if stage == "simulate":
-        acquire(raw, 0, Microscope(), (1, size, size))
+        acquire(raw, Microscope(), Place(0), (1, size, size))
     elif stage == "ingest":
-        ingest(str(raw), hr, folder / "hr.json", CHUNK, SHARD, (1, 99), None, threads, 4000)
+        ingest(raw, hr, folder / "hr.json", SIZES, Overrides(), budget)
     else:
-        chain = Crappifier(Downsampling(4), (Poisson(1), Gaussian(3)))
-        crappify(hr, lr, folder / "lr.json", chain, 0, "s", CHUNK, SHARD, (1, 99), threads, 4000)
+        chain = Crappifier(Downsampling(4), (Poisson(intensity=1), Gaussian(intensity=3)))
+        key = NoiseKey(0, "s", 0, 0, 0, 0)
+        crappify(hr, lr, folder / "lr.json", chain, key, SIZES, budget)
 
 
 def peak_memory(stage: str, folder: Path, size: int, threads: int) -> float:

@@ -6,49 +6,41 @@ thread draws, crappifies and hands over, and on one batch that lies in memory.
 
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import lightning_fabric
-import yaml
 
-from benchmarks.crappify import CHUNK, SHARD, make_field
-from benchmarks.machine import ROOT, heading, parser
+from benchmarks.crappify import KEY, SIZES, make_field
+from benchmarks.machine import heading, parser
 from benchmarks.tables import print_table, seconds
-from pssrflow.config.check import check_config
+from pssrflow.config.settings import Settings
 from pssrflow.crappify.chain import Crappifier
-from pssrflow.crappify.registry import settings_of
+from pssrflow.crappify.settings import settings_of
 from pssrflow.crappify.stage import crappify
-from pssrflow.keys import load_schema
-from pssrflow.models.model import start
+from pssrflow.models.start import start
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.patches import Patches, prefetch
+from pssrflow.run.memory import Budget
 from pssrflow.train.loop import Trainer
-from pssrflow.train.settings import Recipe
+from pssrflow.train.training import Training
+from pssrflow.volumes.store import Store
 
 # Steps before those that are timed.
 AHEAD = 4
 
 
-def defaults() -> dict[str, Any]:
-    """The configuration of the demo without its acquisitions: the default of every key."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    return check_config(config, load_schema(ROOT / "workflow/schemas/config.schema.yaml"), "config")
-
-
-def setup(folder: Path, config: Mapping[str, Any], batch: int) -> tuple[Trainer, Patches]:
+def setup(folder: Path, settings: Settings, batch: int) -> tuple[Trainer, Patches]:
     """A trainer of the default network, and the patches of a field of 4096 x 4096 HR pixels."""
     make_field(folder, 4096)
-    crappifier = Crappifier.from_config(**settings_of(config["crappify"]))
-    lr = folder / "lr.ome.zarr", folder / "lr.json"
-    crappify(folder / "hr.ome.zarr", *lr, crappifier, 0, "s", CHUNK, SHARD, (1, 99), 2, 4000)
-    field = open_field("s", folder / "hr.ome.zarr", lr[0], False, crappifier.scale)
-    settings = {k: v for k, v in config["train"].items() if k != "resume"}
-    recipe = Recipe(**settings | {"batch": batch, "max_time": None})
-    network, facts = start(config["models"]["default"], crappifier.scale)
+    crappifier = Crappifier.from_config(**settings_of(settings.crappify.plain()))
+    hr, lr = (folder / f"{name}.ome.zarr" for name in ("hr", "lr"))
+    crappify(Store(hr), Store(lr), folder / "lr.json", crappifier, KEY, SIZES, Budget(2, 4000))
+    field = open_field("s", hr, lr, False, crappifier.scale)
+    recipe = settings.train.changed(batch=batch, max_time=None)
+    network, facts = start(settings.models["default"], crappifier.scale)
     fabric = lightning_fabric.Fabric(accelerator="cpu", devices=1)
-    trainer = Trainer(fabric, network, recipe, 100, folder, facts, {})
+    trainer = Trainer(fabric, network, Training(recipe, 0, folder, {}), facts, 100)
     return trainer, Patches([field], [field.region], crappifier, recipe.patch, 0, "train")
 
 
@@ -90,7 +82,7 @@ def main() -> None:
     arguments.add_argument("--steps", type=int, default=25, help="steps in a turn")
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        trainer, patches = setup(Path(scratch), defaults(), options.batch)
+        trainer, patches = setup(Path(scratch), Settings(), options.batch)
         pairs = measure(trainer, patches, options.rounds, options.steps)
     print(heading())
     ways = zip(("drawn while training", "in memory"), zip(*pairs))

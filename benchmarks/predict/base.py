@@ -20,7 +20,7 @@ from pssrflow.models.weights import load_weights
 from pssrflow.predict.assembly import finalise
 from pssrflow.predict.plan import Plan
 from pssrflow.predict.stage import initialise, run_part
-from pssrflow.simulate.microscope import scan
+from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.intensity import Histogram, Intensity
@@ -45,9 +45,9 @@ SIMULATED = 1024
 @functools.cache
 def tissue() -> np.ndarray:
     """An LR plane (y, x) of a fast scan, uint8."""
-    side = range(SIMULATED)
+    side = slice(0, SIMULATED)
     microscope = Microscope(step_nm=16, spot_nm=12, dwell_us=8, gain=1)
-    return scan(5, microscope, 0, side, side)
+    return scan(microscope, Place(5), 0, side, side)
 
 
 def repeated(size: int) -> np.ndarray:
