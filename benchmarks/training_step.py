@@ -23,7 +23,7 @@ from pssrflow.pairs.field import open_field
 from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.run.memory import Budget
 from pssrflow.train.loop import Trainer
-from pssrflow.train.training import Training
+from pssrflow.train.progress import Training
 from pssrflow.volumes.store import Store
 
 # Steps before those that are timed.

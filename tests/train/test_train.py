@@ -21,9 +21,9 @@ from pssrflow.pairs.field import open_field
 from pssrflow.plugins import choices
 from pssrflow.run.devices import best_precision
 from pssrflow.train import losses
+from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
 from pssrflow.train.stage import train
-from pssrflow.train.training import Training
 from tensorboardX.proto.event_pb2 import Event
 
 POISSON = Crappifier(Downsampling(4), (Poisson(intensity=1),))

@@ -8,9 +8,9 @@ from pssrflow.models.model import Model
 from pssrflow.pairs.field import open_field
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
+from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
 from pssrflow.train.stage import train
-from pssrflow.train.training import Training
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -16,4 +16,4 @@ _KEPT = os.access(Path(__file__).parent, os.W_OK)
 
 def compiled(function: Function) -> Function:
     """Compile a function; it runs without Python's lock. Sums are never reordered."""
-    return numba.njit(nogil=True, cache=_KEPT)(function)  # type: ignore[no-any-return]
+    return cast(Function, numba.njit(nogil=True, cache=_KEPT)(function))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Any
 
 import lightning_fabric
 import pandas as pd
@@ -23,10 +24,8 @@ from pssrflow.train import checkpoint
 from pssrflow.train.checkpoint import sigterm
 from pssrflow.train.losses import Loss
 from pssrflow.train.optimisers import Average, Clip
-from pssrflow.train.progress import Progress
+from pssrflow.train.progress import Progress, Training
 from pssrflow.train.schedules import LearningRate, Moment
-from pssrflow.train.tensorboard import Board
-from pssrflow.train.training import Training
 from pssrflow.train.validation import Validation, tensors
 
 log = logging.getLogger(__name__)
@@ -65,7 +64,7 @@ class Trainer:
         self.identity = self.recipe.identity(self.facts.to_json())
         training.previews.mkdir(parents=True, exist_ok=True)
         self.progress, self.saved = Progress(), time.monotonic()
-        self.board: Board | None = None
+        self.board: Any = None
         self._prepare(network)
 
     def _prepare(self, network):
@@ -122,7 +121,9 @@ class Trainer:
             self._steps(batches, held_open.enter_context(sigterm()))
 
     def _board(self):
-        return Board(
+        # By name: curves decide nothing, and few ask for them.
+        made = load("pssrflow.train.tensorboard:Board")
+        return made(
             self.training.folder / "tensorboard", self.training.previews, self.progress.history
         )
 

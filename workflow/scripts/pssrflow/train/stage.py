@@ -19,8 +19,8 @@ from pssrflow.pairs.field import Field, split_field
 from pssrflow.pairs.patches import Patches, patch_size
 from pssrflow.run.devices import best_precision
 from pssrflow.train.loop import Trainer
+from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
-from pssrflow.train.training import Training
 
 log = logging.getLogger(__name__)
 
