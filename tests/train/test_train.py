@@ -16,6 +16,7 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Poisson
 from pssrflow.errors import InputError
+from pssrflow.models.model import Model
 from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import open_field
 from pssrflow.plugins import choices
@@ -58,7 +59,7 @@ def run(field, folder, model=MODEL, made_of=None, **changes):
 def run_on(fields, folder, model=MODEL, made_of=None, **changes):
     done = folder / "done.json"
     training = Training(Settings(**(RECIPE | changes)), 0, folder, made_of or {})
-    train(fields, POISSON, model, training, 1, done)
+    train(fields, POISSON, Model.checked(model), training, 1, done)
     return json.loads(done.read_text())
 
 
@@ -71,7 +72,7 @@ def test_training_beats_bicubic_and_leaves_what_it_promises(field, tmp_path):
     assert done["validation_psnr"] == history["psnr"].max()
     assert len(list((tmp_path / "previews").glob("step_*.png"))) == 20
     network, facts = load_weights(tmp_path / "best.safetensors")
-    assert network.scale == 4 and facts["arch"] == "unet"
+    assert network.scale == 4 and facts.arch == "unet"
 
 
 def test_the_same_training_twice_gives_the_same_weights(field, tmp_path):
@@ -176,7 +177,7 @@ def test_weights_may_be_used_as_they_are(field, tmp_path):
     used = MODEL | {"weights": weights, "train": False, "intensity": "range"}
     assert run(field, tmp_path / "b", model=used)["step"] == 0
     before, after = (load_weights(tmp_path / n / "best.safetensors") for n in "ab")
-    assert after[1]["intensity"] == "range"
+    assert after[1].intensity == "range"
     for name, tensor in before[0].state_dict().items():
         assert torch.equal(tensor, after[0].state_dict()[name])
 
@@ -250,8 +251,8 @@ def test_weights_of_another_size_are_refused_with_the_tensor(field, tmp_path):
 
 
 def test_a_checkpoint_of_another_configuration_is_not_continued(field, tmp_path):
-    run(field, tmp_path / "a", made_of={"data": "1"})
-    run(field, tmp_path / "a", made_of={"data": "2"}, max_steps=16)
+    run(field, tmp_path / "a", made_of={"code": "1"})
+    run(field, tmp_path / "a", made_of={"code": "2"}, max_steps=16)
     assert pd.read_csv(tmp_path / "a" / "history.csv")["step"].tolist() == [8, 16]
 
 
