@@ -14,7 +14,7 @@ STRIDE = 2
 @pytest.fixture
 def network():
     torch.manual_seed(1)
-    network = build("unet", 4, widths=[8, 12], blocks=1)
+    network = build("unet", 4, {"widths": [8, 12], "blocks": 1})
     torch.nn.init.normal_(network.tail.weight, std=0.05)
     return network.eval()
 

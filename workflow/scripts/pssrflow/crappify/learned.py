@@ -1,6 +1,7 @@
 """Networks of scale 1 that degrade an image: how they are built, saved, loaded and run."""
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ class Loaded:
         return found[0].float().numpy()
 
 
-def save(path: Path | str, network: NoiseModel, options: dict[str, int]) -> None:
+def save(path: str | PathLike[str], network: NoiseModel, options: dict[str, int]) -> None:
     """Write a `NoiseModel`; `options` are what it was made with."""
-    save_weights(path, network, Facts("noise", 1, options))
+    save_weights(Path(path), network, Facts("noise", 1, options))
 
 
 def load(path: Path | str) -> Loaded:
