@@ -6,7 +6,7 @@ import sys
 import pytest
 import tifffile
 from acquisitions import texture, write_ome_zarr, write_slices
-from pssrflow.ingest.readers.open import format_of, formats, readers_of
+from pssrflow.ingest.readers.formats import format_of, formats, readers_of
 from pssrflow.plugins import declared
 from pssrflow.run.rerun import reach
 
@@ -30,7 +30,7 @@ def test_every_format_says_when_it_is_asked_and_what_it_reads():
 def test_formats_are_told_apart_without_loading_a_reader(root, tmp_path):
     code = f"""
 import sys
-from pssrflow.ingest.readers.open import readers_of
+from pssrflow.ingest.readers.formats import readers_of
 assert len(readers_of({str(tmp_path)!r})) == 1
 assert len(readers_of("a.ome.tif")) == 1
 heavy = ["tifffile", "zarr", "PIL", "imagecodecs", "natsort", "bioio"]

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.networks.registry import build
 from pssrflow.predict.assembly import build_pyramid, finalise
@@ -21,7 +22,7 @@ CHOSEN = {"tile": 32, "overlap": 8}
 @pytest.fixture
 def network():
     torch.manual_seed(1)
-    network = build("unet", 4, **OPTIONS)
+    network = build("unet", 4, OPTIONS)
     torch.nn.init.normal_(network.tail.weight, std=0.05)
     return network.eval()
 
@@ -55,8 +56,7 @@ def prediction(tmp_path, network):
     """Function (sample, masked) -> where its prediction lies; the network is saved there."""
     layout = Layout.of(str(tmp_path), None)
     (tmp_path / "models/m").mkdir(parents=True)
-    facts = {"arch": "unet", "scale": 4, "options": OPTIONS}
-    save_weights(layout.weights("m"), network, facts)
+    save_weights(layout.weights("m"), network, Facts("unet", 4, OPTIONS))
     return lambda sample="s", masked=False: Prediction.of(layout, sample, "m", masked)
 
 

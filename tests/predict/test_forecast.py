@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pssrflow.models.facts import Facts
+from pssrflow.models.model import Model
 from pssrflow.models.weights import save_weights
-from pssrflow.predict.expected import Models, Row, expected_network, expected_volume
+from pssrflow.predict.expected import Networks, Row, expected_volume
 from pssrflow.predict.forecast import duration, forecast, table
 from pssrflow.predict.plan import Plan
 
@@ -69,15 +71,17 @@ def test_a_volume_is_known_before_it_is_simulated(row):
 
 def test_a_network_is_as_trained_or_else_fresh(network, tmp_path):
     trained = tmp_path / "trained.safetensors"
-    options = {"widths": [8, 12], "blocks": 1}
-    save_weights(trained, network, {"arch": "unet", "scale": 4, "options": options})
-    models = {"a": UNET, "b": UNET, "both": {"arch": "ensemble", "members": ["a", str(trained)]}}
+    save_weights(trained, network, Facts("unet", 4, {"widths": [8, 12], "blocks": 1}))
+    both = {"arch": "ensemble", "members": ["a", str(trained)]}
+    models = {
+        name: Model.checked(keys) for name, keys in {"a": UNET, "b": UNET, "both": both}.items()
+    }
     weights = {"a": str(tmp_path / "none"), "b": str(trained), "both": str(tmp_path / "none")}
-    known = Models(models, weights, 4, (1, 99))
-    assert len(expected_network("a", known).state_dict()) != len(network.state_dict())
+    networks = Networks(models, weights, 4, (1, 99))
+    assert len(networks.expected("a").state_dict()) != len(network.state_dict())
     for name in ("b", str(trained)):
-        assert expected_network(name, known).tail.weight.equal(network.tail.weight)
-    fresh, again = expected_network("both", known).members
+        assert networks.expected(name).tail.weight.equal(network.tail.weight)
+    fresh, again = networks.expected("both").members
     assert again.tail.weight.equal(network.tail.weight)
     assert len(fresh.state_dict()) != len(network.state_dict())
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pssrflow.errors import InputError
-from pssrflow.networks.bicubic import Bicubic
+from pssrflow.networks import bicubic
 from pssrflow.networks.ensemble import Ensemble
 from pssrflow.networks.registry import build
 from pssrflow.predict.inference import Inference
@@ -12,7 +12,7 @@ from pssrflow.predict.inference import Inference
 CPU = torch.device("cpu")
 
 
-class Small(Bicubic):
+class Small(bicubic.Network):
     """A network on a device that holds no more than `most` tiles at once."""
 
     def __init__(self, scale, most, error=torch.OutOfMemoryError):
@@ -33,7 +33,7 @@ def test_a_batch_is_halved_when_memory_is_short_and_nothing_is_lost(error, rng):
     inference = Inference(network, CPU, "32", batch=8)
     made = inference(images)
     assert inference.batch == 2 and network.seen == [8, 4, 2, 2, 2, 2, 2, 1]
-    expected = [Inference(Bicubic(2), CPU, "32")([image])[0]["sr"] for image in images]
+    expected = [Inference(bicubic.Network(2), CPU, "32")([image])[0]["sr"] for image in images]
     np.testing.assert_allclose([m["sr"] for m in made], expected, atol=1e-6)
     # It remembers.
     inference(images[:4])
@@ -46,7 +46,7 @@ def test_a_tile_that_alone_is_too_large_is_said_in_the_terms_of_the_configuratio
 
 
 def test_other_errors_of_a_network_are_not_taken_for_short_memory(rng):
-    class Wrong(Bicubic):
+    class Wrong(bicubic.Network):
         def forward(self, images):
             raise RuntimeError("expected 3 channels")
 
@@ -56,7 +56,7 @@ def test_other_errors_of_a_network_are_not_taken_for_short_memory(rng):
 
 def test_an_ensemble_gives_the_mean_of_its_members_and_how_they_differ(rng):
     torch.manual_seed(0)
-    members = [build("unet", 2, widths=[8], blocks=1), Bicubic(2)]
+    members = [build("unet", 2, {"widths": [8], "blocks": 1}), bicubic.Network(2)]
     torch.nn.init.normal_(members[0].tail.weight, std=0.05)
     image = rng.random((1, 9, 10), np.float32)
     inference = Inference(Ensemble(2, members), CPU, "32")

@@ -104,7 +104,7 @@ def test_empty_tiles_are_interpolated(empty, interpolated, predict, network, und
     # A tile of one grey level, and one of two.
     for place, filled in zip((0, 32), interpolated):
         inside = (slice(place, place + 32),) * 2
-        plain = undivided(build("bicubic", 4), values[0, 0, 0][inside], window)
+        plain = undivided(build("bicubic", 4, {}), values[0, 0, 0][inside], window)
         network_made = undivided(network, values[0, 0, 0][inside], window)
         expected = np.clip(plain if filled else network_made, 0, 255)
         found = made[0, 0, 0, place * 4 : place * 4 + 128, place * 4 : place * 4 + 128]
@@ -191,7 +191,7 @@ def test_tiles_outside_a_mask_are_interpolated(predict, network, undivided, tiss
     for z in (0, 1):
         for rows, cols in np.ndindex(2, 3):
             inside = slice(rows * 32, rows * 32 + 32), slice(cols * 32, cols * 32 + 32)
-            wanted = network if (rows, cols) == (0, 2) else build("bicubic", 4)
+            wanted = network if (rows, cols) == (0, 2) else build("bicubic", 4, {})
             expected = undivided(wanted, values[0, 0, z][inside], window)
             found = made[0, 0, z, rows * 128 : rows * 128 + 128, cols * 128 : cols * 128 + 128]
             assert np.abs(found - np.clip(expected, 0, 255)).max() < 1

@@ -1,7 +1,7 @@
 """Rule plan: print what the predictions will need; nothing is written but the log."""
 
 from pssrflow.models.model import Model
-from pssrflow.predict.expected import Models, Row, expected_network, expected_volume
+from pssrflow.predict.expected import Networks, Row, expected_volume
 from pssrflow.predict.forecast import forecast, table
 from pssrflow.predict.plan import Request
 from pssrflow.predict.settings import Settings
@@ -10,14 +10,14 @@ from pssrflow.run.job import job
 if __name__ == "__main__":
     params = snakemake.params
     sizes, settings = params.sizes, Settings(**params.settings)
-    models = {name: Model.from_params(given, name) for name, given in params.models.items()}
-    known = Models(models, params.weights, params.scale, params.percentiles)
+    models = {name: Model.from_params(plain, name) for name, plain in params.models.items()}
+    networks = Networks(models, params.weights, params.scale, params.percentiles)
     with job(snakemake.log[0], snakemake.threads, snakemake.log[0]):
         rows = [Row(**row) for row in params.rows]
-        volumes = [expected_volume(row, *sizes, known.scale) for row in rows]
+        volumes = [expected_volume(row, *sizes, params.scale) for row in rows]
         found = []
         for model in params.weights:
-            network = expected_network(model, known)
+            network = networks.expected(model)
             for row, lr in zip(rows, volumes):
                 request = Request(settings, params.parts, *sizes, row.roi)
                 found.append((row.sample, model, forecast(network, lr, request, row.masked)))

@@ -16,7 +16,7 @@ from pssrflow.config.samples import OVERRIDES, SIMULATED, Row
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.settings import foreign_files
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.open import readers_of
+from pssrflow.ingest.readers.formats import readers_of
 from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
 from pssrflow.plugins import source_file

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import torch
 
 from pssrflow.models.input import Floats, Input
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.footprint import bytes_per_pixel
-from pssrflow.networks.network import Network
 from pssrflow.networks.receptive_field import FURTHEST, receptive_halo
 from pssrflow.run.memory import free_bytes
 from pssrflow.volumes.blocks import with_halo
@@ -34,7 +34,7 @@ class Square(NamedTuple):
     cols: slice
 
 
-def measure_halo(network: Network, lr: Store, seen: str = "window", memory: int = 4000) -> int:
+def measure_halo(network: SRNetwork, lr: Store, seen: str = "window", memory: int = 4000) -> int:
     """Smallest halo whose tiles differ from an undivided pass by less than half a grey level.
 
     Measured on the volume itself, at places spread over it. A network's theoretical halo is
@@ -42,7 +42,7 @@ def measure_halo(network: Network, lr: Store, seen: str = "window", memory: int 
 
     Parameters
     ----------
-    network : Network
+    network : SRNetwork
     lr : Store
     seen : str
         How the network takes grey levels; see `Intensity.seen_by`.
@@ -82,7 +82,7 @@ def _halos(theory: int, stride: int) -> list[int]:
     return halos
 
 
-def _affordable(halos: list[int], network: Network, memory: int) -> list[int]:
+def _affordable(halos: list[int], network: SRNetwork, memory: int) -> list[int]:
     """Halos around a square that a pass of the network can see at once."""
     each, room = bytes_per_pixel(network), free_bytes(memory)
     some = [h for h in halos if each * (2 * h + CORE * network.stride) ** 2 <= room] or halos[:1]
@@ -112,14 +112,14 @@ def _busiest(lr: Store, given: Input, stride: int) -> list[Square]:
 
 
 def _errors(
-    network: Network, lr: Store, given: Input, halos: list[int], square: Square
+    network: SRNetwork, lr: Store, given: Input, halos: list[int], square: Square
 ) -> list[Any]:
     """Largest error at one place for every halo, in grey levels."""
     made = [_passed(network, lr, given, halo, square) for halo in halos]
     return [np.abs(image - made[-1]).max() for image in made]
 
 
-def _passed(network: Network, lr: Store, given: Input, halo: int, square: Square) -> Floats:
+def _passed(network: SRNetwork, lr: Store, given: Input, halo: int, square: Square) -> Floats:
     """What the network makes of a square that it sees with a halo, in grey levels."""
     sides, channel, scale = square[1:], square.plane[1], network.scale
     around = [

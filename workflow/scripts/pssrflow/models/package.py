@@ -16,6 +16,7 @@ from pssrflow.models.description import Shape, misfits, read_description, read_s
 from pssrflow.models.facts import SCRIPT, WEIGHTS, Facts
 from pssrflow.models.folder import ModelFolder
 from pssrflow.models.weights import load_weights
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
 from pssrflow.run.files import file_hash
 
@@ -25,7 +26,14 @@ log = logging.getLogger(__name__)
 def adopt_package(
     package: Path | str, scale: int, percentiles: Sequence[float], folder: ModelFolder
 ) -> None:
-    """Verify a package; write weights, history and done file as a training does.
+    """Take in the network of a package, as a training leaves it; see `read_package`."""
+    folder.keep(*read_package(package, scale, percentiles))
+
+
+def read_package(
+    package: Path | str, scale: int, percentiles: Sequence[float]
+) -> tuple[SRNetwork, Facts]:
+    """Verify a package and build its network.
 
     Parameters
     ----------
@@ -35,7 +43,6 @@ def adopt_package(
         SR pixels per LR pixel of the configuration.
     percentiles : sequence of float
         That acquisitions are scaled by.
-    folder : ModelFolder
 
     Raises
     ------
@@ -47,11 +54,11 @@ def adopt_package(
     refuse(package, misfits(model, scale, percentiles))
     shape = read_shape(model, scale)
     network, facts = _own_network(archive, shape) or _scripted_network(archive, shape)
-    folder.keep(network, replace(facts, package=file_hash(package)))
     log.info("%s: %s, %s", package, model.name, facts.arch)
+    return network, replace(facts, package=file_hash(package))
 
 
-def _own_network(archive: Archive, shape: Shape) -> tuple[Any, Facts] | None:
+def _own_network(archive: Archive, shape: Shape) -> tuple[SRNetwork, Facts] | None:
     """Network of a package that PSSRflow made; None if Python or a script is part of it."""
     data, where = archive.files.get(WEIGHTS, b""), f"{archive.path}: {WEIGHTS}"
     facts = Facts.from_bytes(data)
@@ -68,7 +75,7 @@ def _own_network(archive: Archive, shape: Shape) -> tuple[Any, Facts] | None:
             raise InputError(where, error.found, error.accepted) from error
 
 
-def _scripted_network(archive: Archive, shape: Shape) -> tuple[Any, Facts]:
+def _scripted_network(archive: Archive, shape: Shape) -> tuple[SRNetwork, Facts]:
     """Network of any other package: its TorchScript."""
     weights = archive.content["weights"]
     script = weights.get("torchscript") or {}

@@ -1,16 +1,16 @@
 """The network that a training begins with."""
 
 from dataclasses import replace
-from typing import Any
 
 from pssrflow.models.facts import Facts
 from pssrflow.models.model import Model
 from pssrflow.models.weights import adopt, read_tensors
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
 
 
-def start(model: Model, scale: int) -> tuple[Any, Facts]:
-    """The network (a torch.nn.Module) that a training begins with, and its facts.
+def start(model: Model, scale: int) -> tuple[SRNetwork, Facts]:
+    """The network that a training begins with, and its facts.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def start(model: Model, scale: int) -> tuple[Any, Facts]:
     InputError
         Weights of another architecture, scale or number of channels.
     """
-    network = build(model.arch, scale, model.options.plain())
+    network: SRNetwork = build(model.arch, scale, model.options.plain())
     if model.weights:
         adopt(network, read_tensors(model.weights), model.weights)
     network.requires_grad_(model.train)

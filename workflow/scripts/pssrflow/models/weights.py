@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from pssrflow.errors import InputError
 from pssrflow.models.facts import SAVED, Facts
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
 
 
@@ -143,8 +144,8 @@ def read_saved(path: Path | str, accepted: str = SAVED) -> tuple[dict[str, Tenso
     return tensors, Facts.saved_in(path)
 
 
-def load_weights(path: Path | str, python: bool = False) -> tuple[Any, Facts]:
-    """Read a network (a torch.nn.Module) and its facts; nothing in the file is executed.
+def load_weights(path: Path | str, python: bool = False) -> tuple[SRNetwork, Facts]:
+    """Read a network and its facts; nothing in the file is executed.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ def load_weights(path: Path | str, python: bool = False) -> tuple[Any, Facts]:
     return network.eval(), facts
 
 
-def _built(facts: Facts, path: Path | str) -> Any:
+def _built(facts: Facts, path: Path | str) -> SRNetwork:
     try:
         return build(facts.arch, facts.scale, facts.options)
     except InputError as error:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
 from pssrflow.keys import JsonObject, Keys, key
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.options import NetworkOptions
 from pssrflow.networks.registry import build
 
@@ -24,17 +24,16 @@ class Options(NetworkOptions):
     members: tuple[Member, ...] = key(..., "The networks, in order.", min_length=1)
 
 
-class Ensemble(nn.Module):
+class Ensemble(SRNetwork):
     """Mean of several networks (Hansen & Salamon 1990, doi:10.1109/34.58871).
 
     Parameters
     ----------
     scale : int
-    members : sequence of torch.nn.Module
-        Each with a stride.
+    members : sequence of SRNetwork
     """
 
-    def __init__(self, scale: int, members: Sequence[Any]):
+    def __init__(self, scale: int, members: Sequence[SRNetwork]):
         super().__init__()
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))

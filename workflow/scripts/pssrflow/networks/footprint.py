@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pssrflow.networks.network import Network
+from pssrflow.networks.contract import SRNetwork
 
 # LR pixels along y and x of the image that is looked at; memory grows with the area.
 PROBED = 128
@@ -14,7 +14,7 @@ PROBED = 128
 SCRATCH = 1.25
 
 
-def bytes_per_pixel(network: Network) -> float:
+def bytes_per_pixel(network: SRNetwork) -> float:
     """Most memory that a pass of the network holds, per LR pixel.
 
     Tensors are counted as they come and go, so the figure is the same on every machine.

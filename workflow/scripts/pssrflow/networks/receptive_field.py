@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from pssrflow.networks.network import Network
+from pssrflow.networks.contract import SRNetwork
 
 # LR pixels; a network that looks further looks at the whole image, as far as tiles go.
 FURTHEST = 1024
@@ -44,7 +44,7 @@ TRANSPARENT = {
 }
 
 
-def receptive_halo(network: Network) -> int:
+def receptive_halo(network: SRNetwork) -> int:
     """LR pixels around a tile that can change it, by following gradients through the network.
 
     What a network with `global_pooling` takes from the mean of the whole image does not count:

@@ -1,8 +1,8 @@
 """Put the parts of a prediction together: verify their shards and build the pyramid above them."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from pssrflow.errors import InputError
 from pssrflow.predict.journal import Digests, merged, place_of
@@ -14,7 +14,7 @@ from pssrflow.volumes.done import finish
 from pssrflow.volumes.pyramid import DamagedShard, climb, roots
 from pssrflow.volumes.store import Store
 
-Paths = Sequence[str | os.PathLike[str]]
+Paths = Sequence[str | Path]
 
 
 def collect(prediction: Prediction, markers: Paths) -> None:

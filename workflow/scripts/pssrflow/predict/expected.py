@@ -1,6 +1,5 @@
 """What is known of volumes and networks before any of them is made."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
-from pssrflow.models.folder import ModelFolder
-from pssrflow.models.model import Ensemble as Members
-from pssrflow.models.model import Model, Package
-from pssrflow.models.package import adopt_package
+from pssrflow.models.model import Ensemble, Model, Package
+from pssrflow.models.package import read_package
 from pssrflow.models.start import start
 from pssrflow.models.weights import load_weights
-from pssrflow.networks.ensemble import Ensemble
-from pssrflow.networks.network import Network
+from pssrflow.networks import ensemble
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.volume import Volume
 
@@ -75,12 +71,12 @@ def _simulated(settings: Mapping[str, Any]) -> tuple[tuple[int, ...], str, Any]:
 
 
 def _header(row: Row) -> tuple[tuple[int, ...], str, Any]:
-    with open_acquisition(row.path, Overrides(**row.overrides)) as acquisition:
+    with open_acquisition(row.path, **row.overrides) as acquisition:
         return acquisition.shape, str(np.dtype(acquisition.dtype)), acquisition.pixel_size
 
 
 @dataclass(frozen=True)
-class Models:
+class Networks:
     """Networks of a configuration, trained or not.
 
     Attributes
@@ -90,7 +86,7 @@ class Models:
         Where the weights of each model are once it is trained.
     scale : int
     percentiles : sequence of float
-        For packages; see `adopt_package`.
+        For packages; see `read_package`.
     """
 
     models: Mapping[str, Model]
@@ -98,38 +94,23 @@ class Models:
     scale: int
     percentiles: Sequence[float]
 
+    def expected(self, name: str) -> SRNetwork:
+        """A network as it was trained, or with fresh weights.
 
-def expected_network(name: str, known: Models) -> Network:
-    """A network of the configuration: as it was trained, or with fresh weights.
-
-    Parameters
-    ----------
-    name : str
-        Of a model, or a file of weights.
-    known : Models
-    """
-    if name not in known.models:
-        return _loaded(name)
-    if Path(known.weights[name]).exists():
-        # Trained by this configuration, which names what runs.
-        return _loaded(known.weights[name], python=True)
-    model = known.models[name]
-    if isinstance(model.options, Members):
-        members = [expected_network(member, known) for member in model.options.members]
-        return Ensemble(known.scale, members).eval()
-    if isinstance(model.options, Package):
-        return _packed(model.options.package, known)
-    network: Network = start(model, known.scale)[0].eval()
-    return network
-
-
-def _loaded(path: str | Path, python: bool = False) -> Network:
-    network: Network = load_weights(path, python)[0]
-    return network
-
-
-def _packed(package: str, known: Models) -> Network:
-    with tempfile.TemporaryDirectory() as folder:
-        kept = ModelFolder(folder, Path(folder, "done.json"))
-        adopt_package(package, known.scale, known.percentiles, kept)
-        return _loaded(Path(folder, "best.safetensors"))
+        Parameters
+        ----------
+        name : str
+            Of a model, or a file of weights.
+        """
+        if name not in self.models:
+            return load_weights(name)[0]
+        if Path(self.weights[name]).exists():
+            # Trained by this configuration, which names what runs.
+            return load_weights(self.weights[name], python=True)[0]
+        model = self.models[name]
+        if isinstance(model.options, Package):
+            return read_package(model.options.package, self.scale, self.percentiles)[0]
+        if isinstance(model.options, Ensemble):
+            members = [self.expected(member) for member in model.options.members]
+            return ensemble.Ensemble(self.scale, members).eval()
+        return start(model, self.scale)[0].eval()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pssrflow.networks.network import Network
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.predict.inference import Inference
 from pssrflow.predict.maps import pixel_bytes
@@ -56,12 +56,12 @@ class Forecast:
     seconds: float
 
 
-def forecast(network: Network, lr: Volume, request: Request, masked: bool = False) -> Forecast:
+def forecast(network: SRNetwork, lr: Volume, request: Request, masked: bool = False) -> Forecast:
     """Plan the prediction of a volume and time the network on one tile.
 
     Parameters
     ----------
-    network : Network
+    network : SRNetwork
     lr : Volume
     request : Request
     masked : bool
@@ -87,7 +87,7 @@ def forecast(network: Network, lr: Volume, request: Request, masked: bool = Fals
     )
 
 
-def _seconds(network: Network, plan: Plan) -> float:
+def _seconds(network: SRNetwork, plan: Plan) -> float:
     """Time of the network on all tiles, from that of the first one by their area."""
     device = best_device()
     inference = Inference(network, device, best_precision(device), plan.self_ensemble)

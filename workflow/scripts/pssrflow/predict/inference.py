@@ -9,7 +9,7 @@ import torch
 
 from pssrflow.errors import InputError
 from pssrflow.models.input import Floats
-from pssrflow.networks.network import Network
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.predict.maps import SR, STD
 from pssrflow.run.devices import DTYPES
 from pssrflow.volumes.interpolation import interpolated
@@ -31,7 +31,7 @@ class Inference:
 
     Parameters
     ----------
-    network : Network
+    network : SRNetwork
         With a list `members` if several networks are averaged.
     device : torch.device
     precision : str
@@ -45,7 +45,7 @@ class Inference:
 
     def __init__(
         self,
-        network: Network,
+        network: SRNetwork,
         device: torch.device,
         precision: str,
         self_ensemble: bool = False,
@@ -138,9 +138,9 @@ class Inference:
         return {SR.name: made} | ({STD.name: np.zeros_like(made)} if self.passes > 1 else {})
 
 
-def members(network: Network) -> Sequence[Network]:
+def members(network: SRNetwork) -> Sequence[SRNetwork]:
     """Networks that are averaged; a network that is none of these is its own only member."""
-    found: Sequence[Network] = getattr(network, "members", (network,))
+    found: Sequence[SRNetwork] = getattr(network, "members", (network,))
     return found
 
 

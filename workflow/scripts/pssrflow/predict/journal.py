@@ -23,7 +23,7 @@ class Journal:
         Names everything that decides what the blocks hold; lines of another key are not trusted.
     """
 
-    def __init__(self, path: str | os.PathLike[str], key: str) -> None:
+    def __init__(self, path: str | Path, key: str) -> None:
         self.path, self.key = Path(path), key
 
     def read(self) -> dict[int, Digests]:

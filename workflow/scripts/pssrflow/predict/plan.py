@@ -1,10 +1,10 @@
 """What all jobs of one prediction agree on; written once, by `initialise`."""
 
 import dataclasses
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from pssrflow.predict.maps import Map, kept, pixel_bytes
@@ -76,12 +76,12 @@ class Plan:
         shares = share(range(len(blocks)), self.parts)
         return next(part for part, numbers in enumerate(shares) if inside in numbers)
 
-    def write(self, path: str | os.PathLike[str]) -> None:
+    def write(self, path: str | Path) -> None:
         """Write it for the other jobs."""
         write_json(path, {"format": FORMAT, **dataclasses.asdict(self)})
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
+    def read(cls, path: str | Path) -> Self:
         """Of the job that wrote it.
 
         Raises

@@ -17,8 +17,8 @@ from pssrflow.errors import InputError
 from pssrflow.models.halo import measure_halo
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
+from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.footprint import bytes_per_pixel
-from pssrflow.networks.network import Network
 from pssrflow.predict.canvas import Canvas
 from pssrflow.predict.inference import Inference, fitting_batch, members
 from pssrflow.predict.journal import Digests, Journal, merged, place_of
@@ -78,12 +78,12 @@ def _check_mask(mask: Volume, lr: Volume) -> None:
         )
 
 
-def profile_of(network: Network, halo: Callable[[], int]) -> Profile:
+def profile_of(network: SRNetwork, halo: Callable[[], int]) -> Profile:
     """What a plan must know of a network.
 
     Parameters
     ----------
-    network : Network
+    network : SRNetwork
     halo : callable () -> int
         Finds LR pixels that it needs around a tile.
     """

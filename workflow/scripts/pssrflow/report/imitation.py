@@ -11,7 +11,8 @@ from matplotlib import pyplot as plt
 from pssrflow.calibrate.plots import draw_twins
 from pssrflow.calibrate.result import accepted_in_words
 from pssrflow.calibrate.twins import SAME_NOISE, Twins, compare
-from pssrflow.crappify.chain import Crappifier, NoiseKey, crappify_plane
+from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
 from pssrflow.evaluate.metrics import AffineFit
 from pssrflow.pairs.grey import Grey, move

@@ -1,24 +1,8 @@
-"""Open a raw acquisition of any format as TCZYX and read rectangles of its planes.
+"""Open a raw acquisition of any format as TCZYX and read rectangles of its planes."""
 
-Each format has a file in this folder, which is found by what it defines and loaded by name, so that
-only the formats that a run reads count in the hash of its code:
-
-RANK : int
-    When it is asked, from 0.
-NAMES : str
-    What it reads, for messages.
-recognises(path) -> bool
-    Whether it takes a path; asked without loading the file, so it needs the standard library alone.
-open_file(path, scene) -> Source
-    An array with lettered axes, which `acquisition` presents as t, c, z, y, x.
-parts(path) -> list of Path
-    Only where it opens others, one by one, by `open_source`.
-"""
-
-import functools
 import glob
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,9 +15,8 @@ from pssrflow.ingest.readers.acquisition import (
     faults,
     present,
 )
-from pssrflow.plugins import choices, declared, load
-
-FOLDER = Path(__file__).parent
+from pssrflow.ingest.readers.formats import accepted, expanded, format_of
+from pssrflow.plugins import load
 
 
 def open_acquisition(path: str | os.PathLike, overrides: Overrides) -> Acquisition:
@@ -57,7 +40,7 @@ def open_acquisition(path: str | os.PathLike, overrides: Overrides) -> Acquisiti
     path, scene = str(path), overrides.scene
     with faults(path):
         _check_there(path)
-        source = open_source(_expanded(path), None if scene in (None, "") else scene)
+        source = open_source(expanded(path), None if scene in (None, "") else scene)
     try:
         return present(path, _as_named(source, overrides.axes, path), overrides)
     except BaseException:
@@ -72,58 +55,6 @@ def _check_there(path):
             raise InputError(path, found, "a local copy of the file")
     elif not (glob.has_magic(path) or Path(path).expanduser().exists()):
         raise InputError(path, "there is no such file or folder", "a path that exists")
-
-
-def _expanded(path):
-    return path if "://" in path else str(Path(path).expanduser())
-
-
-# -- formats --------------------------------------------------------------------------------------
-
-
-@functools.cache
-def formats() -> tuple[str, ...]:
-    """Modules that read a format, in the order in which they are asked."""
-    modules = [f"{__package__}.{file.stem}" for file in sorted(FOLDER.glob("*.py"))]
-    found = [module for module in modules if "recognises" in choices(module)]
-    return tuple(sorted(found, key=lambda module: declared(module, "RANK")))
-
-
-def format_of(path: str) -> str | None:
-    """The module that reads a path, or None."""
-    return next((m for m in formats() if declared(m, "recognises")(path)), None)
-
-
-def readers_of(path: str) -> list[str]:
-    """What of this folder reads a path: "module:Name", for the hash of the code that ingests it.
-
-    Decided without loading any reader. A file that is yet to be made is known by its name, slices
-    that are yet to be made by a glob such as ``folder/*.tif``; of what cannot be told, all readers.
-
-    Parameters
-    ----------
-    path : str
-        As in the sample sheet.
-    """
-    try:
-        modules = set(_formats_below(_expanded(path)))
-    except OSError:
-        # A name that is too long, or a folder that may not be read.
-        modules = set()
-    return [f"{module}:open_file" for module in formats() if module in (modules or formats())]
-
-
-def _formats_below(path) -> Iterator[str]:
-    first = format_of(path)
-    if first is None:
-        return
-    yield first
-    if "parts" in choices(first):
-        parts = declared(first, "parts")(path)
-        # Files of one extension are of one format.
-        by_suffix = {part.suffix.lower(): part for part in parts}
-        for part in by_suffix.values() or [Path("0").with_suffix(Path(path).suffix)]:
-            yield from filter(None, [format_of(str(part))])
 
 
 def open_source(path: str, scene: int | str | None = None) -> Source:
@@ -143,20 +74,12 @@ def open_source(path: str, scene: int | str | None = None) -> Source:
     return load(f"{module}:open_file")(path, scene)
 
 
-def accepted() -> str:
-    """What can be read, in words."""
-    return ", ".join(declared(module, "NAMES") for module in formats())
-
-
-# -- axes -----------------------------------------------------------------------------------------
-
-
 def _as_named(source, axes, path):
     """A source whose axes are as the user names them."""
     if not axes:
         if source.unnamed:
-            accepted = "an OME-Zarr image with `multiscales` metadata, or `axes` for an array"
-            raise InputError(path, source.unnamed, accepted)
+            known = "an OME-Zarr image with `multiscales` metadata, or `axes` for an array"
+            raise InputError(path, source.unnamed, known)
         return source
     letters = rename_axes(source.axes, source.sizes, axes, path)
     moved = any(

@@ -7,7 +7,7 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Recent, Source, faults, pick
-from pssrflow.ingest.readers.open import accepted
+from pssrflow.ingest.readers.formats import accepted
 from pssrflow.volumes.regions import sane_size
 
 # What no other format takes.

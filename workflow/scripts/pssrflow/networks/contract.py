@@ -1,13 +1,12 @@
 """What every network offers, whichever architecture it is of."""
 
-from typing import Any, Protocol, Self
-
-import torch
+from torch import nn
 
 
-class Network(Protocol):
-    """Makes SR images of LR images, as a `torch.nn.Module` with these attributes.
+class SRNetwork(nn.Module):
+    """Makes SR images (n, 1, scale * y, scale * x) of LR images (n, frames, y, x) from 0 to 1.
 
+    For annotations: a network is any module with these attributes, derived from this class or not.
     Some offer more: `members`, networks that are averaged; `halo`, LR pixels that somebody else
     says its tiles need; `global_pooling`, where it sees the mean of the whole image; `thin()`, a
     copy of few channels that reaches equally far.
@@ -22,15 +21,3 @@ class Network(Protocol):
 
     scale: int
     stride: int
-
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Images (n, frames, y, x) from 0 to 1 become (n, 1, scale * y, scale * x)."""
-        ...
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """As `torch.nn.Module.to`."""
-        ...
-
-    def eval(self) -> Self:
-        """As `torch.nn.Module.eval`."""
-        ...
