@@ -97,8 +97,8 @@ def load(path: Path | str) -> Loaded:
         raise InputError(path, f"weights of scale {facts.scale}", ACCEPTED)
     if facts.arch != "noise":
         # A network that was trained to restore or denoise may as well degrade.
-        network, _ = load_weights(path)
-        return Loaded(network, receptive_halo(network))
+        restoring, _ = load_weights(path)
+        return Loaded(restoring, receptive_halo(restoring))
     network = NoiseModel(Size.parse(facts.options, str(path)))
     adopt(network, tensors, path)
     return Loaded(network.eval(), network.halo)
