@@ -1,6 +1,7 @@
 """Networks of scale 1 that degrade an image: how they are built, saved, loaded and run."""
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -78,9 +79,9 @@ class Loaded:
         return found[0].float().numpy()
 
 
-def save(path: Path | str, network: NoiseModel, options: dict[str, int]) -> None:
+def save(path: str | PathLike[str], network: NoiseModel, options: dict[str, int]) -> None:
     """Write a `NoiseModel`; `options` are what it was made with."""
-    save_weights(path, network, Facts("noise", 1, options))
+    save_weights(Path(path), network, Facts("noise", 1, options))
 
 
 def load(path: Path | str) -> Loaded:
@@ -96,8 +97,8 @@ def load(path: Path | str) -> Loaded:
         raise InputError(path, f"weights of scale {facts.scale}", ACCEPTED)
     if facts.arch != "noise":
         # A network that was trained to restore or denoise may as well degrade.
-        network, _ = load_weights(path)
-        return Loaded(network, receptive_halo(network))
+        restoring, _ = load_weights(path)
+        return Loaded(restoring, receptive_halo(restoring))
     network = NoiseModel(Size.parse(facts.options, str(path)))
     adopt(network, tensors, path)
     return Loaded(network.eval(), network.halo)

@@ -174,8 +174,9 @@ def load_weights(path: Path | str, python: bool = False) -> tuple[SRNetwork, Fac
 
 def _built(facts: Facts, path: Path | str) -> SRNetwork:
     try:
-        return build(facts.arch, facts.scale, facts.options)
+        made: SRNetwork = build(facts.arch, facts.scale, facts.options)
     except InputError as error:
         raise InputError(f"{path}: {error.where}", error.found, error.accepted) from error
     except RecursionError:
         raise InputError(path, "ensembles of ensembles without end", SAVED) from None
+    return made

@@ -55,12 +55,13 @@ def receptive_halo(network: SRNetwork) -> int:
     int
         A multiple of the network's stride.
     """
+    offers: Any = network
     if hasattr(network, "members"):
-        furthest = max(receptive_halo(member) for member in network.members)
+        furthest = max(receptive_halo(member) for member in offers.members)
         return -(-furthest // network.stride) * network.stride
     # Weights of a script cannot be changed; its package says how far it reaches.
     if hasattr(network, "halo"):
-        return int(network.halo)
+        return int(offers.halo)
     stride = network.stride
     probe = _positive_copy(network)
     margin = -(-64 // stride) * stride

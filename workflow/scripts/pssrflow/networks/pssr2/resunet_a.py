@@ -1,9 +1,7 @@
 """PSSR2's ResUNet with atrous convolutions."""
 
 from pssrflow.networks.pssr2 import options
-from pssrflow.networks.pssr2.resunet import Network
-
-__all__ = ["Network", "Options"]
+from pssrflow.networks.pssr2.resunet import Network as Plain
 
 
 class Options(options.Residual):
@@ -13,3 +11,7 @@ class Options(options.Residual):
         ((1, 3, 15, 31), (1, 3, 15), (1, 3), (1,), (1,))
     )
     pool_sizes: options.PoolSizes = options.pool_sizes(options.ATROUS_POOLS)
+
+
+class Network(Plain):
+    """ResUNet, whose options alone make it atrous."""
