@@ -16,7 +16,7 @@ UNET = {"arch": "unet", "widths": [8], "blocks": 1}
 @pytest.fixture
 def row(write_tiff):
     path = write_tiff("hr.tif", np.zeros((3, 70, 90), np.uint16))
-    overrides = {"axes": "zyx", "scene": None, "channels": None, "pixel_size": None, "crop": None}
+    overrides = {"axes": "ZYX", "scene": None, "channels": None, "pixel_size": None, "crop": None}
     return {
         "sample": "s",
         "path": path,
@@ -57,14 +57,14 @@ def test_every_map_takes_its_room_on_the_disk(predict, network, request_of, tiss
 
 
 def test_a_volume_is_known_from_the_header_of_its_acquisition(row):
-    volume = expected_volume(Row(**row), *SIZES, 4)
+    volume = expected_volume(Row.of(row), *SIZES, 4)
     assert volume.shape == (1, 1, 3, 70, 90) and volume.dtype == "uint16"
-    assert expected_volume(Row(**row | {"crappified": True}), *SIZES, 4).shape[3:] == (18, 23)
+    assert expected_volume(Row.of(row | {"crappified": True}), *SIZES, 4).shape[3:] == (18, 23)
 
 
 def test_a_volume_is_known_before_it_is_simulated(row):
     microscope = {"step_nm": 8, "bits": 12, "shape": [2, 64, 32]}
-    volume = expected_volume(Row(**row | {"simulated": microscope}), *SIZES, 4)
+    volume = expected_volume(Row.of(row | {"simulated": microscope}), *SIZES, 4)
     assert volume.shape == (1, 1, 2, 64, 32) and volume.dtype == "uint16"
     assert volume.pixel_size == (None, 0.008, 0.008)
 

@@ -138,7 +138,7 @@ DECIDE_NOTHING = [
     ("train/loop.py", '"resumed at step %d of %d"', '"goes on at step %d of %d"'),
     ("train/settings.py", "Patches per step", "Number of patches per step"),
     ("models/weights.py", "weights of another architecture or depth", "other weights"),
-    ("predict/stage.py", "super-resolved", "resolved"),
+    ("predict/stage.py", "blocks, %d of them finished before", "blocks, %d finished"),
     ("volumes/store.py", "this shard cannot be written", "cannot be written"),
     ("volumes/pyramid.py", "this shard is missing or holds other pixels", "other pixels"),
     ("run/job.py", "this is a defect of PSSRflow", "a defect"),

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     models = {name: Model.from_params(plain, name) for name, plain in params.models.items()}
     networks = Networks(models, params.weights, params.scale, params.percentiles)
     with job(snakemake.log[0], snakemake.threads, snakemake.log[0]):
-        rows = [Row(**row) for row in params.rows]
+        rows = [Row.of(row) for row in params.rows]
         volumes = [expected_volume(row, *sizes, params.scale) for row in rows]
         found = []
         for model in params.weights:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
+from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
 from pssrflow.models.model import Ensemble, Model, Package
 from pssrflow.models.package import read_package
@@ -14,6 +15,7 @@ from pssrflow.models.start import start
 from pssrflow.models.weights import load_weights
 from pssrflow.networks import ensemble
 from pssrflow.networks.contract import SRNetwork
+from pssrflow.simulate.settings import Acquisition
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.volume import Volume
 
@@ -27,10 +29,9 @@ class Row:
     sample : str
     path : str
         Of the acquisition.
-    overrides : dict
-        What the sheet says instead of the file.
-    simulated : dict or None
-        Settings of the microscope that will make it.
+    overrides : Overrides
+    simulated : Acquisition or None
+        What the microscope will make, if it is simulated.
     crappified : bool
         Whether the acquisition is an HR image.
     roi : str or None
@@ -40,11 +41,18 @@ class Row:
 
     sample: str
     path: str
-    overrides: Mapping[str, Any]
-    simulated: Mapping[str, Any] | None
+    overrides: Overrides
+    simulated: Acquisition | None
     crappified: bool
     roi: str | None
     masked: bool
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Self:
+        """From plain JSON, as the rule gives it."""
+        simulated = params["simulated"] and Acquisition(**params["simulated"])
+        made = {"overrides": Overrides(**params["overrides"]), "simulated": simulated or None}
+        return cls(**{**params, **made})
 
 
 def expected_volume(row: Row, chunk: Sequence[int], shard: Sequence[int], scale: int) -> Volume:
@@ -64,14 +72,14 @@ def expected_volume(row: Row, chunk: Sequence[int], shard: Sequence[int], scale:
     return volume.coarser(scale, chunk, shard) if row.crappified else volume
 
 
-def _simulated(settings: Mapping[str, Any]) -> tuple[tuple[int, ...], str, Any]:
-    size = settings["step_nm"] / 1000
-    dtype = "uint8" if settings["bits"] <= 8 else "uint16"
-    return (1, 1, *settings["shape"]), dtype, (None, size, size)
+def _simulated(acquisition: Acquisition) -> tuple[tuple[int, ...], str, Any]:
+    size = acquisition.step_nm / 1000
+    dtype = "uint8" if acquisition.bits <= 8 else "uint16"
+    return (1, 1, *acquisition.shape), dtype, (None, size, size)
 
 
 def _header(row: Row) -> tuple[tuple[int, ...], str, Any]:
-    with open_acquisition(row.path, **row.overrides) as acquisition:
+    with open_acquisition(row.path, row.overrides) as acquisition:
         return acquisition.shape, str(np.dtype(acquisition.dtype)), acquisition.pixel_size
 
 

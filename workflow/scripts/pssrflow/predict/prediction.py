@@ -30,10 +30,10 @@ class Prediction:
         JSON; see `Plan`.
     markers : Path
         Folder of what the jobs say that they have finished.
-    python : bool
-        Whether the configuration names a Python class for the network; weights alone never do.
     mask : Store, optional
         As large as the LR volume; tiles in which it is 0 are interpolated.
+    python : bool
+        Whether the configuration names a Python class for the network; weights alone never do.
     """
 
     lr: Store
@@ -42,8 +42,8 @@ class Prediction:
     done: Mapping[str, Path]
     plan: Path
     markers: Path
-    python: bool = False
     mask: Store | None = None
+    python: bool = False
 
     @classmethod
     def of(
@@ -67,8 +67,8 @@ class Prediction:
             done={one.name: Path(layout.map_done(one.name, sample, model)) for one in MAPS},
             plan=Path(layout.plan(sample, model)),
             markers=Path(layout.parts(sample, model)),
-            python=python,
             mask=Store(layout.store("mask", sample)) if masked else None,
+            python=python,
         )
 
     def marker(self, part: int) -> Path:

@@ -206,7 +206,7 @@ def _loader(prediction: Prediction, planned: Plan, given: Input) -> TileLoader:
         given,
         planned.depth,
         planned.empty,
-        _mask_reader(prediction.mask) if prediction.mask else None,
+        _mask_reader(prediction.mask) if prediction.mask is not None else None,
     )
 
 
