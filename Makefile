@@ -43,7 +43,7 @@ lint: env
 
 # After a change of a key: config.yaml and the schemas for editors are made of the settings.
 config: env
-	PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.config.write $(CHECK)
+	PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.config.write
 
 format: env
 	$(BIN)/ruff check --fix .

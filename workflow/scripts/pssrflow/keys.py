@@ -330,7 +330,7 @@ def _told(kind: type[Keys], error: ValidationError, given: Any) -> Iterator[Init
             known = listed(kind.model_fields, loc[0])
             yield _ours((str(loc[0]),), f"unknown key. Accepted: {known}")
         elif len(loc) == 1 and one["type"] == "missing":
-            yield _ours((), _missing(kind, loc[0]))
+            yield _ours((), _missing(kind, str(loc[0])))
         else:
             of_field.setdefault(loc[0], []).append(_raw(one, given))
     for name, found in of_field.items():

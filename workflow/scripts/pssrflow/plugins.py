@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -54,7 +54,8 @@ def choices(module: str) -> tuple[str, ...]:
 def keys_of(module: str, mapping: str) -> tuple[str, ...]:
     """Keys of a mapping that a module writes out under that name."""
     written = next(node for node in _tree(module).body if mapping in _bound(node))
-    return tuple(ast.literal_eval(key) for key in written.value.keys)
+    value = getattr(written, "value", None)
+    return tuple(ast.literal_eval(key) for key in getattr(value, "keys", ()))
 
 
 @functools.cache
@@ -66,10 +67,14 @@ def declared(module: str, name: str) -> Any:
     loaded = sys.modules.get(module)
     if loaded is not None and hasattr(loaded, name):
         return getattr(loaded, name)
-    loader = _Part(module, name)
-    alone = importlib.util.module_from_spec(importlib.util.spec_from_loader(module, loader))
-    loader.exec_module(alone)
-    return getattr(alone, name)
+    return getattr(_executed(_Part(module, name)), name)
+
+
+def _executed(loader: SourceFileLoader) -> ModuleType:
+    """A module of its own, which nobody else imports."""
+    made = importlib.util.module_from_spec(ModuleSpec(loader.name, loader, origin=loader.path))
+    loader.exec_module(made)
+    return made
 
 
 class _Part(SourceFileLoader):
@@ -106,15 +111,15 @@ def _bound(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Import | ast.ImportFrom):
         return [alias.asname or alias.name.partition(".")[0] for alias in node.names]
     targets = getattr(node, "targets", [getattr(node, "target", None)])
-    return [n.id for target in targets if target for n in ast.walk(target) if _is_name(n)]
+    return [n.id for target in targets if target for n in _names(target)]
 
 
 def _used(node: ast.stmt) -> Iterator[str]:
-    return (n.id for n in ast.walk(node) if _is_name(n) and not hasattr(builtins, n.id))
+    return (n.id for n in _names(node) if not hasattr(builtins, n.id))
 
 
-def _is_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name)
+def _names(node: ast.AST) -> Iterator[ast.Name]:
+    return (n for n in ast.walk(node) if isinstance(n, ast.Name))
 
 
 # -- a class of the user's own ---------------------------------------------------------------------
@@ -172,7 +177,4 @@ def load_class(path: str) -> type:
 def _imported(module: str, file: Path) -> ModuleType:
     if not module.endswith(".py"):
         return importlib.import_module(module)
-    spec = importlib.util.spec_from_file_location(f"_own_{file.stem}", file)
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return _executed(SourceFileLoader(f"_own_{file.stem}", str(file)))

@@ -3,6 +3,7 @@
 import itertools
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,7 +52,8 @@ class Inference:
         self_ensemble: bool = False,
         batch: int = 1,
     ) -> None:
-        self.network = network.to(device, memory_format=torch.channels_last).eval()
+        placed: Any = network
+        self.network: SRNetwork = placed.to(device, memory_format=torch.channels_last).eval()
         self.device, self.precision, self.batch = device, precision, batch
         self.scale = network.scale
         self.transforms = DIHEDRAL if self_ensemble else DIHEDRAL[:1]
@@ -109,7 +111,8 @@ class Inference:
         return [dict(zip(found, tile)) for tile in zip(*found.values())]
 
     def _once(self, batch: torch.Tensor) -> torch.Tensor:
-        return members(self.network)[0](batch)
+        made: torch.Tensor = members(self.network)[0](batch)
+        return made
 
     def _averaged(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean and standard deviation over all members and transforms (Welford 1962)."""

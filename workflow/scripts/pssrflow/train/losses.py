@@ -60,7 +60,7 @@ def ms_ssim(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> T
     Small patches have fewer scales, whose exponents are then enlarged to the usual sum.
     """
     exponents = _scale_exponents(min(truth.shape[-2:]))
-    product = 1.0
+    product: Tensor | float = 1.0
     for number, exponent in enumerate(exponents, start=1):
         similarity, contrast = _similarity(predicted, truth, weight)
         factor = similarity if number == len(exponents) else contrast
@@ -68,7 +68,7 @@ def ms_ssim(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> T
         if number < len(exponents):
             predicted, truth = _halved(predicted), _halved(truth)
             weight = weight if weight is None else _halved(weight)
-    return 1 - product.mean()
+    return 1 - torch.as_tensor(product).mean()
 
 
 def gaussian_l1(predicted: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:

@@ -62,7 +62,7 @@ class Clip:
         norm = torch.nn.utils.get_total_norm(gradients)
         if self.limit is None:
             return norm
-        limit = ODD * self.usual if self.limit == "auto" else self.limit
+        limit = ODD * self.usual if isinstance(self.limit, str) else self.limit
         torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
         self._learn(torch.minimum(norm, ODD * self.usual))
         return norm

@@ -19,17 +19,17 @@ FREE_TO_CHANGE = {
     *("accelerator", "devices", "nodes"),
 }
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = r"[0-9]+(\.[0-9]+)? *[smhd]?"
+DURATION = r"([0-9]+(?:\.[0-9]+)?) *([smhd]?)"
 
 
 def seconds(given: Any) -> Any:
     """Seconds of a duration such as ``"90s"``, ``"10m"`` or ``"2h"``; what is no text stays."""
     if not isinstance(given, str):
         return given
-    if not re.fullmatch(DURATION, given):
+    found = re.fullmatch(DURATION, given)
+    if not found:
         raise not_accepted("seconds, or a text such as 90s, 10m, 2h or 1d")
-    number, unit = re.fullmatch(r"([0-9.]+) *([smhd]?)", given).groups()
-    return float(number) * SECONDS[unit]
+    return float(found[1]) * SECONDS[found[2]]
 
 
 Duration = Annotated[
