@@ -1,7 +1,9 @@
 """Hashes of the code of rules: what their scripts reach, and what the configuration names."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import step_symbol
@@ -34,11 +36,11 @@ class Code:
         """Hash of a script that runs the crappifier."""
         return self.of(script, *self.steps)
 
-    def network(self, script: str):
+    def network(self, script: str) -> Callable[[Any], str]:
         """Function of the wildcards: hash of a script that runs the network of a model."""
         return lambda wildcards: self.of(script, *self.networks(wildcards.model))
 
-    def training(self, script: str):
+    def training(self, script: str) -> Callable[[Any], str]:
         """Function of the wildcards: hash of a script that trains the network of a model."""
         more = (*self.steps, *self.recipe)
         return lambda wildcards: self.of(script, *self.networks(wildcards.model), *more)

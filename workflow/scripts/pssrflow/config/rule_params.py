@@ -30,6 +30,9 @@ MOST_PARTS = 10_000
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
 
+# Of Snakemake: the names that a job fills in, as attributes.
+Wildcards = Any
+
 
 def one_of(names: Iterable[str]) -> str:
     """Wildcard constraint: one of these names, or nothing at all."""
@@ -106,7 +109,7 @@ class Rules:
 
     # -- ingest -----------------------------------------------------------------------------------
 
-    def raw_path(self, wildcards) -> str:
+    def raw_path(self, wildcards: Wildcards) -> str:
         """Where the acquisition of an image lies."""
         text = self.images[wildcards.image].path
         return self.simulated(text) if text.startswith(SIMULATED) else text
@@ -120,32 +123,32 @@ class Rules:
         """Whether a simulated acquisition is a folder of slices."""
         return self.settings.simulate[name].format == "slices"
 
-    def raw_done(self, wildcards) -> list[str]:
+    def raw_done(self, wildcards: Wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
         text = self.images[wildcards.image].path
         if not text.startswith(SIMULATED):
             return []
         return [self.layout.simulated_done(text.removeprefix(SIMULATED))]
 
-    def raw_fingerprint(self, wildcards) -> str | None:
+    def raw_fingerprint(self, wildcards: Wildcards) -> str | None:
         """Hash of an acquisition, which is no input of Snakemake's."""
         text = self.images[wildcards.image].path
         if text.startswith(SIMULATED):
             return None
         return fingerprint(tuple(map(str, input_paths(text))))
 
-    def ingest_params(self, wildcards) -> dict[str, Any]:
+    def ingest_params(self, wildcards: Wildcards) -> dict[str, Any]:
         """Section `ingest`, as it holds for an image."""
         plain = self.settings.ingest.plain()
         # The window of a map of weights ends with the largest.
         weights = wildcards.image.endswith("/weight")
         return plain | {"percentiles": [0, 100]} if weights else plain
 
-    def overrides(self, wildcards) -> dict[str, str | None]:
+    def overrides(self, wildcards: Wildcards) -> dict[str, str | None]:
         """What the sheet says instead of the file of an image."""
         return self.images[wildcards.image].overrides
 
-    def ingest_code(self, wildcards) -> str:
+    def ingest_code(self, wildcards: Wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
         path = self.raw_path(wildcards)
         text = self.images[wildcards.image].path
@@ -156,7 +159,7 @@ class Rules:
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 
-    def registered(self, wildcards) -> list[str]:
+    def registered(self, wildcards: Wildcards) -> list[str]:
         """The registration of a sample, if its LR image was acquired."""
         paired = self.rows[wildcards.sample].paired
         return [self.layout.registration(wildcards.sample)] if paired else []
@@ -221,11 +224,11 @@ class Rules:
         files += foreign_files(self.settings.crappify.plain())
         return {f: fingerprint((f,)) for f in files if Path(f).exists()}
 
-    def drawn_from(self, wildcards) -> str:
+    def drawn_from(self, wildcards: Wildcards) -> str:
         """Sample of an LR image that is crappified."""
         return wildcards.draw.split("/")[0]
 
-    def realisation(self, wildcards) -> int:
+    def realisation(self, wildcards: Wildcards) -> int:
         """Number of the draw of the noise of an LR image."""
         _, _, number = wildcards.draw.split("/")[1].partition(".")
         return int(number or 0)
@@ -256,11 +259,11 @@ class Rules:
             for name in self.named("trained")
         ]
 
-    def options(self, wildcards) -> Any:
+    def options(self, wildcards: Wildcards) -> Any:
         """Options of a model, of whatever architecture."""
         return self.models[wildcards.model].options
 
-    def model(self, wildcards) -> dict[str, Any]:
+    def model(self, wildcards: Wildcards) -> dict[str, Any]:
         """What makes a network, with a hash of every file of the user's own that goes into it."""
         model = self.models[wildcards.model]
         files = [f for f in model.files() if f not in self.models]
@@ -268,23 +271,23 @@ class Rules:
             files.append(str(source_file(self.options(wildcards).path)))
         return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
 
-    def members(self, wildcards) -> dict[str, str]:
+    def members(self, wildcards: Wildcards) -> dict[str, str]:
         """Weights of the members of an ensemble, by the name that the configuration gives them."""
         named = self.options(wildcards).members
         return {m: self.layout.weights(m) if m in self.models else m for m in named}
 
-    def members_done(self, wildcards) -> list[str]:
+    def members_done(self, wildcards: Wildcards) -> list[str]:
         """Done files of the members that are models of this run."""
         named = self.options(wildcards).members
         return [self.layout.trained(m) for m in named if m in self.models]
 
-    def python(self, wildcards) -> list[str]:
+    def python(self, wildcards: Wildcards) -> list[str]:
         """Models that are classes of the user's own: a model, or members of it."""
         model = self.models[wildcards.model]
         parts = (wildcards.model, *getattr(model.options, "members", ()))
         return [p for p in parts if p in self.models and self.models[p].arch == PYTHON]
 
-    def package(self, wildcards) -> str:
+    def package(self, wildcards: Wildcards) -> str:
         """Path of the package that a model comes in."""
         return self.options(wildcards).package
 
@@ -295,7 +298,7 @@ class Rules:
         """Sample whose LR image the example of a package is cut from."""
         return (self.named("tested") or self.named("trained") or list(self.rows))[0]
 
-    def about(self, wildcards) -> dict[str, Any]:
+    def about(self, wildcards: Wildcards) -> dict[str, Any]:
         """What the configuration says of a package, named after its model if it gives no name."""
         export = self.settings.export.plain()
         return export | {"name": export["name"] or f"PSSRflow {wildcards.model}"}
@@ -312,12 +315,12 @@ class Rules:
         """Jobs that build the pyramid of each prediction, where parts are many."""
         return range(min(len(self.parts) // PARTS_A_PYRAMID, MOST_PYRAMIDS))
 
-    def prediction_input(self, wildcards) -> list[str]:
+    def prediction_input(self, wildcards: Wildcards) -> list[str]:
         """What a prediction waits for, besides the network."""
         kinds = ["lr", *(["mask"] if self.rows[wildcards.sample].masked else [])]
         return [self.layout.done(kind, wildcards.sample) for kind in kinds]
 
-    def masked(self, wildcards) -> bool:
+    def masked(self, wildcards: Wildcards) -> bool:
         """Whether a prediction has a mask."""
         return self.rows[wildcards.sample].masked
 
@@ -343,7 +346,7 @@ class Rules:
                 )
         return {**roi}
 
-    def region(self, wildcards) -> str | None:
+    def region(self, wildcards: Wildcards) -> str | None:
         """What of a sample is super-resolved; None for all."""
         return self.regions.get(wildcards.sample)
 

@@ -13,19 +13,18 @@ from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.files import input_paths
+from pssrflow.run.layout import RESERVED, Roles
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 SIMULATED = "simulate:"
 OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
 PATHS = ("path", "lr_path", "weight_path", "mask_path")
-# Folders and files that the results hold beside those of the samples.
-RESERVED = ("models", "calibration", "logs", "benchmarks", "simulated")
 # Stands for a size that only the file knows.
 ENDLESS = sys.maxsize
 PARSED = {"crop": lambda text: parse_crop(text, (ENDLESS,) * 3), "pixel_size": parse_pixel_size}
 
 
-class Row(Keys):
+class Row(Keys, Roles):
     """One acquisition; each key is a column of the tab-separated sheet."""
 
     sample: str = key(
@@ -69,26 +68,6 @@ class Row(Keys):
         "Pixels to read: `y0:y1, x0:x1` or `z0:z1, y0:y1, x0:x1`; of the HR image in rows with an "
         "lr_path none is allowed.",
     )
-
-    @property
-    def has_hr(self) -> bool:
-        """Whether there is an HR image: to learn from, or as the truth."""
-        return self.role != "predict"
-
-    @property
-    def trained(self) -> bool:
-        """Whether it is learnt from."""
-        return self.role == "train"
-
-    @property
-    def tested(self) -> bool:
-        """Whether predictions are compared with a truth."""
-        return self.role == "test"
-
-    @property
-    def predicted(self) -> bool:
-        """Whether it is super-resolved."""
-        return self.role != "train"
 
     @property
     def paired(self) -> bool:

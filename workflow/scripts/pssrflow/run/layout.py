@@ -10,8 +10,34 @@ SAMPLE, MODEL = "{sample}", "{model}"
 MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 
 
+class Roles:
+    """What a row of the sample sheet is for."""
+
+    role: str
+
+    @property
+    def has_hr(self) -> bool:
+        """Whether there is an HR image: to learn from, or as the truth."""
+        return self.role != "predict"
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is learnt from."""
+        return self.role == "train"
+
+    @property
+    def tested(self) -> bool:
+        """Whether predictions are compared with a truth."""
+        return self.role == "test"
+
+    @property
+    def predicted(self) -> bool:
+        """Whether it is super-resolved."""
+        return self.role != "train"
+
+
 @dataclass(frozen=True)
-class Sample:
+class Sample(Roles):
     """One row of the sample sheet, as far as a job needs to know it.
 
     Attributes
@@ -26,26 +52,6 @@ class Sample:
     name: str
     role: str
     paired: bool = False
-
-    @property
-    def has_hr(self) -> bool:
-        """Whether there is an HR image: to learn from, or as the truth."""
-        return self.role != "predict"
-
-    @property
-    def crappified(self) -> bool:
-        """Whether the LR image is made of the HR image."""
-        return self.has_hr and not self.paired
-
-    @property
-    def predicted(self) -> bool:
-        """Whether it is super-resolved."""
-        return self.role != "train"
-
-    @property
-    def tested(self) -> bool:
-        """Whether predictions are compared with a truth."""
-        return self.role == "test"
 
 
 @dataclass(frozen=True)
