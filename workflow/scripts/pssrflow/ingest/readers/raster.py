@@ -81,7 +81,7 @@ class _Plane:
     def __init__(self, path, decode):
         self.path, self.decode, self.decoded = path, decode, Recent()
 
-    def read(self, index):
+    def read(self, index: tuple) -> np.ndarray:
         with faults(self.path):
             (plane,) = self.decoded.get([self.path], self.decode)
             return plane[index]

@@ -162,7 +162,7 @@ class _Stack:
         self.images = images
         self.number, self.source = None, None
 
-    def read(self, index):
+    def read(self, index: tuple) -> np.ndarray:
         number = index[0]
         if number != self.number:
             self.close()
@@ -170,7 +170,7 @@ class _Stack:
         with faults(f"{self.images[number]}, z={number}"):
             return self.source.read(index[1:])
 
-    def close(self):
+    def close(self) -> None:
         if self.source is not None:
             self.source.close()
         self.number, self.source = None, None

@@ -78,7 +78,7 @@ class _Catcher(logging.Handler):
         super().__init__(level)
         self.messages = []
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         self.messages.append(record.getMessage())
 
 

@@ -121,7 +121,7 @@ class _Planes:
         # Plugins that override this read the planes asked for; the others read the whole file.
         self.partial = "_read_indexed" in vars(type(reader))
 
-    def read(self, index):
+    def read(self, index: tuple) -> np.ndarray:
         plane = tuple(None if a in "YX" else i for a, i in zip(self.axes, index, strict=True))
         (values,) = self.decoded.get([plane], self._decode)
         y, x = self.axes.index("Y"), self.axes.index("X")
