@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 from natsort import natsorted
 
 from pssrflow.errors import InputError
