@@ -206,8 +206,15 @@ def test_every_name_that_the_configuration_may_give_is_found():
         symbols += [f"pssrflow.train.{module}:{n}" for n in choices(f"pssrflow.train.{module}")]
     assert len(symbols) > 30
     for symbol in symbols:
-        path, name = rerun._named(symbol)
+        place = rerun._named(symbol)
+        assert place
+        path, name = place
         assert rerun.read_module(path).definitions[name]
+
+
+def test_what_is_loaded_by_a_name_that_is_spelled_out_is_followed():
+    step = rerun.reach(*map(rerun._file, ["pssrflow.crappify.network"]))
+    assert rerun._file("pssrflow.crappify.learned") in step
 
 
 def test_a_name_that_leads_nowhere_is_no_empty_hash(root):
