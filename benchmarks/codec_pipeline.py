@@ -1,7 +1,7 @@
-"""Which codec pipeline writes and reads shards fastest? Decides what store.py writes and reads by.
+"""Which codec pipeline writes and reads shards fastest? Decides what `Store` writes and reads by.
 
 Texture of electron microscopy from the simulated microscope; shards of 2048² in one file each, as
-`store.create` makes them. Pipelines take turns within every round; medians over the rounds.
+`Store.create` makes them. Pipelines take turns within every round; medians over the rounds.
 """
 
 import itertools

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ import yaml
 from benchmarks.machine import ROOT
 from pssrflow.models.weights import load_weights
 from pssrflow.predict.assembly import finalise
-from pssrflow.predict.plan import Plan
+from pssrflow.predict.maps import MAPS
+from pssrflow.predict.plan import Plan, Request
+from pssrflow.predict.prediction import Prediction
+from pssrflow.predict.settings import Settings
 from pssrflow.predict.stage import initialise, run_part
+from pssrflow.predict.tiles import Cutting
 from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.done import finish
@@ -30,15 +35,6 @@ from pssrflow.volumes.volume import Volume
 # Chunk and shard of a store, (z, y, x).
 Sizes = tuple[tuple[int, int, int], tuple[int, int, int]]
 SIZES: Sizes = (1, 256, 256), (1, 2048, 2048)
-SETTINGS = {
-    "tile": "auto",
-    "halo": "auto",
-    "memory": 4000,
-    "blend": "none",
-    "overlap": 32,
-    "self_ensemble": False,
-    "empty": None,
-}
 SIMULATED = 1024
 
 
@@ -85,7 +81,7 @@ def undivided(weights: Path, lr: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Run:
-    """One prediction in a folder, as the rules make it."""
+    """One prediction in a folder, as the rules make it; `python` if its network is a class."""
 
     folder: Path
     lr: Path
@@ -93,47 +89,45 @@ class Run:
     parts: int = 1
     sizes: Sizes = SIZES
     settings: Mapping[str, Any] = field(default_factory=dict)
+    python: bool = False
 
-    @property
-    def sr(self) -> Path:
-        """Store of the SR volume."""
-        return self.folder / "sr.ome.zarr"
-
-    @property
-    def plan(self) -> Path:
-        """How the volume is cut, JSON."""
-        return self.folder / "plan.json"
+    @cached_property
+    def prediction(self) -> Prediction:
+        """Where everything of it lies."""
+        return Prediction(
+            lr=Store(self.lr),
+            weights=str(self.weights),
+            stores={one.name: Store(self.folder / f"{one.name}.ome.zarr") for one in MAPS},
+            done={one.name: self.folder / f"{one.name}.json" for one in MAPS},
+            plan=self.folder / "plan.json",
+            markers=self.folder / "parts",
+            python=self.python,
+        )
 
     @property
     def done(self) -> Path:
         """JSON that is there once the SR volume is finished."""
-        return self.folder / "sr.json"
+        return self.prediction.done["sr"]
 
     @property
-    def markers(self) -> list[Path]:
-        """JSON of every part."""
-        return [self.folder / f"parts/{part}.json" for part in range(self.parts)]
-
-    @property
-    def cutting(self) -> Any:
+    def cutting(self) -> Cutting:
         """Tiles and halo that the plan has."""
-        return Plan.read(self.plan).cutting
+        return Plan.read(self.prediction.plan).cutting
 
     def initialise(self) -> "Run":
         """Plan the parts and create the store."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        what = self.lr, self.weights, self.sr, self.plan, self.folder / "parts", self.done
-        initialise(*what, self.parts, *self.sizes, SETTINGS | dict(self.settings))
+        request = Request(Settings(**self.settings), self.parts, *self.sizes)
+        initialise(self.prediction, request)
         return self
 
     def part(self, number: int, threads: int, precision: str = "auto") -> None:
         """Predict the tiles of one part."""
-        what = self.lr, self.weights, self.sr, self.plan, number, self.markers[number]
-        run_part(*what, self.done, threads, precision)
+        run_part(self.prediction, number, threads, precision)
 
     def finalise(self, threads: int) -> None:
         """Verify every shard and build the pyramid."""
-        finalise(self.sr, self.plan, self.markers, [], self.done, threads)
+        markers = [self.prediction.marker(part) for part in range(self.parts)]
+        finalise(self.prediction, markers, [], threads)
 
     def pixels(self, threads: int | None = None, precision: str = "32") -> np.ndarray:
         """SR pixels (t, c, z, y, x) of the whole volume, predicted anew."""
@@ -142,7 +136,7 @@ class Run:
         for number in range(self.parts):
             self.part(number, threads, precision)
         self.finalise(threads)
-        return Store(self.sr).level()[:]
+        return self.prediction.stores["sr"].level()[:]
 
 
 def write_workflow(

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.predict.base import repeated, store, write_workflow
 from benchmarks.processes import SILENT, peak_mb, run_quietly, snakemake
 from benchmarks.tables import print_table
+from pssrflow.predict.plan import FORMAT
 from pssrflow.run.files import write_json
 
 PLAN = "results/field/default/sr.plan.json"
@@ -34,10 +35,11 @@ def _pretend(plan, number):
 
     Ten thousand starts of Python would take a day here.
     """
+    made, markers = {"format": FORMAT}, plan.with_name("sr.parts")
     for part in range(number):
-        write_json(plan.with_name("sr.parts") / f"{part}.json", {"digests": {"sr": {}}})
+        write_json(markers / f"{part}.json", made | {"digests": {"sr": {}}})
     for piece in range(number // 8):
-        write_json(plan.with_name("sr.parts") / f"pyramid.{piece}.json", {"level": 0})
+        write_json(markers / f"pyramid.{piece}.json", made | {"level": 0})
     write_json(plan.with_name("sr.done.json"), {})
 
 

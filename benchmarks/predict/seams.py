@@ -57,7 +57,7 @@ def _seam_rows(weights, lr, tiles):
 def _blends(weights):
     """What is worth trying: all where a network's tiles cannot be exact."""
     network, facts = load_weights(weights)
-    inexact = getattr(network, "global_pooling", False) or facts["arch"] == "swinir"
+    inexact = getattr(network, "global_pooling", False) or facts.arch == "swinir"
     return BLENDS if inexact else BLENDS[:1]
 
 

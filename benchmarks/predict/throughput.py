@@ -15,6 +15,7 @@ from benchmarks.predict.base import SIMULATED, Run, repeated, store, tissue
 from benchmarks.predict.part import start_part
 from benchmarks.processes import answer, benchmark
 from benchmarks.tables import in_turns, print_table, spread
+from pssrflow.models.facts import PYTHON, Facts
 from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.registry import build
 from pssrflow.run.devices import DTYPES, best_device, best_precision
@@ -76,7 +77,7 @@ def _ways(run, bare, size, threads):
 
 
 def _stage(run, threads):
-    shutil.rmtree(run.markers[0].parent, ignore_errors=True)
+    shutil.rmtree(run.prediction.markers, ignore_errors=True)
     run.part(0, threads)
     run.finalise(threads)
 
@@ -108,10 +109,11 @@ def free(options: argparse.Namespace, folder: Path) -> None:
     print(f"{options.size}² LR, {jobs} jobs of one thread, from the first read to the last write\n")
     rows = []
     for name, arch, given in (
-        ("nearest neighbour", "custom", {"path": f"{folder}/nearest.py:Nearest"}),
+        ("nearest neighbour", PYTHON, {"path": f"{folder}/nearest.py:Nearest"}),
         ("bicubic", "bicubic", {}),
     ):
-        run = Run(folder / "sr", lr, _untrained(folder, arch, given), jobs, settings={"tile": 512})
+        what = folder / "sr", lr, _untrained(folder, arch, given), jobs
+        run = Run(*what, settings={"tile": 512}, python=arch == PYTHON)
         slowest = [_slowest(run.initialise()) for _ in range(options.rounds)]
         speeds = [(4 * options.size) ** 2 / 1e6 / seconds for seconds in slowest]
         rows.append((name, f"{statistics.median(speeds):.0f}", spread(speeds)))
@@ -120,8 +122,7 @@ def free(options: argparse.Namespace, folder: Path) -> None:
 
 def _untrained(folder: Path, arch: str, options: Mapping[str, Any]) -> Path:
     weights = folder / f"{arch}.safetensors"
-    facts = {"arch": arch, "scale": 4, "options": options}
-    save_weights(weights, build(arch, 4, **options), facts)
+    save_weights(weights, build(arch, 4, options), Facts(arch, 4, dict(options)))
     return weights
 
 

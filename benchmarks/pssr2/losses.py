@@ -4,7 +4,7 @@ PSSR2 needs an environment of its own, made as `benchmarks/pssr2/reference.py` s
 
     pssr2/bin/python -m benchmarks.pssr2.losses      # writes tests/data/pssr2_losses.json
 
-The images are those of `images`, which tests/test_losses.py makes again.
+The images are those of `images`, which tests/train/test_losses.py makes again.
 """
 
 import json

@@ -99,7 +99,7 @@ def difference(path: Path, case: str) -> tuple[float, float]:
     from pssrflow.networks.registry import build
 
     setting, image, wanted, state = stored(path, case)
-    network = build(setting["arch"], setting["scale"], **setting["options"]).eval()
+    network = build(setting["arch"], setting["scale"], setting["options"]).eval()
     network.load_state_dict(state, strict=True)
     with torch.inference_mode():
         made = network(image)

@@ -32,6 +32,13 @@ FOLDERS = ("workflow", "tests", "docs", "benchmarks", "envs", "resources", ".ci"
 # How pages call files that a user writes, and those that stand for any.
 NOT_OURS = re.compile(r"(^|/)(my|mine)[_.]|[A-Z]{4,}(/|\.py)")
 NOT_RUN = re.compile(r"<!-- not run: .+ -->")
+# Tests that hold whatever is added to the rules of the house; they go through all that there is.
+HELD = (
+    "tests/test_architecture.py",
+    "tests/config/test_write.py",
+    "tests/ingest/test_formats.py",
+    "tests/evaluate/test_stage.py",
+)
 # What the folder of a test and its dry run bring.
 BROUGHT = {"--configfile", "mine.yaml", "--dry-run"}
 
@@ -225,22 +232,42 @@ def apply(root, name, hunks):
 
 @pytest.mark.parametrize("block", blocks("diff"), ids=str)
 def test_an_addition_is_one_file_of_the_core_and_its_test(block):
-    names = [name for name, _ in changes(block)]
-    core, test = names
-    assert core.startswith(CORE)
+    core, *tests = [name for name, _ in changes(block)]
+    folder = core.removeprefix(CORE).split("/")[0]
+    assert core.startswith(CORE) and tests
     # Tests lie where the code lies.
-    assert Path(test).parent == Path("tests", core.removeprefix(CORE)).parent
+    assert {str(Path(test).parent) for test in tests} == {f"tests/{folder}"}
 
 
-def test_the_additions_work_as_they_stand(tmp_path):
-    for name in ("workflow", "tests"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory):
+    """A copy of the project with all additions, and the tests that they bring."""
+    root = tmp_path_factory.mktemp("changed")
+    for name in ("workflow", "tests", "resources"):
+        shutil.copytree(ROOT / name, root / name)
+    for name in ("pyproject.toml", "config.yaml", "ARCHITECTURE.md"):
+        shutil.copy(ROOT / name, root)
     files = [change for block in blocks("diff") for change in changes(block)]
     for name, hunks in files:
-        apply(tmp_path, name, hunks)
-    tests = [name for name, _ in files if name.startswith("tests/")]
-    command = [sys.executable, "-m", "pytest", "-q", *tests]
+        apply(root, name, hunks)
+    return root, [name for name, _ in files if name.startswith("tests/")]
+
+
+def python(root, *arguments):
+    """Run a module in a copy of the project; gives what it printed, if it ended well."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
-    done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    clean["PYTHONPATH"] = str(root / "workflow/scripts")
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=root, env=clean, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_additions_work_and_keep_the_rules_of_the_house(changed):
+    root, tests = changed
+    python(root, "ruff", "check", "--no-cache", *("workflow", "tests"))
+    python(root, "ruff", "format", "--check", "--no-cache", *("workflow", "tests"))
+    # What makes config.yaml and the schemas, as `make config` does.
+    python(root, "pssrflow.config.write")
+    assert "speckle" in (root / "config.yaml").read_text()
+    python(root, "pytest", "-q", "-p", "no:cacheprovider", *tests, *HELD)
