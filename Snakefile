@@ -46,7 +46,7 @@ rule all:
 
 rule ingest:
     input:
-        map(PATHS.image_done, RUN.images),
+        [PATHS.image_done(image) for image in RUN.images],
 
 
 rule crappify:

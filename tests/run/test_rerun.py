@@ -47,39 +47,57 @@ def scripts(root):
     return sorted((root / "workflow/scripts").glob("*.py"))
 
 
-@pytest.fixture
-def project(root, tmp_path, monkeypatch):
-    """A copy of the core that can be edited, and the hashes of its scripts."""
-    shutil.copytree(root / "workflow/scripts", tmp_path / "scripts")
-    monkeypatch.setattr(rerun, "PACKAGE", tmp_path / "scripts" / "pssrflow")
-
-    def hashes():
-        for cached in CACHED:
-            cached.cache_clear()
-        found = (tmp_path / "scripts").glob("*.py")
-        return {p.stem: rerun.code_hash(str(p), *NAMED.get(p.stem, ())) for p in found}
-
-    yield tmp_path / "scripts" / "pssrflow", hashes
+def clear():
     for cached in CACHED:
         cached.cache_clear()
 
 
-def edit(path, old, new):
-    text = path.read_text()
-    assert old in text, (path, old)
-    path.write_text(text.replace(old, new, 1))
+class Project:
+    """A copy of the core that is edited, and the hashes of its scripts."""
+
+    def __init__(self, folder):
+        self.scripts, self.core = folder, folder / "pssrflow"
+        self.before = self.hashes()
+
+    def hashes(self):
+        clear()
+        found = self.scripts.glob("*.py")
+        return {p.stem: rerun.code_hash(str(p), *NAMED.get(p.stem, ())) for p in found}
+
+    def changed(self, file, *edits):
+        """Scripts whose hash some edits of a file change; the file is as before afterwards."""
+        path = self.core / file
+        text = edited = path.read_text()
+        for old, new in edits:
+            assert old in edited, (file, old)
+            edited = edited.replace(old, new, 1)
+        path.write_text(edited)
+        after = self.hashes()
+        path.write_text(text)
+        return {name for name in self.before if self.before[name] != after[name]}
 
 
-def changed(project, file, old, new):
-    """Scripts whose hash an edit changes."""
-    package, hashes = project
-    before = hashes()
-    edit(package / file, old, new)
-    after = hashes()
-    return {name for name in before if before[name] != after[name]}
+@pytest.fixture(scope="module")
+def project(root, tmp_path_factory):
+    """A copy of the core that can be edited."""
+    folder = tmp_path_factory.mktemp("project") / "scripts"
+    shutil.copytree(root / "workflow/scripts", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rerun, "PACKAGE", folder / "pssrflow")
+        yield Project(folder)
+    clear()
 
 
-def test_every_rule_reaches_few_files(root, capsys):
+@pytest.fixture
+def core(root, monkeypatch):
+    """The core itself, even where a copy is being edited."""
+    monkeypatch.setattr(rerun, "PACKAGE", root / "workflow/scripts/pssrflow")
+    clear()
+    yield rerun.PACKAGE
+    clear()
+
+
+def test_every_rule_reaches_few_files(root, capsys, core):
     table = {}
     for script in scripts(root):
         reached = rerun.reach(script, *NAMED.get(script.stem, ()))
@@ -91,7 +109,7 @@ def test_every_rule_reaches_few_files(root, capsys):
     assert {name: n for name, n in table.items() if n > MOST.get(name, n)} == {}
 
 
-def test_a_reader_adds_few_files_and_only_where_it_is_needed(root):
+def test_a_reader_adds_few_files_and_only_where_it_is_needed(root, core):
     script = root / "workflow/scripts/ingest.py"
     alone = set(rerun.reach(script))
     for path, most in (("a.ome.tif", 3), ("a.png", 1), ("s3://bucket/a.zarr", 1)):
@@ -99,7 +117,7 @@ def test_a_reader_adds_few_files_and_only_where_it_is_needed(root):
         assert 1 <= len(more) <= most, (path, more)
 
 
-def test_what_goes_on_around_a_job_and_what_errors_say_is_in_no_hash(root):
+def test_what_goes_on_around_a_job_and_what_errors_say_is_in_no_hash(root, core):
     for script in scripts(root):
         for path in rerun.reach(script, *NAMED.get(script.stem, ())):
             parts = path.relative_to(rerun.PACKAGE.parent).parts
@@ -132,7 +150,7 @@ DECIDE = [
 
 @pytest.mark.parametrize(("file", "old", "new", "runs"), DECIDE)
 def test_a_line_that_decides_a_result_runs_its_stage_again(file, old, new, runs, project):
-    assert runs <= changed(project, file, old, new)
+    assert runs <= project.changed(file, (old, new))
 
 
 # For each stage one line that decides nothing.
@@ -159,7 +177,7 @@ DECIDE_NOTHING = [
 
 @pytest.mark.parametrize(("file", "old", "new"), DECIDE_NOTHING)
 def test_a_sentence_runs_nothing_again(file, old, new, project):
-    assert changed(project, file, old, new) == set()
+    assert project.changed(file, (old, new)) == set()
 
 
 # What the configuration does not name.
@@ -175,27 +193,25 @@ NOT_NAMED = [
 
 @pytest.mark.parametrize(("file", "old", "new"), NOT_NAMED)
 def test_what_the_configuration_does_not_name_runs_nothing_again(file, old, new, project):
-    assert changed(project, file, old, new) == set()
+    assert project.changed(file, (old, new)) == set()
 
 
 def test_editing_the_network_runs_training_and_what_follows_and_not_what_comes_before(project):
-    found = changed(project, "networks/unet.py", "images - 0.5", "images - 0.25")
+    found = project.changed("networks/unet.py", ("images - 0.5", "images - 0.25"))
     assert {"train", "predict_init", "predict_part", "export"} <= found
     assert found.isdisjoint({"ingest", "crappify", "register", "calibrate", "evaluate", "report"})
 
 
 def test_comments_docstrings_annotations_layout_and_time_stamps_change_nothing(project):
-    package, hashes = project
-    before = hashes()
-    path = package / "crappify" / "steps.py"
-    path.write_text("# a comment\n" + path.read_text().replace('"""What a step', '"""What any'))
-    edit(path, "GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
-    edit(package / "volumes/intensity.py", "q: float) -> float", "q: int) -> object")
-    os.utime(package / "volumes/store.py")
-    assert hashes() == before
+    os.utime(project.core / "volumes/store.py")
+    words = ('"""What a step', '# a comment\n"""What any step')
+    layout = ("GREY = 255.0", "GREY   =   (255.0)  # as PSSR")
+    assert project.changed("crappify/steps.py", words, layout) == set()
+    types = ("q: float) -> float", "q: int) -> object")
+    assert project.changed("volumes/intensity.py", types) == set()
 
 
-def test_every_name_that_the_configuration_may_give_is_found():
+def test_every_name_that_the_configuration_may_give_is_found(core):
     """Loading by name hides an arrow: what it leads to must be there."""
     from pssrflow.crappify.registry import step_symbol, steps
     from pssrflow.networks.registry import names, network_symbol
@@ -206,11 +222,18 @@ def test_every_name_that_the_configuration_may_give_is_found():
         symbols += [f"pssrflow.train.{module}:{n}" for n in choices(f"pssrflow.train.{module}")]
     assert len(symbols) > 30
     for symbol in symbols:
-        path, name = rerun._named(symbol)
+        place = rerun._named(symbol)
+        assert place
+        path, name = place
         assert rerun.read_module(path).definitions[name]
 
 
-def test_a_name_that_leads_nowhere_is_no_empty_hash(root):
+def test_what_is_loaded_by_a_name_that_is_spelled_out_is_followed(core):
+    step = rerun.reach(*map(rerun._file, ["pssrflow.crappify.network"]))
+    assert rerun._file("pssrflow.crappify.learned") in step
+
+
+def test_a_name_that_leads_nowhere_is_no_empty_hash(root, core):
     with pytest.raises(LookupError, match="no definition"):
         rerun.code_hash(str(scripts(root)[0]), "pssrflow.networks.unet:Gone")
 

@@ -32,6 +32,8 @@ def checked_input():
 SETTINGS, RUN = checked_input()
 config = SETTINGS.plain()
 PATHS = RUN.layout
+# For the scripts that find their files themselves.
+PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 TRAINED, TESTED, PREDICTED = map(RUN.named, ("trained", "tested", "predicted"))
 MODELS = list(RUN.models)
 # Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.

@@ -1,6 +1,4 @@
 MARKERS = expand(PATHS.part(), part=RUN.parts, allow_missing=True)
-# Everything of a prediction lies where these, sample and model say.
-PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 
 
 rule predict_init:

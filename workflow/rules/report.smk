@@ -26,8 +26,7 @@ rule report:
     resources:
         mem_mb=4000,
     params:
-        results=PATHS.results,
-        stores=PATHS.stores,
+        layout=PLACES,
         template=RUN.template,
         rows=RUN.report_rows,
         models=MODELS,

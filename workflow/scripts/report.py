@@ -9,7 +9,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.page):
         write_report(
             Run(
-                layout=Layout(snakemake.params.results, snakemake.params.stores),
+                layout=Layout(**snakemake.params.layout),
                 samples=[Sample(**row) for row in snakemake.params.rows],
                 models=list(snakemake.params.models),
                 config=dict(snakemake.params.config),

@@ -76,6 +76,9 @@ def _definitions(module: Module, name: str | None) -> set[Definition]:
 def _places_read(path: Path, module: Module, definition: Definition) -> Iterator[Place | None]:
     """Files and names that a definition reads."""
     for read in definition.reads:
+        if ":" in read:
+            yield _named(read)
+            continue
         name, _, attribute = read.partition(".")
         target = module.imports.get(name)
         if target is None:
@@ -94,8 +97,11 @@ def _imported(module: str, name: str | None, attribute: str = "") -> Place | Non
     return (path, name or attribute or None) if path else None
 
 
-def _named(text: str) -> Place:
+def _named(text: str) -> Place | None:
+    """File and name of "module:Name"; None of what decides nothing."""
     module, _, name = text.partition(":")
+    if module.split(".")[1] in NO_RESULT:
+        return None
     path = _file(module)
     if path is None or name not in read_module(path).definitions:
         raise LookupError(f"{text} is no definition of the core")

@@ -6,6 +6,7 @@ what is logged, the texts of errors, and whatever is made for these alone.
 
 import ast
 import functools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 LOGGERS = {"log", "logging", "warnings"}
 # The sentence about a key of the configuration is its second argument.
 KEY = "key"
+# How `plugins.load` is told what to load.
+SYMBOL = re.compile(r"\w+(\.\w+)+:\w+")
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Definition:
     text : str
         Its syntax tree, without what does nothing.
     reads : frozenset of str
-        Names that it reads; with the attribute where one is read of a name ("checkpoint.save").
+        Names that it reads; with the attribute where one is read of a name ("checkpoint.save");
+        and what it loads by a name that it spells out ("pssrflow.crappify.learned:load").
     """
 
     text: str
@@ -112,7 +116,7 @@ class _Writer:
             self.parts.append(node.id)
             self.reads.add(node.id)
         elif isinstance(node, ast.Constant):
-            self.parts.append(repr(node.value))
+            self._constant(node.value)
         elif isinstance(node, ast.Attribute):
             self._attribute(node)
         elif isinstance(node, ast.Call) and _spoken(node.func):
@@ -123,6 +127,11 @@ class _Writer:
             self._field("args", [node.func, *node.args[:1], *node.args[2:], *node.keywords])
         elif not ((isinstance(node, ast.Expr) and _says_only(node.value)) or node in self.unread):
             self._whole(node)
+
+    def _constant(self, value: object) -> None:
+        self.parts.append(repr(value))
+        if isinstance(value, str) and SYMBOL.fullmatch(value):
+            self.reads.add(value)
 
     def _attribute(self, node: ast.Attribute) -> None:
         if isinstance(node.value, ast.Name):
