@@ -225,7 +225,7 @@ def test_every_name_that_the_configuration_may_give_is_found(core):
         place = rerun._named(symbol)
         assert place
         path, name = place
-        assert rerun.read_module(path).definitions[name]
+        assert rerun.read_module(path).defining(name)
 
 
 def test_what_is_loaded_by_a_name_that_is_spelled_out_is_followed(core):

@@ -16,7 +16,7 @@ def text_of(tmp_path):
     def text(code):
         path = tmp_path / f"module_{next(numbers)}.py"
         path.write_text(textwrap.dedent(code))
-        return [d.text for d in read_module(path).definitions["f"]]
+        return [d.text for d in read_module(path).defining("f")]
 
     return text
 
@@ -72,7 +72,7 @@ def test_what_does_something_counts(one, other, text_of):
 def test_a_message_reads_no_name(tmp_path):
     path = tmp_path / "module.py"
     path.write_text("def f(x):\n    log.info(said(x))\n    raise InputError(told(x))\n")
-    (found,) = read_module(path).definitions["f"]
+    (found,) = read_module(path).defining("f")
     assert found.reads.isdisjoint({"said", "told"})
 
 
@@ -80,7 +80,7 @@ def test_statements_that_bind_nothing_always_count(tmp_path):
     path = tmp_path / "module.py"
     path.write_text('"""Says."""\nimport zarr\nzarr.config.set({"a": 1})\nX = 1\n')
     module = read_module(path)
-    assert len(module.always) == 1 and set(module.definitions) == {"X"}
+    assert len(module.always) == 1 and module.names == {"X"}
 
 
 @given(st.recursive(st.integers() | st.text(), lambda x: st.lists(x) | st.tuples(x, x)))
@@ -91,7 +91,7 @@ def test_other_constants_are_other_text(tmp_path_factory, value):
         path = folder / f"module_{number}.py"
         path.write_text(f"f = {content!r}\n", encoding="utf-8", errors="surrogatepass")
         try:
-            texts.append(read_module(path).definitions["f"][0].text)
+            texts.append(read_module(path).defining("f")[0].text)
         except (UnicodeDecodeError, SyntaxError, ValueError):
             return
     assert texts[0] != texts[1]

@@ -69,8 +69,8 @@ def reach(script: Path, *named: str) -> dict[Path, set[Definition]]:
 
 def _definitions(module: Module, name: str | None) -> set[Definition]:
     """Those of a name, and those that run at every import; of a whole module, all."""
-    wanted = [key for key in module.definitions if name in (None, key)]
-    return {*module.always, *(d for key in wanted for d in module.definitions[key])}
+    wanted = module.names if name is None else {name}
+    return {*module.always, *(d for key in wanted for d in module.defining(key))}
 
 
 def _places_read(path: Path, module: Module, definition: Definition) -> Iterator[Place | None]:
@@ -82,7 +82,7 @@ def _places_read(path: Path, module: Module, definition: Definition) -> Iterator
         name, _, attribute = read.partition(".")
         target = module.imports.get(name)
         if target is None:
-            if name in module.definitions:
+            if name in module.names:
                 yield path, name
         else:
             yield _imported(*target, attribute=attribute)
@@ -103,7 +103,7 @@ def _named(text: str) -> Place | None:
     if module.split(".")[1] in NO_RESULT:
         return None
     path = _file(module)
-    if path is None or name not in read_module(path).definitions:
+    if path is None or name not in read_module(path).names:
         raise LookupError(f"{text} is no definition of the core")
     return path, name
 

@@ -8,7 +8,7 @@ import ast
 import functools
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ LOGGERS = {"log", "logging", "warnings"}
 # The sentence about a key of the configuration is its second argument.
 KEY = "key"
 # How `plugins.load` is told what to load.
-SYMBOL = re.compile(r"\w+(\.\w+)+:\w+")
+SYMBOL = re.compile(r"pssrflow(\.\w+)+:\w+")
+# What a function with any message in it holds.
+MESSAGE = re.compile(r"\braise\b|Error\(|\b(log|logging|warnings)\.")
 
 
 @dataclass(frozen=True)
@@ -37,53 +39,66 @@ class Definition:
     reads: frozenset[str]
 
 
-@dataclass
 class Module:
-    """What stands at the top of a file.
+    """What stands at the top of a file; a definition is written out when it is asked for.
+
+    Most of what a file holds is reached by nobody, and a run of many jobs notices the time.
 
     Attributes
     ----------
-    definitions : dict of str to list of Definition
-        By the name that each binds.
     imports : dict of str to (str, str or None)
         Module and name that a name stands for; no name if it is the module itself.
-    always : list of Definition
-        Statements that bind nothing: they run whenever the file is imported.
+    names : set of str
+        That definitions bind.
     """
 
-    definitions: dict[str, list[Definition]] = field(default_factory=dict)
-    imports: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    always: list[Definition] = field(default_factory=list)
+    def __init__(self, source: str) -> None:
+        self._lines = source.splitlines()
+        self._binding: dict[str, list[ast.stmt]] = {}
+        self._bare: list[ast.stmt] = []
+        self._written: dict[ast.stmt, Definition] = {}
+        self.imports: dict[str, tuple[str, str | None]] = {}
+        for node in ast.parse(source).body:
+            self._place(node)
+        self.names = set(self._binding)
+
+    def _place(self, node: ast.stmt) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                name = alias.asname or alias.name.split(".")[0]
+                self.imports[name] = alias.name if alias.asname else name, None
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                self.imports[alias.asname or alias.name] = node.module or "", alias.name
+        else:
+            bound = list(_bound(node))
+            for name in bound:
+                self._binding.setdefault(name, []).append(node)
+            if not bound and not (isinstance(node, ast.Expr) and _says_only(node.value)):
+                self._bare.append(node)
+
+    @property
+    def always(self) -> list[Definition]:
+        """Statements that bind nothing: they run whenever the file is imported."""
+        return list(map(self._definition, self._bare))
+
+    def defining(self, name: str) -> list[Definition]:
+        """Statements that bind a name."""
+        return list(map(self._definition, self._binding.get(name, ())))
+
+    def _definition(self, node: ast.stmt) -> Definition:
+        if node not in self._written:
+            writer = _Writer(self._lines)
+            writer.write(node)
+            made = Definition(" ".join(writer.parts), frozenset(writer.reads))
+            self._written[node] = made
+        return self._written[node]
 
 
 @functools.cache
 def read_module(path: Path) -> Module:
     """Definitions and imports of a file of Python."""
-    found = Module()
-    for node in ast.parse(path.read_text()).body:
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                name = alias.asname or alias.name.split(".")[0]
-                found.imports[name] = alias.name if alias.asname else name, None
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                found.imports[alias.asname or alias.name] = node.module or "", alias.name
-        else:
-            _define(found, node)
-    return found
-
-
-def _define(module: Module, node: ast.stmt) -> None:
-    writer = _Writer()
-    writer.write(node)
-    if not writer.parts:
-        return
-    made = Definition(" ".join(writer.parts), frozenset(writer.reads))
-    bound = list(_bound(node))
-    for name in bound:
-        module.definitions.setdefault(name, []).append(made)
-    if not bound:
-        module.always.append(made)
+    return Module(path.read_text())
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
@@ -105,7 +120,8 @@ def _targets(node: ast.stmt) -> list[ast.expr]:
 class _Writer:
     """Writes a syntax tree as text, in one pass, and notes the names that it reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: list[str]) -> None:
+        self.lines = lines
         self.parts: list[str] = []
         self.reads: set[str] = set()
         self.unread: set[ast.AST] = set()
@@ -146,8 +162,11 @@ class _Writer:
         self.parts.append(f"Raise {ast.unparse(made) if made is not None else ''}")
 
     def _whole(self, node: ast.AST) -> None:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            self.unread |= _only_said(node)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            # Looking twice at every function would take as long as all the rest.
+            text = "\n".join(self.lines[node.lineno - 1 : node.end_lineno])
+            if MESSAGE.search(text):
+                self.unread |= _only_said(node)
         self.parts.append(type(node).__name__)
         skipped = _skipped(node)
         for name in node._fields:
