@@ -31,6 +31,7 @@ rule report:
         rows=RUN.report_rows,
         models=MODELS,
         config=config,
+        named=RUN.code_named,
         code=RUN.code.crappifier("report"),
     script:
         "../scripts/report.py"

@@ -14,5 +14,6 @@ if __name__ == "__main__":
                 models=list(snakemake.params.models),
                 config=dict(snakemake.params.config),
                 fit=next(iter(snakemake.input.fit), None),
+                named=list(snakemake.params.named),
             )
         )

@@ -68,7 +68,7 @@ def _crappify_a_plane(settings: Settings) -> None:
         return
     used = settings_of(crappify, None, settings.calibrate.require_fit)
     crappifier = load("pssrflow.crappify.chain:Crappifier").from_config(**used)
-    key = load("pssrflow.crappify.chain:NoiseKey")(0, "trial", 0, 0, 0, 0)
+    key = load("pssrflow.crappify.squares:NoiseKey")(0, "trial", 0, 0, 0, 0)
     grey = np.tile(np.linspace(0, 255, 64 * crappify["scale"], dtype=np.float32), (99, 1))
     load("pssrflow.crappify.chain:crappify_plane")(grey, crappifier, key, 0, 255)
 

@@ -67,3 +67,9 @@ class Code:
     def networks(self, model: str) -> tuple[str, ...]:
         """Where the network of a model, or those of its members, are written."""
         return network_symbols(self.settings.models[model], self.settings.models)
+
+    @property
+    def named(self) -> set[str]:
+        """Steps, recipe and the networks of all models."""
+        networks = (name for model in self.settings.models for name in self.networks(model))
+        return {*self.steps, *self.recipe, *networks}

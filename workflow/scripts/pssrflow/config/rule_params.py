@@ -126,9 +126,8 @@ class Rules:
     def raw_done(self, wildcards: Wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
         text = self.images[wildcards.image].path
-        if not text.startswith(SIMULATED):
-            return []
-        return [self.layout.simulated_done(text.removeprefix(SIMULATED))]
+        name = text.removeprefix(SIMULATED)
+        return [] if name == text else [self.layout.simulated_done(name)]
 
     def raw_fingerprint(self, wildcards: Wildcards) -> str | None:
         """Hash of an acquisition, which is no input of Snakemake's."""
@@ -150,12 +149,16 @@ class Rules:
 
     def ingest_code(self, wildcards: Wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
-        path = self.raw_path(wildcards)
-        text = self.images[wildcards.image].path
-        if text.startswith(SIMULATED) and self.in_slices(text.removeprefix(SIMULATED)):
-            # Slices that are yet to be made are known by their names.
-            path = f"{path}/*.tif"
-        return self.code.of("ingest", *readers_of(path))
+        return self.code.of("ingest", *self.readers(wildcards.image))
+
+    def readers(self, image: str) -> list[str]:
+        """Where the readers of an image are written."""
+        text = self.images[image].path
+        if not text.startswith(SIMULATED):
+            return readers_of(text)
+        # Slices that are yet to be made are known by their names.
+        slices = "/*.tif" if self.in_slices(text.removeprefix(SIMULATED)) else ""
+        return readers_of(self.simulated(text) + slices)
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 
@@ -385,10 +388,13 @@ class Rules:
         """Hash of the page's template."""
         return fingerprint((str(SCRIPTS / "pssrflow/report/page.html.jinja"),))
 
+    @property
+    def code_named(self) -> list[str]:
+        """Code of any stage that the configuration and the sheet choose by name."""
+        readers = {name for image in self.images for name in self.readers(image)}
+        return sorted({*readers, *self.code.named})
+
     @cached_property
     def report_rows(self) -> list[dict[str, Any]]:
         """What the report shows of every row: its role, and whether it is an acquired pair."""
-        return [
-            {"name": name, "role": row.role, "paired": row.paired}
-            for name, row in self.rows.items()
-        ]
+        return [{"name": n, "role": row.role, "paired": row.paired} for n, row in self.rows.items()]

@@ -28,7 +28,8 @@ class Settings(Keys):
     """Every key of the configuration."""
 
     samples: str = key(
-        "resources/demo/samples.tsv", "Sample sheet (TSV), one acquisition a row (see README.md)."
+        "resources/demo/samples.tsv",
+        "Sample sheet (TSV), one acquisition a row (see docs/data.md).",
     )
     results: str = key("results", "Folder that receives everything.", min_length=1, pattern=FOLDER)
     stores: str | None = key(

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ class Run:
         With all defaults.
     fit : str, optional
         The fitted crappifier, where this run's calibration made one.
+    named : sequence of str
+        Code that the configuration chooses by name: "module:Name".
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class Run:
     models: list[str]
     config: dict[str, Any]
     fit: str | None = None
+    named: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Provenance:
             machine=_machine(),
             packages={name: importlib.metadata.version(name) for name in PACKAGES},
             config=run.config,
-            code={p.stem: code_hash(str(p)) for p in sorted(SCRIPTS.glob("*.py"))},
+            code={p.stem: code_hash(str(p), *run.named) for p in sorted(SCRIPTS.glob("*.py"))},
             samples={s.name: _done(run.layout, s, run.models) for s in run.samples},
             models={model: read_json(run.layout.trained(model)) for model in run.models},
         )

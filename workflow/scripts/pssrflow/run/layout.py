@@ -4,6 +4,7 @@ Methods take the names that rules have as wildcards; without them they give Snak
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 SAMPLE, MODEL = "{sample}", "{model}"
 # Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
@@ -13,7 +14,9 @@ MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.js
 class Roles:
     """What a row of the sample sheet is for."""
 
-    role: str
+    if TYPE_CHECKING:
+        # pydantic would put it before the other columns of the sheet.
+        role: str
 
     @property
     def has_hr(self) -> bool:
