@@ -39,10 +39,15 @@ class Definition:
     reads: frozenset[str]
 
 
+# First and last line of a statement, decorators included.
+Span = tuple[int, int]
+
+
 class Module:
     """What stands at the top of a file; a definition is written out when it is asked for.
 
-    Most of what a file holds is reached by nobody, and a run of many jobs notices the time.
+    Most of what a file holds is reached by nobody, and a run of many jobs notices the time; so
+    would it trees of all files, kept until the process ends.
 
     Attributes
     ----------
@@ -53,10 +58,11 @@ class Module:
     """
 
     def __init__(self, source: str) -> None:
-        self._lines = source.splitlines()
-        self._binding: dict[str, list[ast.stmt]] = {}
-        self._bare: list[ast.stmt] = []
-        self._written: dict[ast.stmt, Definition] = {}
+        # As the parser counts lines: a form feed ends none.
+        self._lines = source.split("\n")
+        self._binding: dict[str, list[Span]] = {}
+        self._bare: list[Span] = []
+        self._written: dict[Span, Definition] = {}
         self.imports: dict[str, tuple[str, str | None]] = {}
         for node in ast.parse(source).body:
             self._place(node)
@@ -73,9 +79,9 @@ class Module:
         else:
             bound = list(_bound(node))
             for name in bound:
-                self._binding.setdefault(name, []).append(node)
+                self._binding.setdefault(name, []).append(_span(node))
             if not bound and not (isinstance(node, ast.Expr) and _says_only(node.value)):
-                self._bare.append(node)
+                self._bare.append(_span(node))
 
     @property
     def always(self) -> list[Definition]:
@@ -86,13 +92,21 @@ class Module:
         """Statements that bind a name."""
         return list(map(self._definition, self._binding.get(name, ())))
 
-    def _definition(self, node: ast.stmt) -> Definition:
-        if node not in self._written:
-            writer = _Writer(self._lines)
-            writer.write(node)
+    def _definition(self, span: Span) -> Definition:
+        if span not in self._written:
+            first, last = span
+            lines = self._lines[first - 1 : last]
+            writer = _Writer(lines)
+            for node in ast.parse("\n".join(lines)).body:
+                writer.write(node)
             made = Definition(" ".join(writer.parts), frozenset(writer.reads))
-            self._written[node] = made
-        return self._written[node]
+            self._written[span] = made
+        return self._written[span]
+
+
+def _span(node: ast.stmt) -> Span:
+    decorators = getattr(node, "decorator_list", ())
+    return min(n.lineno for n in (node, *decorators)), node.end_lineno or node.lineno
 
 
 @functools.cache
