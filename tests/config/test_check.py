@@ -167,6 +167,12 @@ def test_weights_that_say_nothing_need_an_architecture(default, tmp_path):
         check_config(default, "mine.yaml")
 
 
+def test_weights_that_are_not_there_are_named(default):
+    default["models"] = {"m": {"weights": "nowhere.safetensors"}}
+    with pytest.raises(InputError, match=r"models\.m\.weights: found nowhere\.safetensors, which is"):
+        check_config(default, "mine.yaml")
+
+
 def test_all_errors_are_told_at_once(default):
     default["crappify"]["scale"] = 0
     default["train"]["batch"] = "many"

@@ -71,6 +71,17 @@ class _Named(Keys):
     )
 
 
+class _Alone(Keys):
+    """Weights without an architecture: they say themselves what they are of."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    weights: str = key(..., "Weights of PSSRflow.")
+
+    def faults(self) -> Iterator[Fault]:
+        return _absent("weights", self.weights, "a file of weights")
+
+
 @functools.cache
 def keys_of(arch: str) -> type[Keys]:
     """All keys of a model of that architecture, but `arch` itself."""
@@ -160,7 +171,7 @@ class Model:
     def faults(self, scale: int, others: Mapping[str, Self]) -> Iterator[Fault]:
         """What does not fit the scale of the run, its other models or the files that are there."""
         if isinstance(self.options, Package):
-            yield from self._absent("package", self.options.package, "a package of bioimage.io")
+            yield from _absent("package", self.options.package, "a package of bioimage.io")
         elif isinstance(self.options, Ensemble):
             yield from _strangers(self.options.members, others)
         else:
@@ -181,7 +192,7 @@ class Model:
 
     def _weights_faults(self, scale: int) -> Iterator[Fault]:
         if self.weights:
-            yield from self._absent("weights", self.weights, "a file of weights")
+            yield from _absent("weights", self.weights, "a file of weights")
             yield from self._unlike(Facts.read(self.weights), scale)
         elif not self.train and self.arch != "bicubic":
             yield Fault("train", "found false, but no weights. Accepted: weights to use, or true")
@@ -200,10 +211,10 @@ class Model:
                     f"found {name} {found} in {self.weights}. Accepted: weights of {name} {wanted}",
                 )
 
-    @staticmethod
-    def _absent(name: str, path: str, accepted: str) -> Iterator[Fault]:
-        if not Path(path).is_file():
-            yield Fault(name, f"found {path}, which is no file. Accepted: {accepted}")
+
+def _absent(name: str, path: str, accepted: str) -> Iterator[Fault]:
+    if not Path(path).is_file():
+        yield Fault(name, f"found {path}, which is no file. Accepted: {accepted}")
 
 
 def _of(flat: Keys, kind: type[Keys]) -> dict[str, Any]:
@@ -241,7 +252,7 @@ def as_saved(given: Any) -> Any:
     unnamed = isinstance(given, dict) and "arch" not in given
     if not unnamed or not isinstance(given.get("weights"), str):
         return given
-    facts = Facts.read(given["weights"])
+    facts = Facts.read(_Alone.model_validate(given).weights)
     # An ensemble is configured by its members, and they are in these weights.
     if facts is None or not facts.of_ours or facts.arch in MADE:
         return given
