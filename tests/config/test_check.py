@@ -169,7 +169,9 @@ def test_weights_that_say_nothing_need_an_architecture(default, tmp_path):
 
 def test_weights_that_are_not_there_are_named(default):
     default["models"] = {"m": {"weights": "nowhere.safetensors"}}
-    with pytest.raises(InputError, match=r"models\.m\.weights: found nowhere\.safetensors, which is"):
+    with pytest.raises(
+        InputError, match=r"models\.m\.weights: found nowhere\.safetensors, which is"
+    ):
         check_config(default, "mine.yaml")
 
 
