@@ -99,7 +99,7 @@ def test_editing_pixels_of_a_raw_file_reruns_its_ingest_alone(tmp_path, tissue, 
     values[100, 100] ^= 255
     tifffile.imwrite(path, values, photometric="minisblack")
     output = run(tmp_path, "--dry-run", "ingest")
-    assert "sample=a" in output and "sample=b" not in output
+    assert "image=a/hr" in output and "image=b/hr" not in output
 
 
 def test_parts_cores_and_chunks_change_no_pixel(finished, tmp_path):
