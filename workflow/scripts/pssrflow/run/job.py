@@ -66,7 +66,7 @@ def job(
             held.enter_context(locked(lockable(writes, log_path), fcntl.LOCK_EX))
             yield log
         except (InputError, OSError) as error:
-            log.error("%s", _readable(error))
+            log.error("%s", _readable(error, writes))
             sys.exit(1)
         except Exception as error:
             if of_a_server(error):
@@ -97,7 +97,9 @@ def _exit_on_sigterm(*_: Any) -> None:
     sys.exit(143)
 
 
-def _readable(error: InputError | OSError) -> str:
-    if not isinstance(error, OSError) or error.filename is None:
+def _readable(error: InputError | OSError, writes: str | Path) -> str:
+    if not isinstance(error, OSError) or error.strerror is None:
         return str(error)
-    return f"{error.filename}: {error.strerror}"
+    # A disk that fills up within a file does not say which.
+    where = error.filename or f"{writes} or beside it"
+    return f"{where}: {error.strerror}"
