@@ -33,7 +33,7 @@ CACHED = (rerun.code_hash, rerun.read_module, rerun._file)
 def named():
     """What the default configuration names, by the scripts that run it."""
     code = Code(Settings())
-    network = code.networks("default")
+    network = code.networks["default"]
     trained = (*network, *code.steps, *code.recipe)
     found = dict.fromkeys(("calibrate", "crappify", "report"), code.steps)
     found |= dict.fromkeys(("assemble", "export", "adopt", "predict_init", "predict_part"), network)

@@ -20,7 +20,9 @@ def checked_input():
     if "models" in given.overwrite_config:
         config["models"] = given.overwrite_config["models"]
     try:
-        settings = check_config(config, " + ".join(["config.yaml", *files]))
+        settings = check_config(
+            config, " + ".join(["config.yaml", *files]), trial=workflow.is_main_process
+        )
         rules = Rules(settings, read_rows(settings))
         # Asked for now: what they refuse is refused before anything runs.
         _ = rules.calibration_rows, rules.regions

@@ -14,7 +14,7 @@ from pssrflow.plugins import load
 REFUSED = "configuration refused"
 
 
-def check_config(config: dict[str, Any], where: str) -> Settings:
+def check_config(config: dict[str, Any], where: str, trial: bool = True) -> Settings:
     """Fill in the defaults of a configuration and check it.
 
     Parameters
@@ -23,6 +23,8 @@ def check_config(config: dict[str, Any], where: str) -> Settings:
         As the user wrote it.
     where : str
         The files it came from, for messages.
+    trial : bool
+        Whether to try what only a run shows to be wrong. Jobs need not: their run has.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def check_config(config: dict[str, Any], where: str) -> Settings:
         Names the key, what was found and what is accepted; all errors at once.
     """
     settings = Settings.parse(config, where, REFUSED)
-    if problems := list(_refused_by_a_trial(settings)):
+    if problems := list(_refused_by_a_trial(settings) if trial else ()):
         raise InputError(where, "\n  ".join([REFUSED, *problems]))
     return settings
 

@@ -1,5 +1,6 @@
 """Hashes of the code of rules: what their scripts reach, and what the configuration names."""
 
+import itertools
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,10 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 FITTED = {"scanner": ("counts", "lag", "readout"), "learned": ("network",), "search": ()}
 
 
+# Asked for with a job's wildcards: all other jobs parse the rules too, and need not wait for it.
+Hash = Callable[[Any], str]
+
+
 class Code:
     """Hashes of the code of the rules of one run.
 
@@ -28,22 +33,26 @@ class Code:
     def __init__(self, settings: Settings):
         self.settings = settings
 
-    def of(self, script: str, *named: str) -> str:
+    def hash(self, script: str, *named: str) -> str:
         """Hash of a script, and of more that is loaded by name ("module:Name")."""
         return code_hash(str(SCRIPTS / f"{script}.py"), *named)
 
-    def crappifier(self, script: str) -> str:
+    def of(self, script: str) -> Hash:
+        """Hash of a script."""
+        return lambda wildcards: self.hash(script)
+
+    def crappifier(self, script: str) -> Hash:
         """Hash of a script that runs the crappifier."""
-        return self.of(script, *self.steps)
+        return lambda wildcards: self.hash(script, *self.steps)
 
-    def network(self, script: str) -> Callable[[Any], str]:
-        """Function of the wildcards: hash of a script that runs the network of a model."""
-        return lambda wildcards: self.of(script, *self.networks(wildcards.model))
+    def network(self, script: str) -> Hash:
+        """Hash of a script that runs the network of a model."""
+        return lambda wildcards: self.hash(script, *self.networks[wildcards.model])
 
-    def training(self, script: str) -> Callable[[Any], str]:
-        """Function of the wildcards: hash of a script that trains the network of a model."""
+    def training(self, script: str) -> Hash:
+        """Hash of a script that trains the network of a model."""
         more = (*self.steps, *self.recipe)
-        return lambda wildcards: self.of(script, *self.networks(wildcards.model), *more)
+        return lambda wildcards: self.hash(script, *self.networks[wildcards.model], *more)
 
     @cached_property
     def steps(self) -> tuple[str, ...]:
@@ -64,12 +73,13 @@ class Code:
             f"pssrflow.train.schedules:{train.schedule}",
         )
 
-    def networks(self, model: str) -> tuple[str, ...]:
-        """Where the network of a model, or those of its members, are written."""
-        return network_symbols(self.settings.models[model], self.settings.models)
+    @cached_property
+    def networks(self) -> dict[str, tuple[str, ...]]:
+        """Where the network of every model, or those of its members, are written."""
+        models = self.settings.models
+        return {name: network_symbols(model, models) for name, model in models.items()}
 
     @property
     def named(self) -> set[str]:
         """Steps, recipe and the networks of all models."""
-        networks = (name for model in self.settings.models for name in self.networks(model))
-        return {*self.steps, *self.recipe, *networks}
+        return {*self.steps, *self.recipe, *itertools.chain(*self.networks.values())}

@@ -149,7 +149,7 @@ class Rules:
 
     def ingest_code(self, wildcards: Wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
-        return self.code.of("ingest", *self.readers(wildcards.image))
+        return self.code.hash("ingest", *self.readers(wildcards.image))
 
     def readers(self, image: str) -> list[str]:
         """Where the readers of an image are written."""
@@ -214,8 +214,7 @@ class Rules:
         rows = (row for row in self.calibration_rows if row[kind])
         return [self.layout.done(kind, row["sample"]) for row in rows]
 
-    @cached_property
-    def crappifier(self) -> dict[str, Any]:
+    def crappifier(self, wildcards: Wildcards) -> dict[str, Any]:
         """What makes the crappifier, with a hash of every file of the user's own that it runs."""
         plain = self.settings.crappify.plain()
         kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster")}
@@ -388,8 +387,7 @@ class Rules:
         """Hash of the page's template."""
         return fingerprint((str(SCRIPTS / "pssrflow/report/page.html.jinja"),))
 
-    @property
-    def code_named(self) -> list[str]:
+    def code_named(self, wildcards: Wildcards) -> list[str]:
         """Code of any stage that the configuration and the sheet choose by name."""
         readers = {name for image in self.images for name in self.readers(image)}
         return sorted({*readers, *self.code.named})

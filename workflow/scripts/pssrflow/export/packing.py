@@ -8,6 +8,7 @@ from bioimageio.core import test_model
 
 from pssrflow.errors import InputError
 from pssrflow.models.description import told
+from pssrflow.run.files import replacing
 
 
 def pack(folder: Path, package: Path) -> None:
@@ -18,15 +19,9 @@ def pack(folder: Path, package: Path) -> None:
     InputError
         The package does not pass its test; the message says what that found.
     """
-    package.parent.mkdir(parents=True, exist_ok=True)
-    # The ending tells the tester that this is a package.
-    scratch = package.with_name(f".scratch.{package.name}")
-    try:
+    with replacing(package) as scratch:
         scratch.write_bytes(_zipped(folder))
         _check(scratch, package)
-        scratch.replace(package)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _zipped(folder: Path) -> bytes:

@@ -11,10 +11,10 @@ from torch import nn
 from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.run.files import file_hash, replacing, write_json
+from pssrflow.run.layout import BEST, HISTORY
 
 # Of train.done.json, which other programs read.
 FORMAT = 1
-BEST, HISTORY = "best.safetensors", "history.csv"
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,19 @@ class ModelFolder:
         """Write a network that is not trained here: weights, a history of one line, done file."""
         with replacing(self.best) as scratch:
             save_weights(scratch, network, facts)
-        self.write_history([_one_row(facts)])
+        write_history(Path(self.path, HISTORY), [_one_row(facts)])
         self.finish(facts.step or 0, facts.validation_psnr)
-
-    def write_history(self, rows: list[dict[str, Any]]) -> None:
-        """Write a row per validation."""
-        with replacing(Path(self.path, HISTORY)) as scratch:
-            pd.DataFrame(rows).to_csv(scratch, index=False)
 
     def finish(self, step: int, validation_psnr: float | None) -> None:
         """Say that the model is finished."""
         content = {"weights": BEST, "sha256": file_hash(self.best), "step": step}
         write_json(self.done, {"format": FORMAT, **content, "validation_psnr": validation_psnr})
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write a row per validation."""
+    with replacing(path) as scratch:
+        pd.DataFrame(rows).to_csv(scratch, index=False)
 
 
 def _one_row(facts: Facts) -> dict[str, Any]:

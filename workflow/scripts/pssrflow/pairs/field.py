@@ -127,10 +127,17 @@ def _weighted(field, store):
     return replace(field, weight=store.level(), heaviest=max(highest))
 
 
+def common(
+    hr_shape: Sequence[int], lr_shape: Sequence[int], shift: Sequence[int], scale: int
+) -> tuple[list[int], list[int]]:
+    """First and last (exclusive) LR pixel (y, x) whose HR pixels, `shift` away, all exist."""
+    first = [-(-max(0, -d) // scale) for d in shift]
+    last = [min(n, (h - max(0, d)) // scale) for n, h, d in zip(lr_shape, hr_shape, shift)]
+    return first, last
+
+
 def _matched(hr_shape, lr_shape, scale, shift):
-    """LR pixels all of whose HR pixels exist, `shift` HR pixels away."""
-    start = [math.ceil(max(0, -d) / scale) for d in shift]
-    stop = [min(n, (h - max(0, d)) // scale) for n, h, d in zip(lr_shape[3:], hr_shape[3:], shift)]
+    start, stop = common(hr_shape[3:], lr_shape[3:], shift, scale)
     return Region((0, 0, 0, *start), (*hr_shape[:3], *stop))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from pssrflow.crappify.steps import GREY
+from pssrflow.pairs.field import common
 from pssrflow.volumes.store import Store
 
 
@@ -76,8 +77,7 @@ def move(
     scale : int
     """
     whole = [round(s) for s in shift]
-    first = [-(-max(0, -w) // scale) for w in whole]
-    last = [min(n, (m - max(0, w)) // scale) for n, m, w in zip(lr.shape, hr.shape, whole)]
+    first, last = common(hr.shape, lr.shape, whole, scale)
     boxes = [
         slice(a * scale + w, b * scale + w) for a, b, w in zip(first, last, whole, strict=True)
     ]

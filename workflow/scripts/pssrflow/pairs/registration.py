@@ -75,9 +75,10 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) ->
     check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
     plane = tuple(n // 2 for n in hr_volume.shape[:3])
     rows, cols = (
-        _middle(min(h, n * scale)) for h, n in zip(hr_volume.shape[3:], lr_volume.shape[3:])
+        middle(min(h, n * scale)) for h, n in zip(hr_volume.shape[3:], lr_volume.shape[3:])
     )
-    truth = np.asarray(hr.level()[(*plane, rows, cols)], np.float32)
+    place: tuple[int | slice, ...] = (*plane, rows, cols)
+    truth = np.asarray(hr.level()[place], np.float32)
     coarse = interpolate(lr, plane, rows, cols, scale)
     match = measure_shift(truth, coarse, scale)
     log.info("%s: HR lies %s HR pixels beside LR, %s", sample, match.subpixel, match)
@@ -160,6 +161,7 @@ def _overlap(shape, shift):
     return tuple(slice(max(0, d), n + min(0, d)) for n, d in zip(shape, shift))
 
 
-def _middle(length):
-    start = max(0, (length - WINDOW) // 2)
-    return slice(start, min(length, start + WINDOW))
+def middle(length: int, most: int = WINDOW) -> slice:
+    """The middle of an axis: `most` of its pixels, or all."""
+    start = max(0, (length - most) // 2)
+    return slice(start, min(length, start + most))

@@ -106,16 +106,19 @@ class Comparison:
         if truth is None or not self.acquired:
             return 1.0, 0.0
         fit = AffineFit()
-        fit.add(truth, self._predicted(self.middle)["bicubic"])
+        fit.add(truth, self._bicubic(self.middle))
         return fit.solve()
 
     def _predicted(self, box):
-        plane, (rows, cols) = self._from_lr(box)
         return {
             "LR": self.lr_pixels(box),
-            "bicubic": interpolate(self.lr, plane, rows, cols, self.scale),
+            "bicubic": self._bicubic(box),
             "SR": self.sr.reader()(self.plane, *box).astype(np.float32),
         }
+
+    def _bicubic(self, box):
+        plane, (rows, cols) = self._from_lr(box)
+        return interpolate(self.lr, plane, rows, cols, self.scale)
 
     def _truth(self, box):
         if self.hr is None:

@@ -27,6 +27,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with open(scratch, "rb") as stream:
             os.fsync(stream.fileno())
         scratch.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """What every script needs around its work: a log, a lock, bounded threads, readable errors."""
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -23,6 +24,7 @@ log = logging.getLogger("pssrflow")
 # Seconds after which a thread hands Python's lock over; with the usual 5 ms, threads that compute
 # for 1 ms between two calls wait for each other (2 to 3 % of crappify on two cores).
 HAND_OVER = 1e-4
+OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -98,8 +100,8 @@ def _exit_on_sigterm(*_: Any) -> None:
 
 
 def _readable(error: InputError | OSError, writes: str | Path) -> str:
-    if not isinstance(error, OSError) or error.strerror is None:
+    if not isinstance(error, OSError):
         return str(error)
     # A disk that fills up within a file does not say which.
-    where = error.filename or f"{writes} or beside it"
-    return f"{where}: {error.strerror}"
+    where = error.filename or (writes if error.errno in OF_WRITING else None)
+    return f"{where}: {error.strerror}" if where else str(error)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 SAMPLE, MODEL = "{sample}", "{model}"
+# Of a model.
+BEST, HISTORY = "best.safetensors", "history.csv"
 # Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
 MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 
@@ -141,7 +143,7 @@ class Layout:
 
     def weights(self, model: str = MODEL) -> str:
         """The best weights of a model."""
-        return f"{self.model(model)}/best.safetensors"
+        return f"{self.model(model)}/{BEST}"
 
     def trained(self, model: str = MODEL) -> str:
         """Says that a model is trained, assembled or adopted."""
@@ -149,7 +151,7 @@ class Layout:
 
     def history(self, model: str = MODEL) -> str:
         """A row per validation."""
-        return f"{self.model(model)}/history.csv"
+        return f"{self.model(model)}/{HISTORY}"
 
     def package(self, model: str = MODEL) -> str:
         """A model as a package of bioimage.io."""

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 import lightning_fabric
-import pandas as pd
 import torch
 from torch import nn
 from tqdm import tqdm
 
 from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
+from pssrflow.models.folder import write_history
 from pssrflow.models.weights import save_weights
 from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.plugins import load
@@ -294,8 +294,7 @@ class Trainer:
         self.saved = time.monotonic()
         if not self.fabric.is_global_zero:
             return
-        with replacing(self.training.history) as scratch:
-            pd.DataFrame(self.progress.history).to_csv(scratch, index=False)
+        write_history(self.training.history, self.progress.history)
         if not self.learns:
             return
         state = {

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pssrflow.train.settings import Settings
 
@@ -56,16 +56,15 @@ class Clip:
         self.limit = limit
         self.usual = torch.tensor(math.inf, device=device)
 
-    def __call__(self, parameters: Iterable[nn.Parameter]) -> Tensor:
-        """Clip the gradients of `parameters`; gives their length before."""
+    def __call__(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Clip the gradients of `parameters`."""
+        if self.limit is None:
+            return
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        if self.limit is None:
-            return norm
         limit = ODD * self.usual if isinstance(self.limit, str) else self.limit
         torch._foreach_mul_(gradients, (limit / (norm + 1e-6)).clamp(max=1.0))
         self._learn(torch.minimum(norm, ODD * self.usual))
-        return norm
 
     def _learn(self, norm):
         known = torch.isfinite(self.usual)

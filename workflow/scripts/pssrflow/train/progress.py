@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pssrflow.models.folder import BEST, HISTORY
+from pssrflow.run.layout import BEST, HISTORY
 from pssrflow.run.version import __version__
 from pssrflow.train.settings import Settings
 

@@ -40,8 +40,8 @@ class Evidence:
         Share of the HR noise's variance in those two products.
     survives : float
         Share of the HR noise's variance in the prediction.
-    rest, shown, bright : ndarray (y, x)
-        Residual, prediction before gain and offset, and the same smoothed.
+    rest, shown : ndarray (y, x)
+        Residual, and prediction before gain and offset.
     """
 
     sums: Sums
@@ -52,7 +52,6 @@ class Evidence:
     survives: float
     rest: np.ndarray
     shown: np.ndarray
-    bright: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,6 @@ def gather(
         float((narrow**2).sum()),
         rest,
         shown,
-        bright,
     )
 
 

@@ -36,7 +36,7 @@ from pssrflow.calibrate.scanner.summary import (
     too_small,
 )
 from pssrflow.errors import InputError
-from pssrflow.pairs.registration import WINDOW, measure_shift
+from pssrflow.pairs.registration import WINDOW, measure_shift, middle
 from pssrflow.seeded import generator
 
 # Kernels that are tried, and the width that each starts from. A point-scanning microscope samples:
@@ -105,17 +105,12 @@ def _check(pair, scale):
 
 def _match(pair, scale):
     """How a pair lies in its middle; a cubic spline through the LR pixels is the LR image."""
-    rows, cols = (_middle(n, WINDOW // scale) for n in pair.lr.shape)
+    rows, cols = (middle(n, WINDOW // scale) for n in pair.lr.shape)
     lr = np.asarray(pair.lr[rows, cols], np.float32)
     coarse = ndimage.zoom(lr, scale, order=3, mode="nearest", grid_mode=True)
     start = rows.start * scale, cols.start * scale
     fine = pair.hr[start[0] : start[0] + len(coarse), start[1] : start[1] + coarse.shape[1]]
     return measure_shift(fine, coarse[: fine.shape[0], : fine.shape[1]], scale)
-
-
-def _middle(length, most):
-    start = max(0, (length - most) // 2)
-    return slice(start, min(length, start + most))
 
 
 def _saturation(pairs, dark):
@@ -155,7 +150,7 @@ def _significant(lag, replicates):
 
 def _round(fields, optics, start, limits, before):
     """One fit of all fields with a kernel."""
-    keeps = _unsaturated(fields, optics, start, limits, before)
+    keeps = _unsaturated(fields, optics, limits, before)
     frames = [beneath(field) for field in fields]
     edges = edges_of(*(frame[:: f.scale, :: f.scale] for (frame, _), f in zip(frames, fields)))
     tallies = [frame_tally(frame, block, edges, away(frame, limits.hr)) for frame, block in frames]
@@ -174,7 +169,7 @@ def _gathered(fields, keeps, model, hr_line, tallies, edges):
     return Fit(fields, keeps, model, hr_line, tallies, evidence, edges)
 
 
-def _unsaturated(fields, optics, start, limits, before):
+def _unsaturated(fields, optics, limits, before):
     """LR pixels whose noise stays clear of the levels at which a detector saturates.
 
     What decides is the HR frame, seen so broadly that its noise does not matter: to choose by a

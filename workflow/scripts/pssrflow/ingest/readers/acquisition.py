@@ -11,8 +11,8 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
+from pssrflow.volumes.volume import DTYPES
 
-_DTYPES = ("uint8", "uint16", "int16", "float32")
 _CONVERT = {
     "b": "convert to uint8",
     "i": "convert to uint16 or int16, if the grey levels fit",
@@ -233,9 +233,9 @@ def _box(crop, zyx):
 
 def _native(dtype, path):
     dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype.name not in _DTYPES:
+    if dtype.name not in DTYPES:
         hint = _CONVERT.get(dtype.kind, "convert to one of these")
-        raise InputError(path, f"data type {dtype.name}", f"{', '.join(_DTYPES)}; {hint}")
+        raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")
     return dtype
 
 
