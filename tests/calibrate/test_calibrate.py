@@ -164,7 +164,8 @@ def test_learning_without_a_pair_is_refused(frames, fitted):
     ("content", "message"),
     [
         ("{", r"cannot be read .* Accepted: the crappifier\.json"),
-        ("[]", r"holds no fitted crappifier"),
+        ("[]", r"cannot be read \(damaged: no JSON object\)\. Accepted: the crappifier\.json"),
+        ("{}", r"holds no fitted crappifier"),
         (
             '{"crappifier": {}, "scale": 2, "verdict": "fits"}',
             r"fitted at scale 2\. Accepted: .* 4",

@@ -75,10 +75,10 @@ def test_a_member_is_a_python_class_only_if_the_configuration_names_it(
     (tmp_path / "mine.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     members = {"one": member("one"), "own": member("own", "custom", {"path": "mine.py:Net"})}
-    for named in ((), ("one",)):
+    for named in ((), ("own",), ("other.py:Net",)):
         with pytest.raises(InputError, match=r"own\.safetensors: weights of a Python class"):
             assemble(members, 2, folder, named)
-    assemble(members, 2, folder, ["own"])
+    assemble(members, 2, folder, ["mine.py:Net"])
     with pytest.raises(InputError, match=r"best\.safetensors: weights of a Python class"):
         load_weights(folder.best)
-    assert load_weights(folder.best, python=True)[1].names_python
+    assert load_weights(folder.best, ["mine.py:Net"])[1].classes == ["mine.py:Net"]

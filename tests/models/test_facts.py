@@ -46,8 +46,8 @@ def test_what_says_no_network_is_no_facts(content):
 def test_members_that_name_python_are_seen_however_deep():
     member = {"arch": "custom", "options": {}}
     deep = {"arch": "ensemble", "options": {"members": [member]}}
-    assert Facts("ensemble", 4, {"members": [{"arch": "unet", "options": {}}, deep]}).names_python
-    assert not Facts("ensemble", 4, {"members": [3, {"options": 3}]}).names_python
+    assert Facts("ensemble", 4, {"members": [{"arch": "unet", "options": {}}, deep]}).classes
+    assert not Facts("ensemble", 4, {"members": [3, {"options": 3}]}).classes
 
 
 def test_weights_of_networks_of_ours_alone_are_known_as_such():
@@ -68,7 +68,7 @@ def nested(levels):
 
 def test_members_are_found_deeper_than_python_calls():
     facts = nested(2000)
-    assert Facts(facts["arch"], 4, facts["options"]).names_python
+    assert Facts(facts["arch"], 4, facts["options"]).classes == [None]
 
 
 SIZES = ("stride", "minimum", "halo", "size")

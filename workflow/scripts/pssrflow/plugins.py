@@ -6,13 +6,17 @@ where the configuration names it.
 
 import ast
 import builtins
+import contextlib
 import functools
 import importlib
 import importlib.util
 import inspect
 import os
 import re
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -23,6 +27,8 @@ from pssrflow.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parent
 ACCEPTED = "package.module:Class or file.py:Class"
+# Seconds of a trial of a user's own code: of one that computes, and of one that waits.
+COMPUTES, WAITS = 60, 3
 
 
 def load(name: str) -> Any:
@@ -164,10 +170,8 @@ def load_class(path: str) -> type:
         There is no such file, module or class, or it cannot be imported.
     """
     file, name = source_file(path), path.rpartition(":")[2]
-    try:
+    with foreign(path, "cannot be imported: it raised", "a module that imports"):
         module = _imported(path.rpartition(":")[0], file)
-    except Exception as error:
-        raise InputError(path, f"cannot be imported ({error})", "a module that imports") from error
     made = getattr(module, name, None)
     if not inspect.isclass(made):
         raise InputError(path, f"no class {name} in {file}", "a class of that module")
@@ -178,3 +182,65 @@ def _imported(module: str, file: Path) -> ModuleType:
     if not module.endswith(".py"):
         return importlib.import_module(module)
     return _executed(SourceFileLoader(f"_own_{file.stem}", str(file)))
+
+
+# -- a user's own code, run ------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def foreign(where: str, what: str, accepted: str) -> Iterator[None]:
+    """Tell what a user's own code raises inside the block, `SystemExit` too, as an InputError.
+
+    Parameters
+    ----------
+    where : str
+        The class.
+    what : str
+        What it did, before the name of what it raised.
+    accepted : str
+    """
+    try:
+        yield
+    except (InputError, KeyboardInterrupt, TooLong):
+        raise
+    except BaseException as error:
+        said = " ".join(str(error).split())
+        found = f"{what} {type(error).__name__}" + (f": {said}" if said else "")
+        raise InputError(where, found, accepted) from error
+
+
+class TooLong(BaseException):
+    """What the user's own code is interrupted by; no `except Exception` of its own catches it."""
+
+
+@contextlib.contextmanager
+def in_time(where: str) -> Iterator[None]:
+    """Refuse a user's own code that never ends, where this is the main thread of a process.
+
+    What computes gets `COMPUTES` seconds, for it may be compiling; what waits gets `WAITS`.
+
+    Raises
+    ------
+    InputError
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    start, spent = time.monotonic(), time.process_time()
+
+    def look(*_: Any) -> None:
+        passed, busy = time.monotonic() - start, time.process_time() - spent
+        if passed > COMPUTES or busy < passed / 2:
+            raise TooLong
+
+    before = signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, WAITS, 1)
+    try:
+        yield
+    except TooLong:
+        passed = time.monotonic() - start
+        found = f"does not end; it was interrupted after {passed:.0f} s on a small image"
+        raise InputError(where, found, "a class that ends") from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

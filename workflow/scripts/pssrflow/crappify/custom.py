@@ -10,11 +10,11 @@ import numpy as np
 from pssrflow.crappify.steps import Halo, Inner, Step, around
 from pssrflow.errors import InputError
 from pssrflow.keys import JsonObject, key
-from pssrflow.plugins import load_class
+from pssrflow.plugins import foreign, load_class
 
 CONTRACT = (
-    "a callable (grey, rng) that takes a float32 array (y, x) of grey levels from 0 to 255 and a "
-    "numpy Generator and returns finite real numbers of the same shape"
+    "a callable (grey, rng) that takes a float32 array (y, x) of grey levels from 0 to 255, which "
+    "it does not write to, and a numpy Generator and returns finite real numbers of the same shape"
 )
 
 
@@ -41,15 +41,10 @@ class Custom(Step):
         return around(found)
 
     def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
-        try:
-            # A copy: what the class does to its input is its own affair.
-            found = np.asarray(self._made(window.copy(), rng))
-        except InputError:
-            raise
-        except Exception as error:
-            raise InputError(
-                self.path, f"raised {type(error).__name__}: {error}", CONTRACT
-            ) from error
+        given = window.copy()
+        given.flags.writeable = False
+        with foreign(self.path, "raised", CONTRACT):
+            found = np.asarray(self._made(given, rng))
         return checked(self.path, found, window.shape, CONTRACT)[inner]
 
 
@@ -67,10 +62,8 @@ def checked(where: str, found: np.ndarray, shape: tuple[int, ...], accepted: str
 @functools.lru_cache(maxsize=16)
 def _instance(path: str, options: str, _folder: str) -> Any:
     made = load_class(path)
-    try:
+    with foreign(path, f"options {options} refused: it raised", "its own options"):
         made = made(**json.loads(options))
-    except Exception as error:
-        raise InputError(path, f"options {options} refused ({error})", "its own options") from error
     if not callable(made):
         raise InputError(path, "its objects cannot be called", CONTRACT)
     return made

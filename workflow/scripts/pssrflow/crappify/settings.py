@@ -1,7 +1,6 @@
 """Section `crappify`: the crappifier that a configuration asks for."""
 
 import copy
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from pssrflow.crappify.scanner import Scan
 from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
+from pssrflow.run.files import read_json
 
 # Of the crappifier.json that a calibration writes.
 FIT_FORMAT = 1
@@ -110,8 +110,23 @@ def settings_of(
         path = crappify["fit"]
         if path == "calibration" and calibration is not None:
             path = calibration
-        used |= REPLACED | read_fit(path, crappify["scale"], require_fit)
+        fitted = read_fit(path, crappify["scale"], require_fit)
+        _refuse_python(path, fitted, classes_of(crappify))
+        used |= REPLACED | fitted
     return used
+
+
+def classes_of(crappify: Mapping[str, Any]) -> set[str]:
+    """Python classes that steps name."""
+    steps = (*crappify.get("before", ()), *crappify.get("noise", ()))
+    return {str(step.get("path")) for step in steps if step.get("name") == "custom"}
+
+
+def _refuse_python(path: Path | str, fitted: Mapping[str, Any], named: set[str]) -> None:
+    """Python that runs is named by the configuration, never by the file of a calibration."""
+    if others := classes_of(fitted) - named:
+        found = f"a step of the Python class {min(others)}, which the configuration does not name"
+        raise InputError(path, found, f"crappify.noise with a step of that class: {sorted(named)}")
 
 
 def steps_named(crappify: Mapping[str, Any]) -> list[str]:
@@ -153,15 +168,26 @@ def read_fit(path: Path | str, scale: int, require_fit: bool) -> dict[str, Any]:
 def _fitted(path: Path | str) -> dict[str, Any]:
     accepted = "the crappifier.json that a calibration wrote"
     try:
-        content = json.loads(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        content = read_json(path)
+    except OSError as error:
         raise InputError(path, f"cannot be read ({error})", accepted) from error
-    if not isinstance(content, dict) or not isinstance(content.get("crappifier"), dict):
+    except InputError as error:
+        # What makes it anew is told where it is this run's.
+        mends = f"{accepted}; if it is this run's: {error.accepted}"
+        raise InputError(path, f"cannot be read ({error.found})", mends) from None
+    if not _is_crappifier(content.get("crappifier")):
         raise InputError(path, "holds no fitted crappifier", accepted)
     # Calibrations that noted no format are of the first.
     if content.get("format", FIT_FORMAT) != FIT_FORMAT:
         raise InputError(path, f"format {content['format']!r}", f"format {FIT_FORMAT}: {accepted}")
-    return content
+    return dict(content)
+
+
+def _is_crappifier(fitted: Any) -> bool:
+    if not isinstance(fitted, dict):
+        return False
+    steps = [fitted.get(key, []) for key in ("before", "noise")]
+    return all(isinstance(s, list) and all(isinstance(one, dict) for one in s) for s in steps)
 
 
 def placed(settings: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:

@@ -17,6 +17,10 @@ from pssrflow.models.facts import BAD_ZIP
 
 # Bytes that a package may hold unpacked; a zip can claim far more than it takes on the disk.
 LARGEST = 4 << 30
+# How many times its size a package may unpack to, above some megabytes: weights hardly shrink.
+MOST_TIMES, SMALL = 20, 32 << 20
+# Bytes of a description.
+LONGEST = 1 << 20
 # Values in a description; aliases of YAML can claim far more than are written down.
 MOST_VALUES = 100_000
 DESCRIPTIONS = ("rdf.yaml", "bioimageio.yaml")
@@ -86,8 +90,10 @@ def _check_entries(package: Path | str, entries: list[zipfile.ZipInfo]) -> None:
         raise InputError(
             package, f"{', '.join(out)} leads out of the package", "relative paths inside it"
         )
-    if sum(entry.file_size for entry in entries) > LARGEST:
-        raise InputError(package, "more than 4 GiB unpacked", "a package of less")
+    unpacked, packed = sum(e.file_size for e in entries), Path(package).stat().st_size
+    if unpacked > min(LARGEST, SMALL + MOST_TIMES * packed):
+        found = f"{packed / 1e6:.1f} MB that unpack to {unpacked / 1e6:.1f} MB"
+        raise InputError(package, found, f"at most {MOST_TIMES} times as much, and 4 GiB")
 
 
 def _leads_out(entry: zipfile.ZipInfo) -> bool:
@@ -97,14 +103,29 @@ def _leads_out(entry: zipfile.ZipInfo) -> bool:
     return outside or link or re.search(r"[\\:]", entry.filename) is not None
 
 
+class _Loader(yaml.SafeLoader):
+    """Without merge keys, by which a few lines become more mappings than memory holds."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a merge key", node.start_mark)
+        super().flatten_mapping(node)
+
+
 def _content(package: Path | str, files: dict[str, bytes]) -> dict[str, Any]:
     name = next((name for name in DESCRIPTIONS if name in files), None)
     if name is None:
         raise InputError(package, "no rdf.yaml in it", "a model package of bioimage.io")
+    if len(files[name]) > LONGEST:
+        found = f"a description of {len(files[name]) / 1e6:.1f} MB"
+        raise InputError(f"{package}: {name}", found, "1 MB at most")
+    if re.search(rb"(?:[\[{]\s*){64}", files[name]):
+        raise InputError(f"{package}: {name}", "lists in lists without end", "a description")
     try:
-        content = yaml.safe_load(files[name])
+        content = yaml.load(files[name], _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{package}: {name}", f"not YAML ({error})") from error
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{package}: {name}", f"not YAML that is taken ({said})") from None
     version = str(content.get("format_version")) if isinstance(content, dict) else "nothing"
     if not version.startswith("0.5.") or content.get("type") != "model":
         raise InputError(

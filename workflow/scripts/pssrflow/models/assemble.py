@@ -22,14 +22,14 @@ def assemble(
     scale : int
     folder : ModelFolder
     python : collection of str
-        Members that are classes which the configuration names.
+        Classes that the configuration names for members.
 
     Raises
     ------
     InputError
         Weights of another scale, or networks that see grey levels in different ways.
     """
-    loaded = {name: load_weights(path, name in python) for name, path in members.items()}
+    loaded = {name: load_weights(path, python) for name, path in members.items()}
     facts = {name: found for name, (_, found) in loaded.items()}
     _check_alike(facts, scale)
     described = {"members": [{"arch": f.arch, "options": f.options} for f in facts.values()]}

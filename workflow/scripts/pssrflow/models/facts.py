@@ -5,7 +5,7 @@ import functools
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, Self
@@ -19,6 +19,8 @@ from pssrflow.networks.registry import names
 
 # Bytes of a header of safetensors; more is no header of ours.
 LARGEST = 64 << 20
+# Networks in one, members of members too.
+MOST_NETWORKS = 256
 # Their name in a model package.
 WEIGHTS = "weights.safetensors"
 SAVED = "weights that PSSRflow saved (.safetensors)"
@@ -52,12 +54,16 @@ class Facts:
     crappify : dict
         What made the LR images.
     seed : int
+    begun_with : list of str
+        Hashes of the user's own files that went into the network: weights, a class.
     code : str
         Hash of the code that trained.
     licence : str
         SPDX identifier.
     versions : dict
     step : int
+    extended : list of dict
+        Steps at which a finished training went on, and how long it had been meant to be before.
     validation_psnr : float
     package : str
         Hash of the model package that the weights came in.
@@ -76,10 +82,12 @@ class Facts:
     trained_on: dict[str, Any] | None = None
     crappify: dict[str, Any] | None = None
     seed: int | None = None
+    begun_with: list[str] | None = None
     code: str | None = None
     licence: str | None = None
     versions: dict[str, str] | None = None
     step: Count | None = None
+    extended: list[dict[str, Any]] | None = None
     validation_psnr: float | None = None
     package: str | None = None
     other: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +113,10 @@ class Facts:
             raise InputError(where, "\n  ".join(["facts refused", *explain(error)])) from None
         except RecursionError:
             raise InputError(where, "facts within facts without end", SAVED) from None
-        return cls(**(vars(made) | {"other": other}))
+        facts = cls(**(vars(made) | {"other": other}))
+        if sum(1 for _ in _named(facts.arch, facts.options)) > MOST_NETWORKS:
+            raise InputError(where, f"more than {MOST_NETWORKS} networks in one", SAVED)
+        return facts
 
     @classmethod
     def from_json(cls, content: Any) -> Self | None:
@@ -154,12 +165,36 @@ class Facts:
     @property
     def archs(self) -> set[str]:
         """Architectures of the network and of all its members, however deep."""
-        return {arch for arch in _named(self.arch, self.options) if isinstance(arch, str)}
+        return {arch for arch, _ in _named(self.arch, self.options) if isinstance(arch, str)}
 
     @property
-    def names_python(self) -> bool:
-        """Whether the network, or a member of it, is a Python class that the weights name."""
-        return PYTHON in self.archs
+    def classes(self) -> list[Any]:
+        """Python classes that the network or a member of it names, however deep."""
+        found = [options for arch, options in _named(self.arch, self.options) if arch == PYTHON]
+        return [one.get("path") if isinstance(one, dict) else None for one in found]
+
+    def refuse_python(self, python: Collection[str], where: Path | str) -> None:
+        """Refuse Python that weights name and the configuration does not.
+
+        Everything that builds a network of a file goes through here.
+
+        Parameters
+        ----------
+        python : collection of str
+            Classes that the configuration names, as "file.py:Class" or "package.module:Class".
+        where : path-like
+            The file.
+
+        Raises
+        ------
+        InputError
+        """
+        if any(one not in python for one in self.classes):
+            raise InputError(
+                where,
+                "weights of a Python class that they name themselves",
+                "a model of arch: custom, whose class the configuration names",
+            )
 
     @property
     def of_ours(self) -> bool:
@@ -195,12 +230,15 @@ def _said(data: bytes) -> Any:
         return None
 
 
-def _named(arch: Any, options: Any) -> Iterator[Any]:
-    """What stands where architectures do; step by step, for it may be deeper than Python calls."""
+def _named(arch: Any, options: Any) -> Iterator[tuple[Any, Any]]:
+    """What stands where architectures and their options do, however deep.
+
+    Step by step, for it may be deeper than Python calls.
+    """
     waiting = [(arch, options)]
     while waiting:
         arch, options = waiting.pop()
-        yield arch
+        yield arch, options
         members = options.get("members") if isinstance(options, dict) else None
         members = members if isinstance(members, list | tuple) else ()
         waiting += [(m.get("arch"), m.get("options")) for m in members if isinstance(m, dict)]

@@ -43,10 +43,19 @@ class ModelFolder:
         write_history(Path(self.path, HISTORY), [_one_row(facts)])
         self.finish(facts.step or 0, facts.validation_psnr)
 
-    def finish(self, step: int, validation_psnr: float | None) -> None:
-        """Say that the model is finished."""
-        content = {"weights": BEST, "sha256": file_hash(self.best), "step": step}
-        write_json(self.done, {"format": FORMAT, **content, "validation_psnr": validation_psnr})
+    def finish(self, step: int, validation_psnr: float | None, **about: Any) -> None:
+        """Say that the model is finished, and what more is known of its training (JSON)."""
+        content = {
+            "format": FORMAT,
+            "weights": BEST,
+            "sha256": file_hash(self.best),
+            "bytes": self.best.stat().st_size,
+            "history": file_hash(Path(self.path, HISTORY)),
+            "step": step,
+            "validation_psnr": validation_psnr,
+            **about,
+        }
+        write_json(self.done, content)
 
 
 def write_history(path: Path, rows: list[dict[str, Any]]) -> None:

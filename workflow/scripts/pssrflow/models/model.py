@@ -230,7 +230,7 @@ def _strangers(members: tuple[str, ...], others: Mapping[str, Model]) -> Iterato
         facts = Facts.read(member)
         if not Path(member).is_file():
             found = f"{member}, which is neither another model nor a file of weights"
-        elif facts is not None and facts.names_python:
+        elif facts is not None and facts.classes:
             found = f"{member}, weights of a Python class that they name themselves"
         else:
             continue

@@ -2,30 +2,35 @@
 
 import json
 import math
-from collections.abc import Sequence
+import pickle
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from pssrflow.errors import InputError
 from pssrflow.models.facts import SAVED, Facts
 from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.registry import build
+from pssrflow.run.files import check_file, read_json
+from pssrflow.run.layout import BEST, TRAINED
 
 
 def save_weights(path: Path | str, network: nn.Module, facts: Facts) -> None:
     """Write weights as safetensors, and what they say of themselves."""
-    tensors = {name: t.detach().cpu().contiguous() for name, t in network.state_dict().items()}
-    # safetensors refuses an empty file; bicubic has no weights.
-    save_file(
-        tensors or {"none": torch.zeros(1)},
-        path,
-        metadata={"pssrflow": json.dumps(facts.to_json())},
-    )
+    save_tensors(path, network.state_dict(), facts)
+
+
+def save_tensors(path: Path | str, tensors: Mapping[str, Tensor], facts: Facts) -> None:
+    """Write the tensors of a network as `save_weights` does."""
+    tensors = {name: t.detach().cpu().contiguous() for name, t in tensors.items()}
+    # safetensors refuses an empty file; bicubic has no weights. Its own writer names no full disk.
+    about = {"pssrflow": json.dumps(facts.to_json())}
+    Path(path).write_bytes(save(tensors or {"none": torch.zeros(1)}, about))
 
 
 def read_tensors(path: Path | str) -> dict[str, Tensor]:
@@ -36,8 +41,11 @@ def read_tensors(path: Path | str) -> dict[str, Tensor]:
     Raises
     ------
     InputError
-        Neither of them, or not only tensors.
+        Neither of them, not only tensors, or not what the done file beside them vouches for.
     """
+    done = Path(path).with_name(TRAINED)
+    if Path(path).name == BEST and done.exists() and (known := read_json(done).get("sha256")):
+        check_file(path, known, done)
     accepted = "weights: .safetensors, or a state dict that torch saved (.pth), without code"
     try:
         with safe_open(path, "pt") as stream:
@@ -53,7 +61,9 @@ def _read_pickled(path: Path | str, accepted: str) -> dict[str, Tensor]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged files raise whatever their bytes happen to mean
-        said = (str(error).splitlines() or [type(error).__name__])[0]
+        # Torch's own sentence advises to load it without protection.
+        guarded = isinstance(error, pickle.UnpicklingError)
+        said = "objects in it besides tensors, which may run code" if guarded else "damaged"
         raise InputError(path, f"cannot be read as weights ({said})", accepted) from error
     if not isinstance(found, dict) or not found:
         raise InputError(path, f"a {type(found).__name__}, no state dict", accepted)
@@ -72,10 +82,15 @@ def adopt(network: nn.Module, tensors: dict[str, Tensor], where: Path | str) -> 
     InputError
         Says which tensors are missing, unknown or of another shape, and what option that points to.
     """
+    _compare(network, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, where)
+    network.load_state_dict(tensors)
+
+
+def _compare(network: nn.Module, found: Mapping[str, tuple[int, ...]], where: Path | str) -> None:
+    """Refuse tensors of these shapes that are not those of a network."""
     own = network.state_dict()
-    missing = [name for name in own if name not in tensors]
-    extra = [name for name in tensors if name not in own]
-    if missing or extra:
+    missing, extra = [n for n in own if n not in found], [n for n in found if n not in own]
+    if own and (missing or extra):
         raise InputError(
             where,
             f"weights of another architecture or depth; {_few(missing)} missing, "
@@ -83,23 +98,23 @@ def adopt(network: nn.Module, tensors: dict[str, Tensor], where: Path | str) -> 
             "weights of the architecture and options that the model has in the configuration",
         )
     for name, tensor in own.items():
-        if tensor.shape != tensors[name].shape:
-            found = f"{name} is {_by(tensors[name])} where the model in the configuration has "
-            hint = _pointed_to(network, name, tensors[name].shape, tensor.shape)
-            raise InputError(where, f"{found}{_by(tensor)}{hint}", "the options of its training")
-    network.load_state_dict(tensors)
+        if tuple(tensor.shape) != found[name]:
+            said = f"{name} is {_by(found[name])} where the model in the configuration has "
+            hint = _pointed_to(network, name, found[name], tuple(tensor.shape))
+            accepted = "the options of its training"
+            raise InputError(where, f"{said}{_by(tensor.shape)}{hint}", accepted)
 
 
 def _few(names: list[str]) -> str:
     return f"{len(names)} ({', '.join(names[:3])}{', ...' if names[3:] else ''})"
 
 
-def _by(tensor: Tensor) -> str:
-    return " x ".join(map(str, tensor.shape)) or "a number"
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape)) or "a number"
 
 
 def _pointed_to(
-    network: nn.Module, name: str, found: Sequence[int], expected: Sequence[int]
+    network: nn.Module, name: str, found: tuple[int, ...], expected: tuple[int, ...]
 ) -> str:
     """The option that a wrong shape most likely comes from, as text; empty if it cannot be told.
 
@@ -119,7 +134,7 @@ def _pointed_to(
 
 
 def _at_the_end(
-    network: Any, name: str, names: list[str], found: Sequence[int], expected: Sequence[int]
+    network: Any, name: str, names: list[str], found: tuple[int, ...], expected: tuple[int, ...]
 ) -> str:
     outputs = found[0] != expected[0] and found[1:] == expected[1:]
     if outputs and name in ("reconstruction.pre.weight", "tail.weight"):
@@ -144,28 +159,44 @@ def read_saved(path: Path | str, accepted: str = SAVED) -> tuple[dict[str, Tenso
     return tensors, Facts.saved_in(path)
 
 
-def load_weights(path: Path | str, python: bool = False) -> tuple[SRNetwork, Facts]:
+def _check_size(facts: Facts, path: Path | str) -> None:
+    """Refuse facts of a network that the file does not hold, before memory is taken for it.
+
+    Torch's device "meta" makes tensors without pixels.
+
+    Raises
+    ------
+    InputError
+    """
+    if facts.classes:
+        # The configuration's own class, which may do anything as it is made.
+        return
+    with torch.device("meta"):
+        network = _built(facts, path)
+    with safe_open(path, "pt") as stream:
+        held = {n: tuple(stream.get_slice(n).get_shape()) for n in stream.keys()}  # noqa: SIM118
+    _compare(network, held, path)
+
+
+def load_weights(path: Path | str, python: Collection[str] = ()) -> tuple[SRNetwork, Facts]:
     """Read a network and its facts; nothing in the file is executed.
 
     Parameters
     ----------
     path : path-like
-    python : bool
-        Whether the configuration names a Python class for this network, or for a member of it.
-        Weights alone never choose one.
+    python : collection of str
+        Classes that the configuration names for this network or for members of it; weights alone
+        never choose one.
 
     Raises
     ------
     InputError
         Not weights of this pipeline, or of a class that the configuration does not name.
     """
-    tensors, facts = read_saved(path)
-    if facts.names_python and not python:
-        raise InputError(
-            path,
-            "weights of a Python class that they name themselves",
-            "a model of arch: custom, whose class the configuration names",
-        )
+    facts = Facts.saved_in(path)
+    facts.refuse_python(python, path)
+    _check_size(facts, path)
+    tensors = read_tensors(path)
     network = _built(facts, path)
     if network.state_dict():
         adopt(network, tensors, path)

@@ -9,17 +9,18 @@ from pssrflow.errors import InputError
 from pssrflow.keys import JsonObject, key
 from pssrflow.networks.options import NetworkOptions
 from pssrflow.networks.pssr2.blocks import pad
-from pssrflow.plugins import load_class
+from pssrflow.plugins import foreign, load_class
 
 CONTRACT = (
     "a torch.nn.Module, made as Class(scale=..., **options), that maps float32 images (n, 1, y, x) "
-    "from 0 to 1 to finite ones (n, 1, scale * y, scale * x)"
+    "from 0 to 1, which it does not write to, to finite ones (n, 1, scale * y, scale * x)"
 )
 
 
 class Options(NetworkOptions):
     """A class that the configuration names; weights never choose one."""
 
+    whole_image = True
     path: str = key(..., "Your class: file.py:Class, or package.module:Class that can be imported.")
     options: JsonObject = key({}, "Keyword arguments of the class, besides scale.")
 
@@ -39,11 +40,8 @@ def Network(scale: int, options: Options) -> nn.Module:
     found = load_class(path)
     if not issubclass(found, nn.Module):
         raise InputError(path, "no torch.nn.Module", CONTRACT)
-    try:
+    with foreign(path, f"scale {scale}, options {given} refused: it raised", CONTRACT):
         network = type(found.__name__, (_AnySize, found), {})(scale=scale, **given)
-    except Exception as error:
-        refused = f"scale {scale}, options {given} refused ({error})"
-        raise InputError(path, refused, CONTRACT) from error
     _place(network, scale, path)
     _try(network, path)
     return network
@@ -78,15 +76,12 @@ def _try(network: Any, path: str) -> None:
     # Odd sizes, and larger than most kernels.
     size = [max(32, 2 * network.stride) + odd for odd in (1, 3)]
     image = torch.linspace(0, 1, size[0] * size[1]).view(1, 1, *size)
-    training = network.training
-    try:
-        with torch.no_grad():
-            found = network.eval()(image)
-    except Exception as error:
-        raise InputError(
-            path, f"raised {type(error).__name__} on an image of {size}: {error}", CONTRACT
-        ) from error
+    training, given = network.training, image.clone()
+    with foreign(path, f"on an image of {size} it raised", CONTRACT), torch.no_grad():
+        found = network.eval()(given)
     network.train(training)
+    if not torch.equal(given, image):
+        raise InputError(path, "wrote to the image that it was given", CONTRACT)
     _check(found, (1, 1, *(n * network.scale for n in size)), path)
 
 

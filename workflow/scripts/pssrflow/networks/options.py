@@ -1,7 +1,7 @@
 """What every network is told, and what options of several networks have in common; no torch."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pssrflow.keys import Fault, Keys, key
 
@@ -28,6 +28,9 @@ class Common(Keys):
 
 class NetworkOptions(Keys):
     """Options of one architecture; each network's file has its own, called `Options`."""
+
+    # Whether a pixel may depend on more than its surroundings, as on the mean of the whole image.
+    whole_image: ClassVar[bool] = False
 
     def misfits(self, scale: int) -> Iterator[Fault]:
         """What cannot be at that many HR pixels per LR pixel."""

@@ -17,6 +17,7 @@ LARGEST = 4 << 30
 class Options(NetworkOptions):
     """What the package says of the script; the configuration has no say in it."""
 
+    whole_image = True
     stride: int = key(..., "LR pixels by which sizes may differ from the least one.", ge=1)
     minimum: int = key(..., "LR pixels that the network takes at least.", ge=1)
     halo: int = key(..., "LR pixels that tiles need around them; a multiple of `stride`.", ge=0)

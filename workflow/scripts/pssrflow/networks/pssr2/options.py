@@ -76,6 +76,9 @@ class Residual(NetworkOptions):
 class Dense(Residual):
     """Options of the networks with a dense encoder, RDNet."""
 
+    # `ese_blocks` weigh channels by their means over the image.
+    whole_image = True
+
     hidden: tuple[Width, ...] = key(
         (1024, 1024, 512, 256),
         "Channels of each level of the decoder, from coarse to fine.",
