@@ -1,9 +1,13 @@
 """Sample sheet: checked row by row, refused with the line, the column and what is accepted."""
 
+import itertools
+
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from pssrflow.config.check import check_config
-from pssrflow.config.samples import read_rows
+from pssrflow.config.samples import Row, leaks, read_rows
 from pssrflow.errors import InputError
 
 
@@ -47,7 +51,10 @@ def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
             "a b\ttrain\tsimulate:survey\t\t",
             r'line 2, sample: found "a b"\. Accepted: text that match',
         ),
-        ("models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'models' is a folder"),
+        (
+            "models\ttrain\tsimulate:survey\t\t",
+            r"line 2, sample: 'models' is a name in the",
+        ),
         (
             "a\tlearn\tsimulate:survey\t\t",
             r'line 2, role: found "learn"\. Accepted: train, test, pr',
@@ -63,7 +70,14 @@ def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
         ("a\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t0:9, 0:9", r"line 2, crop: would cut"),
         ("a\ttrain\tsimulate:survey\t\tfoo", r"line 2, crop: 'foo' has 1 range"),
         (".a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.a"'),
-        ("Models\ttrain\tsimulate:survey\t\t", r"line 2, sample: 'Models' is a folder of the res"),
+        (
+            "Models\ttrain\tsimulate:survey\t\t",
+            r"line 2, sample: 'Models' is a name in the",
+        ),
+        ("report.html\ttrain\tsimulate:survey\t\t", r"'report\.html' is a name in the results"),
+        ("provenance.json\ttrain\tsimulate:survey\t\t", r"sample: 'provenance\.json' is a name"),
+        (f"{'n' * 101}\ttrain\tsimulate:survey\t\t", r"a text of 100 characters or less"),
+        ("a\ttrain\tfile:///data/a.tif\t\t", r"path: 'file:///data/a\.tif' is the URI of a file"),
         ("a\ttrain\tresults/b/hr.ome.zarr\t\t", r"line 2, path: nothing at|lies in the results"),
         (f"a\ttrain\t{'n' * 300}\t\t", r"line 2, path: nothing at"),
     ],
@@ -180,3 +194,40 @@ def test_rows_say_what_is_done_with_them(read):
         "b": ["has_hr", "tested", "predicted", "paired", "masked"],
         "c": ["predicted"],
     }
+
+
+SPANS = st.tuples(st.integers(0, 9), st.integers(1, 4)).map(lambda a: (a[0], a[0] + a[1]))
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["train", "test", "predict"]),
+            st.sampled_from(["one", "two"]),
+            st.sampled_from([None, "0"]),
+            st.none() | st.tuples(SPANS, SPANS),
+        ),
+        max_size=8,
+    )
+)
+def test_a_leak_is_found_wherever_two_crops_of_a_file_meet(rows):
+    sheet, boxes = {}, {}
+    for line, (role, path, scene, crop) in enumerate(rows, start=2):
+        text = crop and ", ".join(f"{a}:{b}" for a, b in crop)
+        sheet[line] = Row(sample=f"s{line}", role=role, path=path, scene=scene, crop=text)
+        boxes[line] = crop or ((0, 99), (0, 99))
+    expected = {
+        f"lines {one} and {two}: "
+        for one, two in itertools.combinations(sheet, 2)
+        if "train" in (sheet[one].role, sheet[two].role)
+        and "predict" not in (sheet[one].role, sheet[two].role)
+        and (sheet[one].path, sheet[one].scene) == (sheet[two].path, sheet[two].scene)
+        and all(a < d and c < b for (a, b), (c, d) in zip(boxes[one], boxes[two]))
+    }
+    assert {said.partition("'")[0] for said in leaks(sheet)} == expected
+
+
+def test_names_that_tables_take_for_numbers_or_nothing_are_names(read):
+    names = ["NA", "nan", "001", "1e5", "null", "true", "-1", "inf"]
+    rows = "".join(f"{name}\tpredict\tsimulate:survey\t\t\n" for name in names)
+    assert list(read(f"{HEADER}a\ttrain\tsimulate:pair-hr\t\t\n{rows}")) == ["a", *names]

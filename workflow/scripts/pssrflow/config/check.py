@@ -9,7 +9,7 @@ import numpy as np
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.settings import own_steps, settings_of
 from pssrflow.errors import InputError
-from pssrflow.plugins import load
+from pssrflow.plugins import in_time, load
 
 REFUSED = "configuration refused"
 
@@ -45,21 +45,16 @@ def check_config(config: dict[str, Any], where: str, trial: bool = True) -> Sett
 def _refused_by_a_trial(settings: Settings) -> Iterator[str]:
     """What is wrong with what only a run of it shows: compilers and networks take seconds."""
     trials: dict[str, Callable[[], None]] = {
-        "stores": functools.partial(_open_stores, settings.stores),
         "crappify": functools.partial(_crappify_a_plane, settings),
     }
     for name, model in settings.models.items():
         trials[f"models.{name}"] = functools.partial(_build, model, settings.crappify.scale)
     for key, trial in trials.items():
         try:
-            trial()
+            with in_time(key):
+                trial()
         except InputError as error:
             yield f"{key}: {error}"
-
-
-def _open_stores(stores: str | None) -> None:
-    if "://" in (stores or ""):
-        load("pssrflow.run.remote:check_protocol")(stores)
 
 
 def _crappify_a_plane(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from pssrflow.config.parts import Parts, Wildcards
 from pssrflow.config.rule_code import SCRIPTS, Code
 from pssrflow.config.samples import OVERRIDES, SIMULATED, Row
 from pssrflow.config.settings import Settings
@@ -19,6 +20,7 @@ from pssrflow.errors import InputError
 from pssrflow.ingest.readers.formats import readers_of
 from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
+from pssrflow.networks.registry import names, options_of
 from pssrflow.plugins import source_file
 from pssrflow.run.files import input_paths
 from pssrflow.run.layout import Layout
@@ -27,11 +29,6 @@ from pssrflow.run.rerun import fingerprint
 # Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
 # and, killed, goes on at the last, so fewer and longer ones lose nothing.
 MOST_PARTS = 10_000
-# Verifying and halving is so much quicker than the network that few jobs need help with it.
-PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
-
-# Of Snakemake: the names that a job fills in, as attributes.
-Wildcards = Any
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -284,10 +281,11 @@ class Rules:
         return [self.layout.trained(m) for m in named if m in self.models]
 
     def python(self, wildcards: Wildcards) -> list[str]:
-        """Models that are classes of the user's own: a model, or members of it."""
+        """Classes of the user's own that a model names, or members of it."""
         model = self.models[wildcards.model]
-        parts = (wildcards.model, *getattr(model.options, "members", ()))
-        return [p for p in parts if p in self.models and self.models[p].arch == PYTHON]
+        members = getattr(model.options, "members", ())
+        parts = [model, *(self.models[m] for m in members if m in self.models)]
+        return [str(vars(part.options)["path"]) for part in parts if part.arch == PYTHON]
 
     def package(self, wildcards: Wildcards) -> str:
         """Path of the package that a model comes in."""
@@ -308,14 +306,9 @@ class Rules:
     # -- predict ----------------------------------------------------------------------------------
 
     @cached_property
-    def parts(self) -> range:
+    def parts(self) -> Parts:
         """Jobs of each prediction."""
-        return range(min(self.settings.predict.parts, MOST_PARTS))
-
-    @cached_property
-    def pyramids(self) -> range:
-        """Jobs that build the pyramid of each prediction, where parts are many."""
-        return range(min(len(self.parts) // PARTS_A_PYRAMID, MOST_PYRAMIDS))
+        return Parts(self.layout, min(self.settings.predict.parts, MOST_PARTS))
 
     def prediction_input(self, wildcards: Wildcards) -> list[str]:
         """What a prediction waits for, besides the network."""
@@ -351,6 +344,12 @@ class Rules:
     def region(self, wildcards: Wildcards) -> str | None:
         """What of a sample is super-resolved; None for all."""
         return self.regions.get(wildcards.sample)
+
+    def deciding(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What of the settings decides the pixels of a prediction."""
+        archs = self.models[wildcards.model].archs(self.models)
+        whole_image = any(options_of(arch).whole_image for arch in archs if arch in names())
+        return self.settings.predict.deciding(self.masked(wildcards), whole_image)
 
     @cached_property
     def predict(self) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The sample sheet: one acquisition a row, checked before anything runs."""
 
 import csv
+import functools
 import itertools
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.files import input_paths
-from pssrflow.run.layout import RESERVED, Roles
+from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 SIMULATED = "simulate:"
@@ -21,6 +23,8 @@ OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
 PATHS = ("path", "lr_path", "weight_path", "mask_path")
 # Stands for a size that only the file knows.
 ENDLESS = sys.maxsize
+# Pairs of rows that are told of those which show the same pixels.
+MOST_LEAKS = 100
 PARSED = {"crop": lambda text: parse_crop(text, (ENDLESS,) * 3), "pixel_size": parse_pixel_size}
 
 
@@ -28,7 +32,10 @@ class Row(Keys, Roles):
     """One acquisition; each key is a column of the tab-separated sheet."""
 
     sample: str = key(
-        ..., "Identifier; becomes a folder name.", pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z"
+        ...,
+        "Identifier; becomes a folder name.",
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z",
+        max_length=LONGEST_NAME,
     )
     role: Literal["train", "test", "predict"] = key(
         ..., "train: HR to learn from; test: HR truth, never learnt from; predict: LR only."
@@ -92,7 +99,8 @@ class Row(Keys, Roles):
     def faults(self) -> Iterator[Fault]:
         if self.sample.lower() in RESERVED:
             yield Fault(
-                "sample", f"{self.sample!r} is a folder of the results. Accepted: another name"
+                "sample",
+                f"{self.sample!r} is a name in the results already. Accepted: another name",
             )
         yield from self._not_parsed()
         if self.role == "predict" and self.lr_path:
@@ -141,7 +149,7 @@ def read_rows(settings: Settings) -> list[Row]:
             problems += [f"line {line}, {p}" for p in _path_problems(rows[line], settings)]
         except ValidationError as error:
             problems += [f"line {line}, {problem}" for problem in explain(error)]
-    problems = problems or [*_duplicates(rows), *_leaks(rows)]
+    problems = problems or [*_duplicates(rows), *leaks(rows)]
     if problems:
         raise InputError(path, "\n  ".join(["sample sheet refused", *problems]))
     _check_roles(path, list(rows.values()), settings)
@@ -216,23 +224,30 @@ def _path_problems(row: Row, settings: Settings) -> Iterator[str]:
 
 
 def _path_problem(text: str, settings: Settings) -> str | None:
-    results = Path(settings.results).resolve()
     if text.startswith(SIMULATED):
         return _not_simulated(text.removeprefix(SIMULATED), settings)
+    if text.startswith("file:"):
+        return f"{text!r} is the URI of a file. Accepted: its path alone"
     if "://" in text:
         return None
-    paths = input_paths(text)
+    paths = _resolved(text)
     if not paths:
         return (
             f"nothing at {text!r} (looked in {Path.cwd()}). "
             "Accepted: a file, a folder of slices, a glob or an OME-Zarr"
         )
-    if any(path.resolve().is_relative_to(results) for path in paths):
+    results = _folder(settings.results)
+    if any(path == results or path.startswith(results + os.sep) for path in paths):
         return (
             f"{text!r} lies in the results, which this run writes. "
             "Accepted: a path outside, or other `results`"
         )
     return None
+
+
+@functools.cache
+def _folder(path: str) -> str:
+    return os.path.realpath(path)
 
 
 def _not_simulated(name: str, settings: Settings) -> str | None:
@@ -256,25 +271,52 @@ def _duplicates(rows: dict[int, Row]) -> Iterator[str]:
             )
 
 
-def _leaks(rows: dict[int, Row]) -> Iterator[str]:
-    """Rows that show the same pixels, of which one is trained on."""
-    # Globs may be of very many slices.
-    sources = {line: _sources(row.path) for line, row in rows.items()}
-    for (one, a), (two, b) in itertools.combinations(rows.items(), 2):
-        roles = {a.role, b.role}
-        if "train" not in roles or "predict" in roles or a.scene != b.scene:
-            continue
-        if sources[one].isdisjoint(sources[two]):
-            continue
-        if all(x.start < y.stop and y.start < x.stop for x, y in zip(_crop(a), _crop(b))):
-            yield (
-                f"lines {one} and {two}: {a.sample!r} ({a.role}) and {b.sample!r} ({b.role}) show "
-                "the same pixels. Accepted: other files, or crops apart"
-            )
+def leaks(rows: dict[int, Row]) -> Iterator[str]:
+    """Rows that show the same pixels, of which one is trained on; the first hundred of them."""
+    fields: dict[tuple[str, str | None], list[int]] = {}
+    for line, row in rows.items():
+        if row.has_hr:
+            for source in _sources(row.path):
+                fields.setdefault((source, row.scene), []).append(line)
+    # Slices may be of the same two rows very often.
+    pairs = (pair for lines in fields.values() for pair in _overlapping(lines, rows))
+    for one, two in itertools.islice(dict.fromkeys(pairs), MOST_LEAKS):
+        a, b = rows[one], rows[two]
+        yield (
+            f"lines {one} and {two}: {a.sample!r} ({a.role}) and {b.sample!r} ({b.role}) show "
+            "the same pixels. Accepted: other files, or crops apart"
+        )
 
 
-def _sources(text: str) -> set[str]:
-    return {str(path.resolve()) for path in input_paths(text)} or {text}
+def _overlapping(lines: list[int], rows: dict[int, Row]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows of one file whose crops meet, of which one is trained on.
+
+    From top to bottom, so that only crops beside each other are compared.
+    """
+    crops = {line: _crop(rows[line]) for line in lines}
+    above: list[int] = []
+    for line in sorted(lines, key=lambda line: crops[line][1].start):
+        _, rows_of, _ = crop = crops[line]
+        above = [other for other in above if crops[other][1].stop > rows_of.start]
+        for other in above:
+            trained = rows[line].trained or rows[other].trained
+            if trained and all(map(_meet, crop, crops[other])):
+                yield min(line, other), max(line, other)
+        above.append(line)
+
+
+def _meet(one: slice, two: slice) -> bool:
+    return bool(one.start < two.stop and two.start < one.stop)
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    return _resolved(text) or (text,)
+
+
+@functools.cache
+def _resolved(text: str) -> tuple[str, ...]:
+    """Files and folders that a path names, wherever links lead."""
+    return tuple(os.path.realpath(path) for path in input_paths(text))
 
 
 def _crop(row: Row) -> tuple[slice, slice, slice]:

@@ -1,6 +1,7 @@
 """All sections of the configuration."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -16,12 +17,22 @@ from pssrflow.keys import Fault, Keys, key
 from pssrflow.models.model import AnyModel, Model
 from pssrflow.predict.settings import Settings as Predict
 from pssrflow.report.settings import Settings as Report
+from pssrflow.run.layout import LONGEST_NAME
 from pssrflow.simulate.settings import Acquisition
 from pssrflow.train.settings import Settings as Train
 
 # Part of the names of files; no pattern, and no wildcard of Snakemake.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*\Z")]
-FOLDER = r"^[^{}*?]+\Z"
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*\Z", max_length=LONGEST_NAME)]
+# No wildcard, no line break, and no URI of what is a folder.
+FOLDER = r"^(?!file:)[^{}*?\x00-\x1f\x7f]+\Z"
+
+
+def _alike(names: Iterable[str]) -> Iterator[list[str]]:
+    """Names that differ by upper and lower case alone."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(name.lower(), []).append(name)
+    return (alike for alike in found.values() if len(alike) > 1)
 
 
 class Settings(Keys):
@@ -74,12 +85,23 @@ class Settings(Keys):
         "simulate:NAME; made only if it does.",
     )
 
+    @field_validator("results", "stores", mode="after")
+    @classmethod
+    def _at_home(cls, folder: str | None) -> str | None:
+        return folder and os.path.expanduser(folder)
+
     @field_validator("models", mode="after")
     @classmethod
     def _call_by_name(cls, models: dict[str, Model]) -> dict[str, Model]:
         return {name: replace(model, name=name) for name, model in models.items()}
 
     def faults(self) -> Iterator[Fault]:
+        for name in ("results", "stores"):
+            if (folder := getattr(self, name)) and os.path.isfile(folder):
+                yield Fault(name, f"found {folder!r}, which is a file. Accepted: a folder")
+        # File systems of some users do not tell upper from lower.
+        for alike in _alike(self.models):
+            yield Fault("models", f"found {' and '.join(alike)}. Accepted: names that differ")
         for name, model in self.models.items():
             for fault in model.faults(self.crappify.scale, self.models):
                 yield Fault(f"models.{name}.{fault.key}", fault.says)

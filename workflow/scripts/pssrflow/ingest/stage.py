@@ -14,6 +14,7 @@ from pssrflow.ingest.readers.acquisition import Acquisition, Overrides
 from pssrflow.ingest.readers.open import open_acquisition
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import describe_source
+from pssrflow.run.locks import owner
 from pssrflow.run.memory import Budget
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.done import finish
@@ -61,7 +62,7 @@ def ingest(
     with open_acquisition(path, overrides) as acquisition:
         volume = _volume(acquisition, settings)
         log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
-        store.create(volume)
+        store.create(volume, owner(store.path, done))
         threads = budget.workers(math.prod(volume.shard_shape()) * BYTES)
         writer = Writer(acquisition, store)
         digests = writer.run(volume.shards(), threads)

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import io
 import logging
 import os
 import signal
@@ -15,16 +16,17 @@ from typing import IO, Any
 import zarr
 
 from pssrflow.errors import InputError
+from pssrflow.run.files import full_disk
 from pssrflow.run.locks import lockable, locked
 from pssrflow.run.memory import reuse_memory
-from pssrflow.run.remote import of_a_server
+from pssrflow.run.remote import is_remote, of_a_server, told
 
 log = logging.getLogger("pssrflow")
 
 # Seconds after which a thread hands Python's lock over; with the usual 5 ms, threads that compute
 # for 1 ms between two calls wait for each other (2 to 3 % of crappify on two cores).
 HAND_OVER = 1e-4
-OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+OF_WRITING = (errno.EROFS, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -52,9 +54,8 @@ def job(
     tensors : bool
         Whether a network's tensors, large and of many sizes, take most of the memory.
     """
-    Path(log_path).parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held, open(log_path, "w") as stream:
-        _start_logging(stream)
+    with contextlib.ExitStack() as held:
+        _start_logging(held.enter_context(_log_file(log_path)))
         # Plots are written to files, never shown.
         os.environ["MPLBACKEND"] = "Agg"
         reuse_memory(tensors)
@@ -67,20 +68,39 @@ def job(
                 held.enter_context(locked(lockable(shares, log_path), fcntl.LOCK_SH))
             held.enter_context(locked(lockable(writes, log_path), fcntl.LOCK_EX))
             yield log
-        except (InputError, OSError) as error:
-            log.error("%s", _readable(error, writes))
-            sys.exit(1)
         except Exception as error:
-            if of_a_server(error):
-                log.error("%s", error)
+            if said := _readable(error, writes):
+                log.error("%s", said)
                 sys.exit(1)
             log.exception("this is a defect of PSSRflow; please report it with this log")
             sys.exit(1)
         log.info("done in %.1f s", time.monotonic() - start)
 
 
+@contextlib.contextmanager
+def _log_file(path: str | Path) -> Iterator[IO[str]]:
+    """The log; where it cannot be written, as on a full disk, what it says goes to stderr alone."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        stream: IO[str] = open(path, "w")  # noqa: SIM115
+    except OSError:
+        stream = io.StringIO()
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+class _Handler(logging.StreamHandler[Any]):
+    """Says nothing of a line that cannot be written: the work on a full disk says so itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        pass
+
+
 def _start_logging(stream: IO[str]) -> None:
-    handlers = [logging.StreamHandler(stream), logging.StreamHandler(sys.stderr)]
+    handlers = [_Handler(stream), _Handler(sys.stderr)]
     handlers[0].setLevel(logging.DEBUG)
     handlers[1].setLevel(logging.INFO)
     logging.basicConfig(
@@ -99,9 +119,16 @@ def _exit_on_sigterm(*_: Any) -> None:
     sys.exit(143)
 
 
-def _readable(error: InputError | OSError, writes: str | Path) -> str:
-    if not isinstance(error, OSError):
+def _readable(error: Exception, writes: str | Path) -> str | None:
+    """What a user can mend, in a line; None for a defect of ours."""
+    if isinstance(error, InputError):
         return str(error)
-    # A disk that fills up within a file does not say which.
+    if of_a_server(error):
+        return f"{writes}: {told(error, str(writes)) if is_remote(writes) else error}"
+    if said := full_disk(error, writes):
+        return said
+    if not isinstance(error, OSError):
+        return None
+    # A protected disk does not always say which file.
     where = error.filename or (writes if error.errno in OF_WRITING else None)
     return f"{where}: {error.strerror}" if where else str(error)

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 SAMPLE, MODEL = "{sample}", "{model}"
+# Of a sample and of a model, whose names stand together in that of a log: 255 bytes in all.
+LONGEST_NAME = 100
 # Of a model.
-BEST, HISTORY = "best.safetensors", "history.csv"
+BEST, HISTORY, TRAINED = "best.safetensors", "history.csv", "train.done.json"
 # Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
 MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
+# Beside them, the plan that they are of; no "*.json", for it is no marker.
+KEPT_PLAN = "plan.kept"
 
 
 class Roles:
@@ -119,6 +123,10 @@ class Layout:
         """Folder of the markers of a prediction's parts."""
         return f"{self.results}/{sample}/{model}/sr.parts"
 
+    def kept_plan(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """The plan that the markers are of."""
+        return f"{self.parts(sample, model)}/{KEPT_PLAN}"
+
     def part(self) -> str:
         """Marker of a part."""
         return f"{self.parts()}/{MARKER}"
@@ -147,7 +155,7 @@ class Layout:
 
     def trained(self, model: str = MODEL) -> str:
         """Says that a model is trained, assembled or adopted."""
-        return f"{self.model(model)}/train.done.json"
+        return f"{self.model(model)}/{TRAINED}"
 
     def history(self, model: str = MODEL) -> str:
         """A row per validation."""
@@ -196,5 +204,12 @@ class Layout:
         return f"{self.results}/benchmarks/{name}.tsv"
 
 
+def _beside_samples() -> frozenset[str]:
+    of = Layout("", "")
+    paths = of.model(), of.crappifier, of.log("x"), of.benchmark("x"), of.simulated("x")
+    files = of.page, of.figures, of.provenance, "/ro-crate-metadata.json"
+    return frozenset(path.split("/")[1] for path in (*paths, *files))
+
+
 # Names that no sample may have: folders and files that the results hold beside the samples'.
-RESERVED = ("models", "calibration", "logs", "benchmarks", "simulated")
+RESERVED = _beside_samples()

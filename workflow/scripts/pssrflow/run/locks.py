@@ -8,25 +8,34 @@ import os
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from pssrflow.run.files import full_disk, replacing
 from pssrflow.run.remote import is_remote
 
 log = logging.getLogger(__name__)
 
 _CLAIMED: list[IO[str]] = []
+# Of a results folder, what names the run in the stores that belong to it.
+RUN = ".run"
 
 
 def claim(results: str) -> None:
     """Lock a results folder for the life of this process; refuse if another run holds it.
 
-    The lock goes with the process, so a killed run leaves none behind.
+    The lock goes with the process, so a killed run leaves none behind. The folder gets a name that
+    no other has, by which its stores are known wherever they lie.
     """
-    Path(results).mkdir(parents=True, exist_ok=True)
-    # Kept open on purpose: closing it would free the lock.
-    stream = open(Path(results, ".lock"), "a")  # noqa: SIM115
+    try:
+        Path(results).mkdir(parents=True, exist_ok=True)
+        # Kept open on purpose: closing it would free the lock.
+        stream = open(Path(results, ".lock"), "a")  # noqa: SIM115
+        _name(Path(results).resolve())
+    except OSError as error:
+        sys.exit(full_disk(error, results) or f"{error.filename or results}: {error.strerror}")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -34,6 +43,33 @@ def claim(results: str) -> None:
     except OSError:
         print(f"{results}: this file system knows no locks; run one workflow at a time")
     _CLAIMED.append(stream)
+
+
+def _name(results: Path) -> None:
+    """Name a run, unless it has a name that is not that of the run it was copied from."""
+    file, place = results / RUN, str(results)
+    with contextlib.suppress(OSError):
+        named = file.read_text()
+        before = named.rpartition(" ")[0]
+        origin = Path(before, RUN)
+        copied = before != place and origin.is_file() and origin.read_text() == named
+        if named and not copied:
+            return
+    with replacing(file) as scratch:
+        scratch.write_text(f"{place} {uuid.uuid4().hex}")
+
+
+def owner(store: str | Path, done: str | Path) -> str:
+    """Name of the run whose results hold the done file of a store that lies elsewhere; else empty.
+
+    What lies in a results folder is copied and moved with it, so it needs no owner.
+    """
+    for folder in Path(done).resolve().parents:
+        with contextlib.suppress(OSError):
+            named = (folder / RUN).read_text()
+            inside = not is_remote(store) and Path(store).resolve().is_relative_to(folder)
+            return "" if inside else named
+    return ""
 
 
 def lockable(path: str | Path, log_path: str | Path) -> str | Path:

@@ -1,15 +1,19 @@
 """Finish a store: verify every shard, build the pyramid, write the done file by rename."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pssrflow.run.files import write_json
+import numpy as np
+
+from pssrflow.run.files import count_files, write_json
+from pssrflow.run.remote import is_remote
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.pyramid import climb, roots
-from pssrflow.volumes.store import Store
+from pssrflow.volumes.store import Store, digest, ranges
 from pssrflow.volumes.volume import Volume
 
 # Pieces of the pyramid for each thread that builds it.
@@ -25,6 +29,7 @@ def finish(
     threads: int,
     intensity: Intensity | None = None,
     ready: int | None = None,
+    without: Sequence[str | Path] = (),
     **facts: Any,
 ) -> None:
     """Verify every shard against its digest, build the pyramid, write the done file.
@@ -41,6 +46,8 @@ def finish(
         Constants that were not known when the store was created.
     ready : int, optional
         Level that other jobs have built from verified shards, with all below it.
+    without : sequence of path-like
+        Files besides `done` whose absence makes the same command make the store anew.
     **facts
         Written to the done file as they are.
 
@@ -48,9 +55,11 @@ def finish(
     ------
     DamagedShard
     """
-    if intensity is not None:
-        store.describe(replace(store.volume, intensity=intensity))
     volume = store.volume
+    if intensity is not None:
+        volume = replace(volume, intensity=intensity)
+    remade = [str(path) for path in (done, *without)]
+    store.describe(volume, empty=_empty(volume, digests), remade_without=remade)
     level, shards = roots(volume, PIECES * threads)
     if ready is None or ready < level:
         climb(store, level, shards, digests, threads, ready)
@@ -68,6 +77,13 @@ def content_hash(volume: Volume, digests: dict[Region, str]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def _empty(volume: Volume, digests: dict[Region, str]) -> list[tuple[int, int]]:
+    """Numbers of the shards that are nothing but zeros, of which there is no file, as `ranges`."""
+    shards = volume.shards()
+    zeros = {shape: digest(np.zeros(shape, volume.dtype)) for shape in {s.shape for s in shards}}
+    return ranges(i for i, s in enumerate(shards) if digests.get(s) == zeros[s.shape])
+
+
 def _summary(store: Store, digests: dict[Region, str]) -> dict[str, Any]:
     volume = store.volume
     return {
@@ -77,6 +93,7 @@ def _summary(store: Store, digests: dict[Region, str]) -> dict[str, Any]:
         "dtype": volume.dtype,
         "content": content_hash(volume, digests),
         "shards": len(digests),
+        "files": None if is_remote(store.path) else count_files(store.path),
         "pixel_size_um": list(volume.pixel_size),
         **volume.intensity.to_json(),
     }

@@ -10,22 +10,8 @@ from pssrflow.compiled import compiled
 from pssrflow.errors import InputError
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Pixels
-from pssrflow.volumes.store import Store, digest
+from pssrflow.volumes.store import UNREADABLE, DamagedShard, Store, digest
 from pssrflow.volumes.volume import Volume
-
-
-class DamagedShard(InputError):
-    """A shard is missing, cannot be decoded or holds other pixels than were written.
-
-    Attributes
-    ----------
-    region : Region
-        Of level 0.
-    """
-
-    def __init__(self, store: object, region: Region, found: str) -> None:
-        super().__init__(f"{store}/0 at t,c,z,y,x = {region.start}", found)
-        self.region = region
 
 
 def roots(volume: Volume, pieces: int) -> tuple[int, list[Region]]:
@@ -129,7 +115,7 @@ def _read(store: Store, level: int, region: Region) -> Pixels:
     try:
         # As it is opened to write, where it is: nothing else is seen of what was written.
         return np.asarray(store.level(level, "r+" if level else "r")[region.slices])
-    except (RuntimeError, ValueError, OSError) as error:
+    except UNREADABLE as error:
         where = f"{store}/{level} at t,c,z,y,x = {region.start}"
         raise InputError(where, f"this shard cannot be read back ({error})") from error
 

@@ -13,6 +13,9 @@ from pssrflow.errors import InputError
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 from pssrflow.volumes.volume import DTYPES
 
+# Bytes that are decoded at once, and how many times what is stored all pixels may be: zstd makes
+# one byte of 13,000 zeros.
+LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
 _CONVERT = {
     "b": "convert to uint8",
     "i": "convert to uint16 or int16, if the grey levels fit",
@@ -303,13 +306,41 @@ def faults(where: object) -> Iterator[None]:
     """Turn what a decoder raises inside the block into an InputError that names `where`."""
     try:
         yield
-    except (InputError, MemoryError) as error:
+    except InputError as error:
         raise error
+    except MemoryError as error:
+        found = "it claims to be larger than memory holds at once"
+        raise InputError(where, found, "tiles, strips or chunks of less") from error
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise InputError(
             where, f"the file is damaged or cannot be decoded ({reason})", "an intact file"
         ) from error
+
+
+def check_claims(where: object, piece: float, whole: float, stored: float) -> None:
+    """Refuse what claims to be much larger than it is stored, before anything is allocated.
+
+    Parameters
+    ----------
+    where : path-like
+    piece : float
+        Bytes of the largest piece that is decoded at once.
+    whole : float
+        Bytes of all of it.
+    stored : float
+        Bytes on the disk.
+
+    Raises
+    ------
+    InputError
+    """
+    if piece > LARGEST_PIECE:
+        found = f"tiles, strips or chunks of {piece / 1e9:.3g} GB, which are decoded as a whole"
+        raise InputError(where, found, f"pieces of {LARGEST_PIECE / 1e9:.1f} GB at most")
+    if whole > MOST_TIMES * stored:
+        found = f"{stored / 1e6:.3g} MB that claim to hold {whole / 1e6:.3g} MB of pixels"
+        raise InputError(where, found, "the whole file; no compression shrinks pixels so far")
 
 
 @contextlib.contextmanager

@@ -1,15 +1,19 @@
 """Existing OME-Zarr (0.4 on Zarr v2, 0.5 on Zarr v3), local or remote, and plain Zarr arrays."""
 
+import math
+import os
 from pathlib import Path
 
 import zarr
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults, only_scene, pick
+from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene, pick
 from pssrflow.run.remote import storage_options
 from pssrflow.volumes.regions import sane_size
 
 RANK = 0
+# An array with fewer chunks than one in so many is no image.
+LEAST = 1000
 NAMES = "OME-Zarr"
 
 _MARKERS = ("zarr.json", ".zgroup", ".zarray")
@@ -66,6 +70,7 @@ def _open(path):
 
 
 def _plain(array, files):
+    _check_stored(array, files)
     return Source(
         files=files,
         axes="Q" * (array.ndim - 2) + "YX",
@@ -104,6 +109,7 @@ def _multiscale(path, group, files, notes):
     level = multiscale["datasets"][0]
     array = _level(path, group, level["path"])
     axes = _axes(path, multiscale, array)
+    _check_stored(array, files)
     scale = [a * b for a, b in zip(_scale(level, axes), _scale(multiscale, axes), strict=True)]
     letters = "".join(_letter(a) for a in axes)
     sizes = {
@@ -167,6 +173,22 @@ def _absent(array, files):
 
 
 def _stored(array):
-    present = array._nshards_initialized if array.shards else array.nchunks_initialized
-    count = array._nshards if array.shards else array.nchunks
-    return count, present
+    """Chunks or shards that the array has, and of how many there are files."""
+    size = array.shards or array.chunks
+    count = math.prod(-(-n // s) for n, s in zip(array.shape, size, strict=True))
+    folder = Path(array.store.root, array.path)
+    # Asking for each would take as long as the claim is large.
+    files = (f for _, _, some in os.walk(folder) for f in some)
+    return count, sum(1 for f in files if f != "zarr.json" and not f.startswith("."))
+
+
+def _check_stored(array, files):
+    """Refuse chunks larger than memory, and arrays of which next to nothing is stored."""
+    where = f"{array.store_path}"
+    check_claims(where, math.prod(array.chunks) * array.dtype.itemsize, 0, 0)
+    if not files:
+        return
+    count, present = _stored(array)
+    if present * LEAST < count:
+        found = f"{present} of {count} chunks (or shards) of {tuple(array.shape)} are stored"
+        raise InputError(where, found, "an array of which a thousandth is stored, at least")

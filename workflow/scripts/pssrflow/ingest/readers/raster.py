@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Recent, Source, faults, only_scene
+from pssrflow.ingest.readers.acquisition import Recent, Source, check_claims, faults, only_scene
 
 RANK = 3
 NAMES = "PNG, BMP, JPEG"
@@ -52,6 +52,8 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         mode, frames, kind = image.mode, getattr(image, "n_frames", 1), str(image.format)
         width, height = image.size
     only_scene(scene, path)
+    held = 2 * width * height * max(1, len(_COLOURS.get(mode, ())))
+    check_claims(path, held, held, Path(path).stat().st_size)
     _refuse_others(path, kind, mode, frames)
     deep = kind == "PNG" and _png_depth(path) == 16
     channels = _COLOURS.get(mode, ())

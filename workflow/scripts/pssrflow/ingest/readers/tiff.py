@@ -10,7 +10,7 @@ import tifffile
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, describe, faults, pick
-from pssrflow.ingest.readers.tiff_metadata import describe_series
+from pssrflow.ingest.readers.tiff_metadata import describe_series, promised_planes
 from pssrflow.ingest.readers.tiff_pages import RawReader, SegmentReader, planes_of
 
 RANK = 2
@@ -19,6 +19,8 @@ NAMES = "TIFF, OME-TIFF"
 _SUFFIXES = (".tif", ".tiff", ".btf", ".lsm")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PRIVATE_TAGS = 32768
+# Of one image; a list of them all is made while it is opened.
+MOST_PLANES = 2_000_000
 
 
 def recognises(path: str) -> bool:
@@ -48,6 +50,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     """
     file = Path(path)
     with _strict(file) as messages, tifffile.TiffFile(file) as tif:
+        _check_promises(file, tif)
         names = [s.name or str(i) for i, s in enumerate(tif.series)]
         if not names:
             raise InputError(path, "a TIFF without images", "a TIFF with at least one image")
@@ -69,6 +72,14 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         notes=notes,
         close=reader.close,
     )
+
+
+def _check_promises(file, tif):
+    """Refuse metadata that promise more planes than a file, or a set of files, can hold."""
+    for size in promised_planes(tif):
+        if size > MOST_PLANES:
+            found = f"metadata that promise {size:.3g} planes"
+            raise InputError(file, found, f"{MOST_PLANES} planes at most")
 
 
 class _Catcher(logging.Handler):

@@ -1,5 +1,6 @@
 """Pixel sizes and channel names that TIFF files carry, in the dialects of their writers."""
 
+import math
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -17,6 +18,21 @@ def describe_series(tif: Any, number: int) -> tuple[Size, tuple[str, ...]]:
     dialects = (_imagej, _fei, _zeiss, _lsm, _resolution)
     found = (dialect(tif, tif.series[number].keyframe) for dialect in dialects)
     return next((size for size in found if any(size)), NOTHING), ()
+
+
+def promised_planes(tif: Any) -> list[float]:
+    """Planes that the OME-XML or ImageJ's metadata of an open TiffFile promise, for each image."""
+    if tif.is_ome:
+        pixels = ET.fromstring(tif.ome_metadata).iterfind("{*}Image/{*}Pixels")
+        return [math.prod(_count(p.get(f"Size{axis}")) for axis in "TCZ") for p in pixels]
+    return [_count((tif.imagej_metadata or {}).get("images"))]
+
+
+def _count(text):
+    try:
+        return float(text)
+    except (TypeError, ValueError):
+        return 1.0
 
 
 def _ome_pixels(tif, number):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Recent, describe
+from pssrflow.ingest.readers.acquisition import Recent, check_claims, describe
 
 # A band of 2048 rows of an 8-bit plane that is 16384 wide; more would grow with the field.
 CACHE_BYTES = 2**25
@@ -68,7 +68,15 @@ def planes_of(path: Path, series: Any) -> Planes:
         pages = _contiguous(path, offset, count, key.nbytes)
     else:
         pages = _listed(path, series, count)
+    _check_claims(path, key, pages)
     return Planes(axes, sizes, inner, pages, key.is_final)
+
+
+def _check_claims(path, key, pages):
+    """Compare what the pages claim with what is stored of them."""
+    piece = math.prod(key.chunks) * key.dtype.itemsize
+    stored = sum(file.stat().st_size for file in {page.path for page in pages})
+    check_claims(path, 0 if key.is_final else piece, len(pages) * key.nbytes, stored)
 
 
 def _kept(axes, sizes):

@@ -1,0 +1,71 @@
+"""Done files that vouch for what is not there are removed, and no others."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pssrflow.config.vouched import MAPS, Vouched
+from pssrflow.errors import InputError
+from pssrflow.predict.maps import MAPS as PREDICTED
+from pssrflow.run.files import read_json, write_json
+from pssrflow.run.layout import Layout
+
+
+@pytest.fixture
+def layout(tmp_path, make_store, tissue):
+    """A run with one ingested image and one prediction."""
+    for name in ("results/a/hr", "results/a/m/sr"):
+        make_store(tissue((1, 1, 1, 256, 256)), name)
+    layout = Layout.of(str(tmp_path / "results"), None)
+    write_json(Path(layout.parts("a", "m"), "0.json"), {"format": 1})
+    return layout
+
+
+def looked_at(layout):
+    vouched = Vouched(layout)
+    vouched.images(["a/hr"])
+    vouched.predictions(["a"], ["m"])
+    vouched.registrations(["a"])
+    vouched.models(["m"])
+    vouched.run()
+    return vouched.removed
+
+
+def test_all_maps_of_a_prediction_are_looked_at():
+    assert tuple(one.name for one in PREDICTED) == MAPS
+
+
+def test_what_is_whole_stays(layout):
+    assert looked_at(layout) == {}
+    assert Path(layout.done("hr", "a")).exists()
+
+
+def test_a_missing_shard_of_any_level_is_noticed(layout):
+    Path(layout.store("hr", "a"), "1/c/0/0/0/0/0").unlink()
+    assert "1 files of" in looked_at(layout)[layout.done("hr", "a")]
+    assert not Path(layout.done("hr", "a")).exists()
+    assert Path(layout.map_done("sr", "a", "m")).exists()
+
+
+def test_parts_of_a_damaged_prediction_look_at_their_shards_again(layout):
+    Path(layout.map_store("sr", "a", "m"), "zarr.json").unlink()
+    assert layout.map_done("sr", "a", "m") in looked_at(layout)
+    assert not list(Path(layout.parts("a", "m")).glob("*.json"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"checksum": "0"}', b"\xff\xfe"])
+def test_a_json_file_that_says_nothing_is_removed(content, layout):
+    data = content if isinstance(content, bytes) else content.encode()
+    Path(layout.done("hr", "a")).write_bytes(data)
+    assert layout.done("hr", "a") in looked_at(layout)
+
+
+def test_a_changed_number_in_a_json_file_is_noticed(layout):
+    done = Path(layout.done("hr", "a"))
+    content = json.loads(done.read_text())
+    done.write_text(json.dumps(content | {"shards": 5}))
+    with pytest.raises(InputError, match=r"hr\.done\.json: damaged: it says something else"):
+        read_json(done)
+    # Who changes it on purpose says so.
+    done.write_text(json.dumps({"shards": 5}))
+    assert read_json(done) == {"shards": 5}

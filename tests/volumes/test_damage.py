@@ -1,0 +1,91 @@
+"""What reads pixels notices every shard that is gone, cut short or changed."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pssrflow.volumes.store import DamagedShard, Store, ranges
+
+
+@pytest.fixture
+def sparse(make_store, tissue):
+    """A store of 2 x 3 shards, one of which is nothing but zeros; its path and pixels."""
+    values = tissue((1, 1, 1, 256, 384))
+    values[..., 128:, 128:256] = 0
+    return make_store(values), values
+
+
+def whole(path):
+    return Store(path).reader()((0, 0, 0), slice(0, 256), slice(0, 384))
+
+
+def test_an_empty_shard_is_no_file_and_reads_as_zeros(sparse):
+    path, values = sparse
+    assert not (path / "0/c/0/0/0/1/1").exists()
+    np.testing.assert_array_equal(whole(path), values[0, 0, 0])
+
+
+def test_a_shard_that_is_gone_is_named_with_the_command_that_makes_it_anew(sparse, tmp_path):
+    path, values = sparse
+    shard = path / "0/c/0/0/0/0/1"
+    shard.unlink()
+    with pytest.raises(DamagedShard) as raised:
+        whole(path)
+    said = str(raised.value)
+    assert "hr.ome.zarr/0 at t,c,z,y,x = (0, 0, 0, 0, 128)" in said and "c/0/0/0/0/1" in said
+    assert "its file is missing" in said and f"rm {tmp_path / 'hr.done.json'}" in said
+    assert "\n" not in said
+    # What lies beside it is read.
+    read = Store(path).reader()
+    np.testing.assert_array_equal(
+        read((0, 0, 0), slice(0, 256), slice(0, 128)), values[0, 0, 0, :, :128]
+    )
+
+
+def test_zeros_of_a_shard_that_is_there_are_pixels(make_store, tissue):
+    values = tissue((1, 1, 1, 128, 128))
+    values[..., :64, :64] = 0
+    read = Store(make_store(values)).reader()
+    assert not read((0, 0, 0), slice(0, 64), slice(0, 64)).any()
+
+
+def test_no_byte_of_a_shard_changes_without_notice(sparse, rng):
+    path, values = sparse
+    shard = path / "0/c/0/0/0/1/0"
+    sound = shard.read_bytes()
+    # The header of a chunk, the index at the end, and anything between them.
+    places = {*range(40), *range(len(sound) - 80, len(sound)), *rng.integers(len(sound), size=400)}
+    for place in sorted(map(int, places)):
+        changed = bytearray(sound)
+        changed[place] ^= 1 << int(rng.integers(8))
+        shard.write_bytes(changed)
+        try:
+            np.testing.assert_array_equal(whole(path), values[0, 0, 0], err_msg=f"byte {place}")
+        except DamagedShard as error:
+            assert error.region.start == (0, 0, 0, 128, 0)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.99])
+def test_a_shard_that_was_cut_short_is_named(share, sparse):
+    path, _ = sparse
+    shard = path / "0/c/0/0/0/0/2"
+    shard.write_bytes(shard.read_bytes()[: int(share * shard.stat().st_size)])
+    with pytest.raises(DamagedShard, match=r"= \(0, 0, 0, 0, 256\): .*cannot be read"):
+        whole(path)
+
+
+def test_all_shards_of_a_level_may_be_gone(sparse):
+    path, _ = sparse
+    shutil.rmtree(path / "0/c")
+    with pytest.raises(DamagedShard, match="missing"):
+        whole(path)
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_ranges_hold_what_they_are_made_of(numbers):
+    found = ranges(sorted(numbers))
+    assert [n for first, count in found for n in range(first, first + count)] == sorted(numbers)
+    assert all(a + n < b for (a, n), (b, _) in itertools.pairwise(found))

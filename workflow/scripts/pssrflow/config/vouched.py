@@ -1,0 +1,201 @@
+"""What done files vouch for, looked at before anything runs.
+
+A done file whose store, weights or table is gone or cut short says what is not true, and Snakemake
+believes it. It is removed, so that the same command makes anew what is missing.
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pssrflow.config.rule_params import Rules
+from pssrflow.errors import InputError
+from pssrflow.run.files import count_files, file_hash, read_json
+from pssrflow.run.layout import Layout
+from pssrflow.run.remote import is_remote, reachable
+from pssrflow.train.settings import LENGTHS
+
+# Files of stores that are counted; where there are more, only what opens a store is looked at.
+COUNTED = 50_000
+# What a prediction may keep; `predict.maps.MAPS` needs numpy.
+MAPS = ("sr", "std")
+
+
+def reached(run: Rules) -> None:
+    """Refuse servers of stores and acquisitions that do not answer.
+
+    Raises
+    ------
+    InputError
+    """
+    paths = [run.layout.stores, *(image.path for image in run.images.values())]
+    if uris := [path for path in paths if is_remote(path)]:
+        reachable(uris)
+
+
+def unfinish(run: Rules) -> list[str]:
+    """Remove what says of a run that things are there which are not; a line for each.
+
+    Raises
+    ------
+    InputError
+        No store is there at all, as where a disk is not mounted.
+    """
+    if not Path(run.layout.results).is_dir():
+        return []
+    vouched = Vouched(run.layout)
+    images = [*run.images, *run.draws]
+    vouched.mounted(images)
+    vouched.images(images)
+    vouched.registrations(run.named("paired"))
+    vouched.models(run.models)
+    vouched.predictions(run.named("predicted"), run.models)
+    vouched.run()
+    return list(vouched.said)
+
+
+def retrained(run: Rules) -> Iterator[str]:
+    """A line for each finished training that other keys of `train` replace or extend."""
+    wanted, extends = run.settings.train.deciding, run.settings.train.resume == "extend"
+    for model in run.models:
+        with contextlib.suppress(OSError, InputError):
+            done = read_json(run.layout.trained(model))
+            before = done.get("recipe") or wanted
+            changed = [key for key in wanted if before.get(key) != wanted[key]]
+            if not changed or not done["step"]:
+                continue
+            said = ", ".join(f"{key} {before.get(key)} -> {wanted[key]}" for key in changed)
+            named = f"{run.layout.model(model)}: {done['step']} steps were trained; now {said}"
+            if not set(changed) <= {*LENGTHS}:
+                yield f"{named}. Training starts anew, and what was learnt is set aside"
+            elif extends:
+                yield f"{named}. Training goes on from its last state"
+            else:
+                yield (
+                    f"{named}. Training starts anew, and what was learnt is set aside. To go on "
+                    "from its last state instead: train.resume: extend"
+                )
+
+
+@dataclass
+class Vouched:
+    """Looks at the results of a run.
+
+    Attributes
+    ----------
+    layout : Layout
+    left : int
+        Files of stores that are still counted.
+    removed : dict of str to str
+        Why a file was removed, by its path.
+    """
+
+    layout: Layout
+    left: int = COUNTED
+    removed: dict[str, str] = field(default_factory=dict)
+
+    def mounted(self, images: Iterable[str]) -> None:
+        """Refuse a folder of stores that is empty though stores are said to be finished."""
+        stores = self.layout.stores
+        if stores == self.layout.results or is_remote(stores):
+            return
+        if Path(stores).is_dir() and any(Path(stores).iterdir()):
+            return
+        if any(Path(self.layout.image_done(image)).exists() for image in images):
+            found = f"nothing in {stores}, though {self.layout.results} says that stores are there"
+            raise InputError("stores", found, "the disk that holds them, mounted; other `results`")
+
+    def images(self, images: Iterable[str]) -> None:
+        """Stores of images, "sample/kind"."""
+        for image in images:
+            self._store(self.layout.image_done(image), self.layout.image_store(image))
+
+    def registrations(self, samples: Iterable[str]) -> None:
+        """How acquired pairs lie beside each other."""
+        for sample in samples:
+            self._content(self.layout.registration(sample))
+
+    def predictions(self, samples: Iterable[str], models: Iterable[str]) -> None:
+        """Stores of predictions, and their tables of metrics."""
+        for sample, model in ((s, m) for s in samples for m in models):
+            for name in MAPS:
+                done = self.layout.map_done(name, sample, model)
+                markers = self.layout.parts(sample, model)
+                self._store(done, self.layout.map_store(name, sample, model), markers)
+            self._table(sample, model)
+
+    def models(self, models: Iterable[str]) -> None:
+        """Weights and histories."""
+        for model in models:
+            done = self.layout.trained(model)
+            content = self._content(done)
+            if content is None:
+                continue
+            weights, history = Path(self.layout.weights(model)), self.layout.history(model)
+            if not weights.is_file() or weights.stat().st_size != content.get("bytes"):
+                self._remove(done, f"{weights} is gone or cut short")
+            elif _hash(history) != content.get("history"):
+                self._remove(done, f"{history} is gone or damaged")
+
+    def run(self) -> None:
+        """The fitted crappifier and the report."""
+        self._content(self.layout.crappifier)
+        self._content(self.layout.provenance)
+        content = self._content(self.layout.figures)
+        if content is not None and _hash(self.layout.page) != content.get("page"):
+            self._remove(self.layout.figures, f"{self.layout.page} is gone or damaged")
+
+    def _table(self, sample: str, model: str) -> None:
+        done = self.layout.map_done("metrics", sample, model)
+        content, table = self._content(done), self.layout.metrics(sample, model)
+        if content is not None and _hash(table) != content.get("sha256"):
+            self._remove(done, f"{table} is gone or damaged")
+
+    def _store(self, done: str, store: str, markers: str | None = None) -> None:
+        content = self._content(done)
+        if content is None or is_remote(store) or (said := self._gap(content, store)) is None:
+            return
+        self._remove(done, said)
+        # Its parts then look at every shard, and make those that are gone.
+        for marker in Path(markers).glob("*.json") if markers else ():
+            marker.unlink(missing_ok=True)
+
+    def _gap(self, content: dict[str, Any], store: str) -> str | None:
+        """What is missing of a store, in words; None if nothing is."""
+        if not all(Path(store, name).is_file() for name in ("zarr.json", "0/zarr.json")):
+            return f"{store} is gone"
+        expected = content.get("files") or 0
+        self.left -= expected
+        if self.left < 0:
+            return None
+        missing = expected - count_files(store)
+        return f"{missing} files of {store} are gone" if missing > 0 else None
+
+    def _content(self, path: str) -> dict[str, Any] | None:
+        """What a JSON file says; None if it is not there, or says nothing that can be used."""
+        try:
+            content: dict[str, Any] = read_json(path)
+        except FileNotFoundError:
+            return None
+        except InputError as error:
+            self._remove(path, error.found)
+            return None
+        return content
+
+    def _remove(self, path: str, why: str) -> None:
+        Path(path).unlink(missing_ok=True)
+        self.removed[path] = why
+
+    @property
+    def said(self) -> Iterator[str]:
+        """A line for each file that was removed."""
+        for path, why in self.removed.items():
+            yield f"{path} is removed, for {why.rstrip('.')}; what it stood for is made anew"
+
+
+def _hash(path: str) -> str | None:
+    with contextlib.suppress(OSError):
+        return file_hash(path)
+    return None
