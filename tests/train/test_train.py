@@ -1,6 +1,5 @@
 """Training: beats its start, goes on where it was killed to the bit, stops when told."""
 
-import json
 import os
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import open_field
 from pssrflow.plugins import choices
 from pssrflow.run.devices import best_precision
+from pssrflow.run.files import read_json
 from pssrflow.train import losses
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
@@ -60,7 +60,8 @@ def run_on(fields, folder, model=MODEL, made_of=None, **changes):
     done = folder / "done.json"
     training = Training(Settings(**(RECIPE | changes)), 0, folder, made_of or {})
     train(fields, POISSON, Model.checked(model), training, 1, done)
-    return json.loads(done.read_text())
+    # The history notes seconds.
+    return {k: v for k, v in read_json(done).items() if k != "history"}
 
 
 def test_training_beats_bicubic_and_leaves_what_it_promises(field, tmp_path):
@@ -105,7 +106,7 @@ OTHER = {"schedule": "plateau", "patience": 0, "accumulate": 2, "optimizer": "sg
 
 def die_and_go_on(number, steps, field, folder, root, changes):
     """Kill the training at every one of `steps`, then let it end; the done file."""
-    hr = str(field.hr.store.root).removesuffix("/0")
+    hr = field.hr.path
     environment = os.environ | {"PYTHONPATH": str(root / "workflow" / "scripts")}
     for step in steps:
         code = CHILD.format(
@@ -289,6 +290,63 @@ def test_a_blank_batch_does_not_stop_later_ones_from_teaching(make_store, tissue
 def test_a_finished_training_that_is_run_again_changes_nothing(field, tmp_path):
     first = run(field, tmp_path, max_steps=None, max_time=0.5)
     assert run(field, tmp_path, max_steps=None, max_time=0.5) == first
+
+
+def test_lost_weights_and_history_of_a_finished_training_come_from_its_last_state(field, tmp_path):
+    # The best weights are not the last ones.
+    first = run(field, tmp_path, learning_rate=0.5, warmup=16)
+    assert load_weights(tmp_path / "best.safetensors")[1].step < 24
+    names = "best.safetensors", "history.csv"
+    before = [(tmp_path / name).read_bytes() for name in names]
+    (tmp_path / "best.safetensors").unlink()
+    (tmp_path / "history.csv").write_text("step")
+    assert run(field, tmp_path, learning_rate=0.5, warmup=16) == first
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
+def test_more_steps_start_anew_and_set_the_earlier_training_aside(field, tmp_path, caplog):
+    short, long = run(field, tmp_path / "a"), run(field, tmp_path / "b", max_steps=32)
+    caplog.clear()
+    assert run(field, tmp_path / "a", max_steps=32) == long
+    assert "24 steps in" in caplog.text and "set train.resume: extend" in caplog.text
+    kept = sorted(path.name for path in (tmp_path / "a/earlier").iterdir())
+    assert kept == ["best.safetensors", "history.csv", "last.pt"]
+    # The first configuration finds its training again, and need not learn it anew.
+    caplog.clear()
+    assert run(field, tmp_path / "a") == short
+    assert "step 8," not in caplog.text
+
+
+def test_a_training_is_extended_where_that_is_asked_for(field, tmp_path):
+    longer = {"max_steps": 32, "validate_every": 4}
+    run(field, tmp_path / "b", **longer)
+    run(field, tmp_path / "a", validate_every=4)
+    done = run(field, tmp_path / "a", **longer, resume="extend")
+    assert done["step"] == 32 and done["recipe"]["max_steps"] == 32
+    before = {"max_time": None, "epochs": 1000, "max_steps": 24, "stop_after": None}
+    assert done["extended"] == [{"step": 24, **before}]
+    assert load_weights(tmp_path / "a/best.safetensors")[1].extended == done["extended"]
+    rates = [pd.read_csv(tmp_path / n / "history.csv")["learning_rate"] for n in "ab"]
+    # The schedule is stretched anew.
+    assert len(rates[0]) == 8 and rates[0][5] < rates[0][6] == rates[1][6]
+    # Asked for again it is finished; not asked for, the configuration gives its own weights.
+    assert run(field, tmp_path / "a", **longer, resume="extend") == done
+    fresh = run(field, tmp_path / "a", **longer)
+    assert fresh["sha256"] != done["sha256"] and "extended" not in fresh
+
+
+def test_an_extension_that_is_killed_goes_on_to_the_same_bits(field, tmp_path, root):
+    changes = {"max_steps": 40, "resume": "extend"}
+    for name in ("calm", "killed"):
+        run(field, tmp_path / name)
+    undisturbed = run(field, tmp_path / "calm", **changes)
+    killed = die_and_go_on(signal.SIGKILL, [35], field, tmp_path / "killed", root, changes)
+    assert killed == undisturbed
+
+
+def test_another_recipe_is_never_extended(field, tmp_path):
+    run(field, tmp_path)
+    assert "extended" not in run(field, tmp_path, max_steps=32, batch=2, resume="extend")
 
 
 @pytest.mark.parametrize("optimizer", choices("pssrflow.train.optimisers"))

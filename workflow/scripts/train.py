@@ -6,7 +6,7 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
 from pssrflow.models.model import Model
 from pssrflow.pairs.field import open_field
-from pssrflow.run.files import read_json
+from pssrflow.run.files import read_json, read_made
 from pssrflow.run.job import job
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
@@ -29,16 +29,17 @@ if __name__ == "__main__":
             for row in params.rows
         ]
         training = Training(
-            recipe=Settings(**params.train),
+            # Of the recipe, only what decides the result is a parameter.
+            recipe=Settings(**snakemake.config["train"]),
             seed=params.seed,
             folder=Path(params.folder),
             made_of={
                 "crappify": settings | {"files": params.crappify["files"]},
                 "seed": params.seed,
+                "begun_with": sorted(params.model["files"].values()) or None,
                 "code": params.code,
-                # Where the files lay and what was noted about them trains nothing.
                 "trained_on": {
-                    path: {k: v for k, v in read_json(path).items() if k not in ("source", "notes")}
+                    path: read_made(path)
                     for path in map(str, snakemake.input)
                     if path not in snakemake.input.fit
                 },

@@ -1,6 +1,7 @@
 """The training loop: patches in, steps, validations, checkpoints; on one device or several."""
 
 import contextlib
+import json
 import logging
 import math
 import time
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
 from pssrflow.models.folder import write_history
-from pssrflow.models.weights import save_weights
+from pssrflow.models.weights import save_tensors
 from pssrflow.pairs.patches import Patches, prefetch
 from pssrflow.plugins import load
 from pssrflow.run.files import replacing
@@ -30,6 +31,7 @@ from pssrflow.train.validation import Validation, tensors
 
 log = logging.getLogger(__name__)
 
+EXTEND = "; to go on from its last state instead, stop this and set train.resume: extend"
 # Steps between two looks at the losses on a device that works ahead of Python.
 LOOK = 10
 
@@ -64,6 +66,9 @@ class Trainer:
         self.identity = self.recipe.identity(self.facts.to_json())
         training.previews.mkdir(parents=True, exist_ok=True)
         self.progress, self.saved = Progress(), time.monotonic()
+        # Where it was extended, and how long it had been meant to be; and the best weights.
+        self.extended: list[dict[str, Any]] = []
+        self.best: dict[str, Any] | None = None
         self.board: Any = None
         self._prepare(network)
 
@@ -83,20 +88,61 @@ class Trainer:
             self.wrapped, self.optimiser = self.fabric.setup(stepped, optimiser)
 
     def restore(self) -> None:
-        """Go on from the last checkpoint if the same configuration, data and code made it."""
-        path, wanted = self.training.state, self.recipe.resume and self.learns
-        state = checkpoint.load(path, self.identity) if wanted else None
-        if state is None:
-            # Weights of another training must not be taken for this one's best.
-            self.training.weights.unlink(missing_ok=True)
-            return
+        """Go on from the last checkpoint if the same configuration, data and code made it.
+
+        Else that training is set aside, with its weights, and this one starts anew.
+        """
+        states = [checkpoint.load(path) for path in (self.training.state, self.training.earlier)]
+        mine = next((s for s in states if s and self._belongs(s)), None)
+        self.fabric.barrier()
+        if self.fabric.is_global_zero and mine is not states[0]:
+            self._set_aside(states[0])
+        if mine is not None:
+            self._go_on(mine)
+
+    def _belongs(self, state: dict[str, Any]) -> bool:
+        """Whether this training goes on from a state."""
+        if not (self.recipe.resume and self.learns and state["identity"] == self.identity):
+            return False
+        if self.recipe.resume == "extend":
+            return True
+        return state["lengths"] == self.recipe.lengths and not state["extended"]
+
+    def _set_aside(self, state: dict[str, Any] | None) -> None:
+        """Weights of another training must not be taken for this one's best, nor be lost."""
+        training = self.training
+        if state is not None:
+            progress = Progress(**state["progress"])
+            log.warning(
+                "an earlier training, %d steps in %.0f s, is of another configuration, data or "
+                "code; it is set aside in %s, and training starts anew%s",
+                progress.step,
+                progress.seconds,
+                training.earlier.parent,
+                EXTEND if state["identity"] == self.identity and self.recipe.resume else "",
+            )
+        for path in (*[training.state] * (state is not None), training.weights, training.history):
+            if path.exists():
+                training.earlier.parent.mkdir(exist_ok=True)
+                path.replace(training.earlier.with_name(path.name))
+
+    def _go_on(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
         self.average.module.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
         self.clip.usual = state["usual_gradient"].to(self.fabric.device)
-        self.progress = Progress(**state["progress"])
+        self.progress, self.best = Progress(**state["progress"]), state["best"]
+        self.extended = list(state["extended"])
+        if state["lengths"] != self.recipe.lengths:
+            self.extended.append({"step": self.progress.step, **state["lengths"]})
+            # What stood still then may move again.
+            self.progress.stale = 0
         log.info("resumed at step %d of %d", self.progress.step, self.steps)
+        if self.fabric.is_global_zero:
+            # They may have been lost since.
+            write_history(self.training.history, self.progress.history)
+            self._write_best()
 
     def fit(self, drawn: Patches | None, held: Patches | None) -> None:
         """Train until the steps, the time or the improvement end; SIGTERM saves first.
@@ -268,9 +314,17 @@ class Trainer:
     def _keep(self, row):
         """Write the weights, which are the best so far."""
         noted = {"step": row["step"], "validation_psnr": _number(row["psnr"])}
-        with replacing(self.training.weights) as scratch:
-            facts = replace(self.facts, **self.training.label, **noted)
-            save_weights(scratch, self.average.module, facts)
+        facts = replace(self.facts, **self.training.label, **noted, extended=self.extended or None)
+        # A copy, for these go on learning.
+        tensors = {k: t.detach().cpu().clone() for k, t in self.average.module.state_dict().items()}
+        self.best = {"tensors": tensors, "facts": json.dumps(facts.to_json())}
+        self._write_best()
+
+    def _write_best(self):
+        if self.best is not None:
+            facts = Facts.checked(json.loads(self.best["facts"]), self.training.weights)
+            with replacing(self.training.weights) as scratch:
+                save_tensors(scratch, self.best["tensors"], facts)
 
     def _time_left(self):
         """Time until the steps or the time end, as text."""
@@ -298,6 +352,10 @@ class Trainer:
         if not self.learns:
             return
         state = {
+            "identity": self.identity,
+            "lengths": self.recipe.lengths,
+            "extended": self.extended,
+            "best": self.best,
             "network": self.network.state_dict(),
             "averaged": self.average.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -305,7 +363,7 @@ class Trainer:
             "usual_gradient": self.clip.usual,
             "progress": vars(self.progress),
         }
-        checkpoint.save(self.training.state, self.identity, state)
+        checkpoint.save(self.training.state, state)
 
 
 def _number(value):

@@ -21,7 +21,7 @@ class Training:
         How it learns.
     seed : int
     folder : Path
-        `best.safetensors`, `last.pt`, `history.csv` and `previews/` go here.
+        `best.safetensors`, `last.pt`, `history.csv`, `previews/` and `earlier/` go here.
     made_of : dict
         JSON that names the data and the code; kept with the weights, and decides whether a
         checkpoint belongs to this training.
@@ -44,6 +44,11 @@ class Training:
     def state(self) -> Path:
         """What a training goes on from."""
         return self.folder / "last.pt"
+
+    @property
+    def earlier(self) -> Path:
+        """The state of a training that another one replaced; its weights lie beside it."""
+        return self.folder / "earlier" / self.state.name
 
     @property
     def history(self) -> Path:

@@ -13,11 +13,13 @@ from pssrflow.networks.options import Precision
 from pssrflow.plugins import choices
 
 # Keys that may change between the runs of one training: they change neither what is drawn nor what
-# a step computes, or they are the reason why a run is continued elsewhere.
+# a step computes.
 FREE_TO_CHANGE = {
-    *("max_time", "preview_every", "checkpoint_every", "stop_after", "tensorboard", "resume"),
+    *("preview_every", "checkpoint_every", "tensorboard", "resume"),
     *("accelerator", "devices", "nodes"),
 }
+# How long a training goes on; with other ones it can be extended.
+LENGTHS = ("max_time", "epochs", "max_steps", "stop_after")
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = r"([0-9]+(?:\.[0-9]+)?) *([smhd]?)"
 
@@ -139,8 +141,12 @@ class Settings(Keys):
         "Write curves and previews to models/{model}/tensorboard as well, for `tensorboard "
         "--logdir`.",
     )
-    resume: bool = key(
-        True, "Go on from an interrupted training of the same configuration, data and code."
+    resume: bool | Literal["extend"] = key(
+        True,
+        "true goes on from an interrupted training of the same configuration, data and code; "
+        "extend goes on from one that max_time, epochs, max_steps or stop_after ended too, with "
+        "the schedule stretched anew, so that its weights are no longer those of the configuration "
+        "alone; false starts anew.",
     )
 
     def steps(self, per_epoch: float) -> int:
@@ -159,8 +165,18 @@ class Settings(Keys):
         starts = (first + i * world * size for i in range(self.accumulate))
         return [range(start, start + size) for start in starts]
 
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """Keys that decide the result, as JSON."""
+        return {k: v for k, v in self.plain().items() if k not in FREE_TO_CHANGE}
+
+    @property
+    def lengths(self) -> dict[str, Any]:
+        """How long the training goes on, as JSON."""
+        return {name: getattr(self, name) for name in LENGTHS}
+
     def identity(self, *others: Any) -> str:
-        """Hash of the keys that decide the result, and of what else decides it (JSON)."""
-        fixed = {k: v for k, v in self.plain().items() if k not in FREE_TO_CHANGE}
+        """Hash of the keys that decide what a step does, and of what else decides it (JSON)."""
+        fixed = {k: v for k, v in self.deciding.items() if k not in LENGTHS}
         text = json.dumps([fixed, *others], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

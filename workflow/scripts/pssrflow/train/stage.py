@@ -66,8 +66,10 @@ def train(
         training=training,
         threads=threads,
     )
-    step, best = _fabric(training.recipe).launch(run)
-    ModelFolder(training.folder, done).finish(step, best if math.isfinite(best) else None)
+    step, best, extended = _fabric(training.recipe).launch(run)
+    about = {"recipe": training.recipe.deciding} | ({"extended": extended} if extended else {})
+    psnr = best if math.isfinite(best) else None
+    ModelFolder(training.folder, done).finish(step, psnr, **about)
 
 
 def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
@@ -87,7 +89,7 @@ def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
 
 
 def _run(fabric, fields, crappifier, model, training, threads):
-    """What each process does; steps done and best validation PSNR."""
+    """What each process does; steps done, best validation PSNR, and where it was extended."""
     if fabric.world_size > 1:
         torch.set_num_threads(max(1, threads // fabric.world_size))
         if fabric.is_global_zero:
@@ -99,7 +101,7 @@ def _run(fabric, fields, crappifier, model, training, threads):
     trainer = Trainer(fabric, network, training, facts, _per_epoch(training.recipe, drawn, fabric))
     trainer.restore()
     trainer.fit(drawn, held)
-    return trainer.progress.step, trainer.progress.best
+    return trainer.progress.step, trainer.progress.best, trainer.extended
 
 
 def _seen(field, intensity):
