@@ -37,11 +37,18 @@ onstart:
     claim(PATHS.results)
 
 
+onerror:
+    print(*full_disks(WRITTEN), sep="\n")
+
+
 rule all:
+    """Everything that a run leaves, so that what is deleted of it is made anew."""
     default_target: True
     input:
-        rules.report.output,
+        [PATHS.image_done(image) for image in RUN.images],
         DRAWS_DONE,
+        rules.report.input,
+        rules.report.output,
 
 
 rule ingest:

@@ -39,7 +39,7 @@ def test_the_table_has_a_row_per_plane_and_method(make_store, tissue, tmp_path):
     sr = make_store(tissue((2, 1, 3, 68, 72)), "sr")
     lr = make_store(tissue((2, 1, 3, 17, 18)), "lr")
     table = tmp_path / "metrics.csv"
-    evaluate(Judged(Store(hr), Store(lr), Store(sr), 4), "s", "m", table)
+    evaluate(Judged(Store(hr), Store(lr), Store(sr), 4), "s", "m", table, tmp_path / "done")
     frame = pd.read_csv(table)
     planes = set(itertools.product(range(2), [0], range(3), ["sr", "bicubic"]))
     assert set(frame[["t", "c", "z", "method"]].itertuples(index=False, name=None)) == planes

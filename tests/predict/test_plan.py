@@ -1,6 +1,5 @@
 """A plan follows from sizes, memory and what is known of the network; all jobs read the same."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -9,6 +8,7 @@ from pssrflow.predict.maps import SR, STD, kept
 from pssrflow.predict.memory import Needs, affordable_tile
 from pssrflow.predict.plan import Plan, Profile, plan_prediction
 from pssrflow.predict.tiles import Cutting
+from pssrflow.run.files import read_json, write_json
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.volume import Volume
 
@@ -62,7 +62,7 @@ def test_jobs_read_the_plan_that_was_written(lr, profile, request_of, tmp_path):
 def test_a_plan_of_another_format_is_refused(lr, profile, request_of, tmp_path):
     path = tmp_path / "plan.json"
     plan_prediction(lr, profile, request_of(halo=8)).write(path)
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 7}))
+    write_json(path, read_json(path) | {"format": 7})
     with pytest.raises(InputError, match=r"plan\.json: format 7\. Accepted: format 1"):
         Plan.read(path)
 

@@ -139,8 +139,8 @@ def test_a_new_prediction_removes_the_markers_and_done_file_of_the_old_one(
     prediction, _, _ = predict(tissue((1, 1, 1, 40, 50)), parts=5)
     old = prediction.plan.read_text()
     initialise(prediction, request_of(parts=2))
-    assert not prediction.markers.exists() and not prediction.done["sr"].exists()
-    assert prediction.plan.read_text() != old
+    assert [path.name for path in prediction.markers.iterdir()] == [prediction.kept_plan.name]
+    assert not prediction.done["sr"].exists() and prediction.plan.read_text() != old
 
 
 def test_a_map_that_is_no_longer_kept_goes_with_its_done_file(predict, request_of, tissue):

@@ -2,13 +2,16 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 
 from pssrflow.config.check import check_config
 from pssrflow.config.rule_params import Rules, one_of
 from pssrflow.config.samples import read_rows
+from pssrflow.config.vouched import reached, retrained, unfinish
 from pssrflow.errors import InputError
+from pssrflow.run.files import full_disks
 from pssrflow.run.locks import claim
 
 
@@ -26,6 +29,10 @@ def checked_input():
         rules = Rules(settings, read_rows(settings))
         # Asked for now: what they refuse is refused before anything runs.
         _ = rules.calibration_rows, rules.regions
+        if workflow.is_main_process:
+            reached(rules)
+            for line in (*unfinish(rules), *retrained(rules)):
+                logger.warning(line)
     except InputError as error:
         raise WorkflowError(str(error)) from None
     return settings, rules
@@ -34,6 +41,8 @@ def checked_input():
 SETTINGS, RUN = checked_input()
 config = SETTINGS.plain()
 PATHS = RUN.layout
+# Where a run writes; Snakemake's own files lie in the first.
+WRITTEN = {".", *(folder for folder in (PATHS.results, PATHS.stores) if "://" not in folder)}
 # For the scripts that find their files themselves.
 PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 TRAINED, TESTED, PREDICTED = map(RUN.named, ("trained", "tested", "predicted"))

@@ -12,6 +12,7 @@ rule evaluate_prediction:
             category="Metrics",
             labels={"sample": "{sample}", "model": "{model}"},
         ),
+        done=PATHS.map_done("metrics"),
     log:
         PATHS.log("evaluate/{sample}.{model}"),
     benchmark:

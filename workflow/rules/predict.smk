@@ -1,6 +1,3 @@
-MARKERS = expand(PATHS.part(), part=RUN.parts, allow_missing=True)
-
-
 rule predict_init:
     """Create the empty SR store and decide which part makes which shards."""
     input:
@@ -22,8 +19,8 @@ rule predict_init:
         masked=RUN.masked,
         python=RUN.python,
         roi=RUN.region,
-        settings=RUN.predict,
-        parts=len(RUN.parts),
+        deciding=RUN.deciding,
+        parts=RUN.parts.planned,
         chunk=config["ingest"]["chunk"],
         shard=config["ingest"]["shard"],
         code=RUN.code.network("predict_init"),
@@ -43,7 +40,7 @@ rule predict_part:
         PATHS.benchmark("predict/{sample}.{model}.{part}")
     conda:
         "../../envs/pssrflow.yaml"
-    threads: max(1, workflow.cores // len(RUN.parts))
+    threads: max(1, workflow.cores // RUN.parts.asked)
     resources:
         mem_mb=config["predict"]["memory"],
     params:
@@ -59,7 +56,7 @@ rule predict_part:
 rule predict_collect:
     """Put the markers of all parts into one, where parts are many."""
     input:
-        parts=MARKERS,
+        parts=RUN.parts.markers,
     output:
         marker=PATHS.collected(),
     log:
@@ -86,9 +83,9 @@ rule predict_pyramid:
     output:
         marker=PATHS.pyramid(),
     log:
-        PATHS.log("predict/{sample}.{model}.pyramid.{part}"),
+        PATHS.log("predict/{sample}.{model}.pyramid-{part}"),
     benchmark:
-        PATHS.benchmark("predict/{sample}.{model}.pyramid.{part}")
+        PATHS.benchmark("predict/{sample}.{model}.pyramid-{part}")
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
@@ -96,7 +93,7 @@ rule predict_pyramid:
         mem_mb=4000,
     params:
         layout=PLACES,
-        parts=len(RUN.pyramids),
+        parts=RUN.parts.pyramids,
         code=RUN.code.of("predict_pyramid"),
     script:
         "../scripts/predict_pyramid.py"
@@ -106,8 +103,8 @@ rule predict_finalise:
     """Verify every shard, build the pyramid, and say that the SR store is finished."""
     input:
         plan=PATHS.plan(),
-        parts=[PATHS.collected()] if RUN.pyramids else MARKERS,
-        pyramid=expand(PATHS.pyramid(), part=RUN.pyramids, allow_missing=True),
+        parts=RUN.parts.made,
+        pyramid=RUN.parts.pyramid_markers,
     output:
         done=PATHS.map_done("sr"),
     log:
@@ -142,7 +139,7 @@ rule plan:
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
-        parts=len(RUN.parts),
+        parts=RUN.parts.asked,
         settings=RUN.predict,
     script:
         "../scripts/plan.py"

@@ -8,6 +8,7 @@ rule report:
         train=expand(PATHS.trained(), model=MODELS),
         sr=expand(PATHS.map_done("sr"), sample=PREDICTED, model=MODELS),
         metrics=expand(PATHS.metrics(), sample=TESTED, model=MODELS),
+        measured=expand(PATHS.map_done("metrics"), sample=TESTED, model=MODELS),
     output:
         page=report(
             PATHS.page,

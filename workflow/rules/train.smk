@@ -25,7 +25,7 @@ rule train_model:
         model=RUN.model,
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
-        train=config["train"],
+        train=SETTINGS.train.deciding,
         seed=config["seed"],
         code=RUN.code.training("train"),
     script:

@@ -19,4 +19,5 @@ if __name__ == "__main__":
             sample=snakemake.wildcards.sample,
             model=snakemake.wildcards.model,
             table=snakemake.output.metrics,
+            done=snakemake.output.done,
         )

@@ -15,5 +15,5 @@ if __name__ == "__main__":
             percentiles=snakemake.params.percentiles,
             about=Settings.parse(snakemake.params.about, "export"),
             threads=snakemake.threads,
-            python=bool(snakemake.params.python),
+            python=snakemake.params.python,
         )

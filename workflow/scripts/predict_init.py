@@ -9,11 +9,12 @@ from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
     params, names = snakemake.params, snakemake.wildcards
-    layout, python = Layout(**params.layout), bool(params.python)
+    layout, python = Layout(**params.layout), list(params.python)
     prediction = Prediction.of(layout, names.sample, names.model, params.masked, python)
-    request = Request(
-        Settings(**params.settings), params.parts, params.chunk, params.shard, params.roi
-    )
+    # Of the settings only what decides pixels is a parameter.
+    settings = Settings.parse(snakemake.config["predict"], "predict")
+    sizes = params.parts, params.chunk, params.shard
+    request = Request(settings, *sizes, params.roi, params.deciding)
     writes = prediction.stores["sr"].path
     with job(snakemake.log[0], snakemake.threads, writes, tensors=True):
-        initialise(prediction, request)
+        initialise(prediction, request, params.code)

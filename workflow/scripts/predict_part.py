@@ -7,7 +7,7 @@ from pssrflow.run.layout import Layout
 
 if __name__ == "__main__":
     params, names = snakemake.params, snakemake.wildcards
-    layout, python = Layout(**params.layout), bool(params.python)
+    layout, python = Layout(**params.layout), list(params.python)
     prediction = Prediction.of(layout, names.sample, names.model, params.masked, python)
     marker, shares = snakemake.output.marker, prediction.stores["sr"].path
     with job(snakemake.log[0], snakemake.threads, marker, shares=shares, tensors=True):

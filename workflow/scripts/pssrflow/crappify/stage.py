@@ -18,6 +18,7 @@ from pssrflow.crappify.chain import Crappifier, Plane, crappify_region
 from pssrflow.crappify.squares import NOISE_BLOCK, NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
+from pssrflow.run.locks import owner
 from pssrflow.run.memory import INTERPRETER_MB, Budget, start_worker
 from pssrflow.run.remote import is_remote
 from pssrflow.volumes.blocks import Region, spans
@@ -107,7 +108,7 @@ def crappify(
     target = source.coarser(crappifier.scale, settings.chunk, settings.shard)
     # Workers of a cluster may stand elsewhere.
     work = Work(_absolute(hr), _absolute(lr), source.intensity, crappifier, key)
-    work.lr.create(target)
+    work.lr.create(target, owner(lr.path, done))
     shards = target.shards()
     log.info(
         "crappify %s: %s -> %s, %d shards", key.sample, source.shape, target.shape, len(shards)

@@ -14,12 +14,14 @@ import numpy as np
 import pandas as pd
 
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
-from pssrflow.run.files import replacing
+from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
 
+# Of the done file, which other programs read.
+FORMAT = 1
 # Planes above this many pixels along an axis are measured in pieces, which bounds the memory.
 LARGEST = 2048
 # What pieces are measured by; several metrics may share one.
@@ -62,7 +64,7 @@ class Judged:
             yield self.hr.reader()(plane, *hr_box).astype(np.float32), images
 
 
-def evaluate(judged: Judged, sample: str, model: str, table: Path | str) -> None:
+def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: Path | str) -> None:
     """Write one row of metrics per plane and method.
 
     Parameters
@@ -71,6 +73,8 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str) -> None
     sample, model : str
     table : path-like
         CSV.
+    done : path-like
+        JSON that vouches for the table; written last.
     """
     rows = [{"sample": sample, "model": model} | row for row in measure(judged)]
     frame = pd.DataFrame(rows)
@@ -78,6 +82,7 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str) -> None
     frame = frame[order + [c for c in frame if c not in order]]
     with replacing(table) as scratch:
         frame.to_csv(scratch, index=False)
+    write_json(done, {"format": FORMAT, "table": Path(table).name, "sha256": file_hash(table)})
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 

@@ -23,7 +23,10 @@ INPUT, OUTPUT = "lr", "sr"
 TORCHSCRIPT, README, COVER = "network.pt", "README.md", "cover.png"
 TEST_INPUT, TEST_OUTPUT = "test_input.npy", "test_output.npy"
 # What a description says of the weights, besides the version that wrote it.
-KNOWN = ("arch", "scale", "options", "versions", "seed", "code", "crappify", "trained_on")
+KNOWN = (
+    *("arch", "scale", "options", "versions", "seed", "code", "crappify", "trained_on"),
+    *("begun_with", "extended"),
+)
 MEASURED = ("step", "validation_psnr")
 PAPER = {
     "text": "Fang, L. et al. Deep learning-based point-scanning super-resolution imaging. "
@@ -31,6 +34,8 @@ PAPER = {
     "doi": "10.1038/s41592-021-01080-z",
 }
 SOFTWARE = f"PSSRflow {__version__} (CITATION.cff in its repository)"
+# Of the facts of weights, what goes into a package as it is.
+AS_IT_IS = ("versions", "seed", "code", "begun_with", "extended")
 
 
 def shareable(facts: Facts, step: int | None, validation_psnr: float | None) -> Facts:
@@ -45,7 +50,7 @@ def shareable(facts: Facts, step: int | None, validation_psnr: float | None) -> 
     validation_psnr : float or None
         dB, on held-out patches.
     """
-    known = {name: getattr(facts, name) for name in ("versions", "seed", "code")}
+    known = {name: getattr(facts, name) for name in AS_IT_IS}
     crappify, trained_on = facts.crappify or {}, facts.trained_on or {}
     return Facts(
         facts.arch,

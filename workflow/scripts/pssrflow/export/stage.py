@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def export_package(
     percentiles: Sequence[float],
     about: Settings,
     threads: int = 1,
-    python: bool = False,
+    python: Collection[str] = (),
 ) -> None:
     """Write a model package; nothing stands at `package` unless it passes its own test.
 
@@ -53,8 +53,8 @@ def export_package(
         That acquisitions are scaled by.
     about : Settings
     threads : int
-    python : bool
-        Whether the configuration names a Python class for the network; see `load_weights`.
+    python : collection of str
+        Classes that the configuration names; see `load_weights`.
 
     Raises
     ------

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import zarr
-
 from pssrflow.errors import InputError
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
@@ -23,9 +21,8 @@ class Field:
     Attributes
     ----------
     sample : str
-    hr : zarr.Array
-        TCZYX, level 0.
-    lr : zarr.Array or None
+    hr : Store
+    lr : Store or None
         A really acquired LR image of the same field; None to crappify.
     hr_intensity, lr_intensity : Intensity
         Scaling of the truth and of the LR image; of a crappified field both are the LR image's.
@@ -35,21 +32,21 @@ class Field:
         LR pixels whose HR pixels all exist.
     shift : tuple of int
         HR pixels (y, x) by which the HR image lies beside the acquired LR one.
-    weight : zarr.Array or None
-        TCZYX, as large as the HR image or with one channel: how much each HR pixel counts.
+    weight : Store or None
+        As large as the HR image or with one channel: how much each HR pixel counts.
     heaviest : float
         The largest weight, which counts in full.
     """
 
     sample: str
-    hr: zarr.Array
-    lr: zarr.Array | None
+    hr: Store
+    lr: Store | None
     hr_intensity: Intensity
     lr_intensity: Intensity
     detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
-    weight: zarr.Array | None = None
+    weight: Store | None = None
     heaviest: float = 1.0
 
 
@@ -98,8 +95,8 @@ def open_field(
         check_pair(sample, truth.shape, seen.shape, scale)
     field = Field(
         sample=sample,
-        hr=hr_store.level(),
-        lr=lr_store.level() if acquired else None,
+        hr=hr_store,
+        lr=lr_store if acquired else None,
         # What is predicted comes in grey levels of the LR image. An acquired one may have another
         # gain and offset than the truth, which the two windows then relate.
         hr_intensity=truth.intensity if acquired else seen.intensity,
@@ -113,7 +110,7 @@ def open_field(
 
 def _weighted(field, store):
     """The field with its map of weights."""
-    volume, shape = store.volume, field.hr.shape
+    volume, shape = store.volume, field.hr.volume.shape
     if volume.shape not in (shape, (shape[0], 1, *shape[2:])):
         raise InputError(
             f"sample {field.sample!r}, weight_path",
@@ -124,7 +121,7 @@ def _weighted(field, store):
     if min(lowest) < 0:
         found = f"a weight of {min(lowest):g}"
         raise InputError(f"sample {field.sample!r}, weight_path", found, "0 or more")
-    return replace(field, weight=store.level(), heaviest=max(highest))
+    return replace(field, weight=store, heaviest=max(highest))
 
 
 def common(

@@ -1,5 +1,6 @@
 """Training patches: a draw that depends only on its number."""
 
+import functools
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -98,8 +99,9 @@ class Patches:
         return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
 
     def _acquired(self, field, plane, rows, cols):
-        lr = field.lr[(*plane, slice(rows.start, rows.stop), slice(cols.start, cols.stop))]
-        return lr, field.hr[(*plane, *self._target(field, rows, cols))]
+        seen = (slice(side.start, side.stop) for side in (rows, cols))
+        lr = field.lr.reader()(plane, *seen)
+        return lr, field.hr.reader()(plane, *self._target(field, rows, cols))
 
     def _target(self, field, rows, cols):
         """HR pixels of a box of LR pixels."""
@@ -114,16 +116,16 @@ class Patches:
         if field.weight is None:
             return np.ones([len(r) * self.crappifier.scale for r in (rows, cols)], np.float32)
         t, c, z = plane
-        channel = c if field.weight.shape[1] > 1 else 0
-        weights = field.weight[(t, channel, z, *self._target(field, rows, cols))]
+        channel = c if field.weight.volume.shape[1] > 1 else 0
+        weights = field.weight.reader()((t, channel, z), *self._target(field, rows, cols))
         return weights.astype(np.float32) / np.float32(field.heaviest)
 
     def _crappified(self, field, plane, rows, cols, turn, realisation):
         """Turn the specimen, then scan it: lines of a scan always run along x."""
         scale = self.crappifier.scale
         # Whole LR pixels: only then do the turned pixels lie on the grid again.
-        whole = tuple(n // scale * scale for n in field.hr.shape[3:])
-        turned = Turned(lambda r, c: field.hr[(*plane, r, c)], whole, turn)
+        whole = tuple(n // scale * scale for n in field.hr.volume.shape[3:])
+        turned = Turned(functools.partial(field.hr.reader(), plane), whole, turn)
         (top, bottom), (left, right) = turned.box(
             *((r.start * scale, r.stop * scale) for r in (rows, cols))
         )

@@ -77,8 +77,7 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) ->
     rows, cols = (
         middle(min(h, n * scale)) for h, n in zip(hr_volume.shape[3:], lr_volume.shape[3:])
     )
-    place: tuple[int | slice, ...] = (*plane, rows, cols)
-    truth = np.asarray(hr.level()[place], np.float32)
+    truth = hr.reader()(plane, rows, cols).astype(np.float32)
     coarse = interpolate(lr, plane, rows, cols, scale)
     match = measure_shift(truth, coarse, scale)
     log.info("%s: HR lies %s HR pixels beside LR, %s", sample, match.subpixel, match)

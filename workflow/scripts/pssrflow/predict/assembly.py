@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pssrflow.errors import InputError
 from pssrflow.predict.journal import Digests, merged, place_of
@@ -11,8 +12,8 @@ from pssrflow.predict.prediction import Prediction
 from pssrflow.run.files import read_json, write_json
 from pssrflow.volumes.blocks import Region, share
 from pssrflow.volumes.done import finish
-from pssrflow.volumes.pyramid import DamagedShard, climb, roots
-from pssrflow.volumes.store import Store
+from pssrflow.volumes.pyramid import climb, roots
+from pssrflow.volumes.store import DamagedShard, Store
 
 Paths = Sequence[str | Path]
 
@@ -82,7 +83,10 @@ def finalise(prediction: Prediction, markers: Paths, pyramid: Paths, threads: in
         store, done = prediction.stores[one.name], prediction.done[one.name]
         digests = _digests(prediction, store, reported.get(one.name, {}))
         with _naming_the_part(prediction, planned):
-            finish(store, done, digests, threads, ready=ready, tile=tile, halo=halo)
+            # Its parts find in their journals what is left to do.
+            others = [prediction.markers / "*.json"]
+            said: dict[str, Any] = {"tile": tile, "halo": halo}
+            finish(store, done, digests, threads, ready=ready, without=others, **said)
 
 
 def _reported(markers: Paths) -> Digests:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Ensemble, Model, Package
 from pssrflow.models.package import read_package
 from pssrflow.models.start import start
@@ -102,6 +103,12 @@ class Networks:
     scale: int
     percentiles: Sequence[float]
 
+    @property
+    def _classes(self) -> set[str]:
+        """Classes that the configuration names."""
+        options = (model.options for model in self.models.values() if model.arch == PYTHON)
+        return {str(vars(found)["path"]) for found in options}
+
     def expected(self, name: str) -> SRNetwork:
         """A network as it was trained, or with fresh weights.
 
@@ -113,8 +120,7 @@ class Networks:
         if name not in self.models:
             return load_weights(name)[0]
         if Path(self.weights[name]).exists():
-            # Trained by this configuration, which names what runs.
-            return load_weights(self.weights[name], python=True)[0]
+            return load_weights(self.weights[name], self._classes)[0]
         model = self.models[name]
         if isinstance(model.options, Package):
             return read_package(model.options.package, self.scale, self.percentiles)[0]

@@ -1,8 +1,10 @@
 """What all jobs of one prediction agree on; written once, by `initialise`."""
 
 import dataclasses
+import hashlib
+import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +46,8 @@ class Plan:
         Images that are kept.
     tile_bytes, job_bytes : float
         Memory of the pass of one tile, and of a job besides the interpreter.
+    made_of : str
+        Hash of the content and the keys that decide its pixels.
     id : str
         Differs between any two plans: what was made for another one is not trusted.
     """
@@ -58,6 +62,7 @@ class Plan:
     maps: tuple[Map, ...]
     tile_bytes: float
     job_bytes: float
+    made_of: str = ""
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
 
     def blocks(self) -> dict[int, Region]:
@@ -122,6 +127,8 @@ class Request:
         z, y, x of the stores.
     roi : str, optional
         What of the LR volume is super-resolved; see `parse_roi`.
+    deciding : dict, optional
+        What of the settings decides pixels; see `Settings.deciding`. All of them, if not given.
     """
 
     settings: Settings
@@ -129,6 +136,7 @@ class Request:
     chunk: Sequence[int]
     shard: Sequence[int]
     roi: str | None = None
+    deciding: Mapping[str, Any] | None = None
 
     def box(self, lr: Volume) -> tuple[slice, ...]:
         """z, y, x of the LR volume that are super-resolved.
@@ -140,6 +148,12 @@ class Request:
         """
         box: tuple[slice, ...] = parse_roi(self.roi or ":, :", lr.shape, lr.pixel_size)
         return box
+
+    def identity(self, *others: Any) -> str:
+        """Hash of the keys that decide pixels, and of what else decides them (JSON)."""
+        deciding = self.settings.plain() if self.deciding is None else self.deciding
+        told = [list(self.chunk), list(self.shard), self.roi, deciding, *others]
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def volume(self, lr: Volume, scale: int) -> Volume:
         """The SR volume."""

@@ -1,12 +1,12 @@
 """Where everything of one prediction lies, as all of its jobs know it; nothing here needs torch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from pssrflow.predict.maps import MAPS
-from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, Layout
+from pssrflow.run.layout import COLLECTED, KEPT_PLAN, MARKER, PYRAMID, Layout
 from pssrflow.volumes.store import Store
 
 
@@ -30,10 +30,12 @@ class Prediction:
         JSON; see `Plan`.
     markers : Path
         Folder of what the jobs say that they have finished.
+    sources : sequence of Path
+        Done files of what it is made of, besides the weights.
     mask : Store, optional
         As large as the LR volume; tiles in which it is 0 are interpolated.
-    python : bool
-        Whether the configuration names a Python class for the network; weights alone never do.
+    python : collection of str
+        Classes that the configuration names for the network; weights alone never do.
     """
 
     lr: Store
@@ -42,12 +44,18 @@ class Prediction:
     done: Mapping[str, Path]
     plan: Path
     markers: Path
+    sources: Sequence[Path] = ()
     mask: Store | None = None
-    python: bool = False
+    python: Collection[str] = ()
 
     @classmethod
     def of(
-        cls, layout: Layout, sample: str, model: str, masked: bool = False, python: bool = False
+        cls,
+        layout: Layout,
+        sample: str,
+        model: str,
+        masked: bool = False,
+        python: Collection[str] = (),
     ) -> Self:
         """Of a sample and a model of a run.
 
@@ -57,8 +65,8 @@ class Prediction:
         sample, model : str
         masked : bool
             Whether the sample has a mask.
-        python : bool
-            Whether the configuration names a Python class for the network.
+        python : collection of str
+            Classes that the configuration names for the network.
         """
         return cls(
             lr=Store(layout.store("lr", sample)),
@@ -67,9 +75,15 @@ class Prediction:
             done={one.name: Path(layout.map_done(one.name, sample, model)) for one in MAPS},
             plan=Path(layout.plan(sample, model)),
             markers=Path(layout.parts(sample, model)),
+            sources=[Path(layout.done(k, sample)) for k in ("lr", *["mask"] * masked)],
             mask=Store(layout.store("mask", sample)) if masked else None,
             python=python,
         )
+
+    @property
+    def kept_plan(self) -> Path:
+        """JSON: the plan once more, which Snakemake does not remove before it is made anew."""
+        return self.markers / KEPT_PLAN
 
     def marker(self, part: int) -> Path:
         """JSON: the digest of every shard of a part."""

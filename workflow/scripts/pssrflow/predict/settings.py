@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -58,6 +58,28 @@ class Settings(Keys):
         'in pixels or with a unit ("10um:60um, 0:40um"); {sample: region} for one each; null for '
         "all.",
     )
+
+    def deciding(self, sparse: bool, whole_image: bool) -> dict[str, Any]:
+        """Keys that decide pixels, by more than one grey level; as JSON.
+
+        Where networks see a pixel's surroundings alone and get all of them, how a plane is cut into
+        tiles is not among them.
+
+        Parameters
+        ----------
+        sparse : bool
+            Whether a mask leaves tiles out.
+        whole_image : bool
+            Whether the network may see more than a pixel's surroundings.
+        """
+        plain = self.plain()
+        blended = self.blend != "none"
+        found = {key: plain[key] for key in ("halo", "blend", "self_ensemble", "empty")}
+        if blended:
+            found["overlap"] = self.overlap
+        if blended or sparse or whole_image or self.empty is not None or self.halo != "auto":
+            found |= {"tile": self.tile} | ({"memory": self.memory} if self.tile == "auto" else {})
+        return found
 
     def faults(self) -> Iterator[Fault]:
         """Regions that no volume has, whatever its size and its pixels."""

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -29,9 +30,10 @@ from pssrflow.predict.pipeline import run
 from pssrflow.predict.plan import FORMAT, Plan, Profile, Request, plan_prediction
 from pssrflow.predict.prediction import Prediction
 from pssrflow.run.devices import best_device, best_precision, claimed_device
-from pssrflow.run.files import write_json
+from pssrflow.run.files import file_hash, read_made, write_json
+from pssrflow.run.locks import owner
 from pssrflow.volumes.blocks import Region, cut
-from pssrflow.volumes.store import Reader, Store, digest
+from pssrflow.volumes.store import UNREADABLE, Reader, Store, digest
 from pssrflow.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -40,14 +42,19 @@ log = logging.getLogger(__name__)
 REPORT_EVERY = 60
 
 
-def initialise(prediction: Prediction, request: Request) -> None:
+def initialise(prediction: Prediction, request: Request, code: str = "") -> None:
     """Create the empty stores and write the plan that the parts follow.
+
+    Where there is a plan that makes the same pixels of the same content, it stands, and what its
+    parts have made is kept.
 
     Parameters
     ----------
     prediction : Prediction
         Markers and done files of an earlier one are removed before its stores are.
     request : Request
+    code : str
+        Hash of the code that plans.
 
     Raises
     ------
@@ -55,17 +62,46 @@ def initialise(prediction: Prediction, request: Request) -> None:
         A region that leaves the volume, or a mask of another size.
     """
     network, facts = load_weights(prediction.weights, prediction.python)
+    made_of = _made_of(prediction, request, code)
+    if _stands(prediction, made_of, request.parts):
+        return
     lr, seen = prediction.lr, facts.intensity
     sr = request.volume(lr.volume, network.scale)
     if prediction.mask is not None:
         _check_mask(prediction.mask.volume, lr.volume)
     profile = profile_of(network, lambda: measure_halo(network, lr, seen, request.settings.memory))
     planned = plan_prediction(lr.volume, profile, request, prediction.mask is not None)
+    planned = replace(planned, made_of=made_of)
     prediction.unfinish()
     shutil.rmtree(prediction.markers, ignore_errors=True)
     _create(prediction, planned, sr)
     _log(planned, sr)
+    planned.write(prediction.kept_plan)
     planned.write(prediction.plan)
+
+
+def _made_of(prediction: Prediction, request: Request, code: str) -> str:
+    """Hash of all that decides the pixels of a prediction."""
+    content = [read_made(path) for path in prediction.sources]
+    return request.identity(content, file_hash(prediction.weights), code)
+
+
+def _stands(prediction: Prediction, made_of: str, parts: int) -> bool:
+    """Whether an earlier plan makes the same, in stores that are there; it is then written anew."""
+    try:
+        planned = Plan.read(prediction.kept_plan)
+        levels = [s.level(n) for s in _stores(prediction, planned) for n in range(s.levels)]
+    except (InputError, KeyError, *UNREADABLE):
+        return False
+    if not levels or planned.made_of != made_of or planned.parts != parts:
+        return False
+    log.info("planned before, in %d parts; to plan anew, remove %s", parts, prediction.markers)
+    planned.write(prediction.plan)
+    return True
+
+
+def _stores(prediction: Prediction, planned: Plan) -> list[Store]:
+    return [prediction.stores[one.name] for one in planned.maps]
 
 
 def _check_mask(mask: Volume, lr: Volume) -> None:
@@ -100,10 +136,11 @@ def _create(prediction: Prediction, planned: Plan, sr: Volume) -> None:
     """Stores of the maps that are kept; of those that are not, earlier ones go."""
     maps = {one.name: one for one in planned.maps}
     for name, store in prediction.stores.items():
+        run = owner(store.path, prediction.plan)
         if name in maps:
-            store.create(maps[name].volume(sr))
+            store.create(maps[name].volume(sr), run)
         else:
-            store.discard()
+            store.discard(run)
 
 
 def _log(planned: Plan, sr: Volume) -> None:
@@ -166,7 +203,7 @@ def _intact(stores: Mapping[str, Store], block: Region, digests: Digests) -> boo
             try:
                 if digest(np.asarray(array[shard.slices])) != digests[name][place_of(shard)]:
                     return False
-            except (RuntimeError, ValueError, OSError):
+            except UNREADABLE:
                 return False
     return True
 

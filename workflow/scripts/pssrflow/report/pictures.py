@@ -8,12 +8,15 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 from pssrflow.evaluate.stage import Box
 from pssrflow.report.comparison import Comparison
 
 Images = dict[str, np.ndarray]
 
+# Pixels of one image of a small picture.
+TILE = 280
 # Bins of a spectrum between no and the finest frequency; and about as many of a histogram.
 FREQUENCIES, GREY_BINS = 48, 128
 
@@ -88,9 +91,11 @@ class Shown:
         First and last plus one of the SR pixels of the magnified crop, along y and x.
     rmse : dict of str to float
         Error in that crop, in grey levels, by image; empty without a truth.
-    overview, histogram : Picture
+    overview : Picture
+    histogram : Picture, optional
+        Where all pictures are shown.
     errors : Picture, optional
-        Where there is a truth.
+        Where there is a truth, too.
     """
 
     sample: str
@@ -99,7 +104,7 @@ class Shown:
     crop: tuple[tuple[int, int], ...]
     rmse: dict[str, float]
     overview: Picture
-    histogram: Picture
+    histogram: Picture | None = None
     errors: Picture | None = None
 
     @property
@@ -130,6 +135,47 @@ def shown(compared: Comparison, crop: int) -> Shown:
         histogram=_histogram(compared, whole),
         errors=_error_maps(compared.title, detail, errors) if errors else None,
     )
+
+
+def glimpse(compared: Comparison, crop: int) -> Shown:
+    """As `shown`, with the magnified crop alone, small: for one of very many predictions."""
+    box = compared.most_detailed(crop)
+    detail = compared.images(box)
+    errors = _errors(detail)
+    limits = contrast(detail[list(detail)[-1]])
+    tiles = [_tile(image, limits) for image in detail.values()]
+    return Shown(
+        sample=compared.sample,
+        model=compared.model,
+        plane=compared.plane,
+        crop=tuple((s.start, s.stop) for s in box),
+        rmse={name: float(np.sqrt(np.mean(error**2))) for name, error in errors.items()},
+        overview=Picture(
+            _jpeg_uri(np.hstack(tiles)),
+            f"{compared.title}: magnified crop",
+            f"{', '.join(detail)}, from left to right; {_said_of_crop(compared, box)}.",
+        ),
+    )
+
+
+def _tile(image: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
+    """Grey levels from 0 to 255 at a contrast, of one size, with a white edge."""
+    low, high = limits
+    grey = ((image - low) / max(high - low, 1e-9) * 255).clip(0, 255).astype(np.uint8)
+    small = Image.fromarray(grey).resize((TILE, TILE), Image.Resampling.NEAREST)
+    return np.pad(np.asarray(small), ((0, 0), (0, 4)), constant_values=255)
+
+
+def _jpeg_uri(grey: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "JPEG", quality=75)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _said_of_crop(compared, box):
+    size = " × ".join(str((s.stop - s.start) // compared.scale) for s in box)
+    t, c, z = compared.plane
+    return f"{size} LR pixels of plane t={t} c={c} z={z}"
 
 
 def _errors(detail):

@@ -13,16 +13,18 @@ import yaml
 from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Comparison
 from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
-from pssrflow.report.pictures import Picture, Shown, shown
+from pssrflow.report.pictures import Picture, Shown, glimpse, shown
 from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
 from pssrflow.report.training import Training, training_of
 from pssrflow.report.verdict import Headline, Verdict, headline, read_metrics, verdicts
-from pssrflow.run.files import replacing, write_json
+from pssrflow.run.files import file_hash, replacing, write_json
 
 log = logging.getLogger(__name__)
 
 TEMPLATE = Path(__file__).with_name("page.html.jinja")
 FORMAT = 1
+# Predictions, and acquired pairs, of which the page holds all pictures; it grows with the others.
+IN_FULL = 10
 # What stands on the page where there is no figure.
 NOTHING = "–"
 
@@ -42,6 +44,7 @@ class Page:
     trainings: list[Training]
     fit: Fit | None
     imitations: list[Imitation]
+    not_imitated: int
     stores: list[StoreFacts]
 
 
@@ -51,46 +54,64 @@ def write_report(run: Run) -> None:
     page = _page(run, provenance)
     text = rendered(page, provenance)
     write_json(run.layout.provenance, provenance.to_json())
-    write_json(run.layout.figures, {"format": FORMAT} | plain(page))
     with replacing(run.layout.page) as scratch:
         scratch.write_text(text, encoding="utf-8")
+    # Vouches for the page, so it comes last.
+    about = {"format": FORMAT, "page": file_hash(run.layout.page)}
+    write_json(run.layout.figures, about | plain(page))
     log.info("%s: %.1f MB", run.layout.page, len(text) / 1e6)
 
 
 def _page(run, provenance):
     metrics = read_metrics(run.layout, run.samples, run.models)
+    found = verdicts(metrics)
+    imitations, left_out = _imitations(run)
     return Page(
         title=run.config["report"]["title"],
         pssrflow=provenance.pssrflow,
         scale=run.config["crappify"]["scale"],
         models=run.models,
-        verdicts=verdicts(metrics),
+        verdicts=found,
         notes=provenance.notes,
         headline=headline(metrics),
-        predictions=_predictions(run),
+        predictions=_predictions(run, found),
         trainings=[training_of(run.layout, model) for model in run.models],
         fit=read_fit(run.fit) if run.fit else None,
-        imitations=_imitations(run),
+        imitations=imitations,
+        not_imitated=left_out,
         stores=provenance.stores,
     )
 
 
-def _predictions(run):
+def _predictions(run, found):
+    """Every prediction: some with all pictures, the others with a small one."""
     scale, crop = run.config["crappify"]["scale"], run.config["report"]["crop"]
+    predicted = [(s, model) for s in run.samples if s.predicted for model in run.models]
+    whole = most_telling([(sample.name, model) for sample, model in predicted], found)
     return [
-        shown(Comparison(run.layout, sample, model, scale), crop)
-        for sample in run.samples
-        if sample.predicted
-        for model in run.models
+        (shown if (sample.name, model) in whole else glimpse)(
+            Comparison(run.layout, sample, model, scale), crop
+        )
+        for sample, model in predicted
     ]
 
 
+def most_telling(predicted: list[tuple[str, str]], found: list[Verdict]) -> set[tuple[str, str]]:
+    """Predictions (sample, model) that are shown with all pictures: the worst, then the first."""
+    gains = {(one.sample, one.model): one.psnr_gain for one in found}
+    order = sorted(predicted, key=lambda pair: gains.get(pair, math.inf))
+    return set(order[:IN_FULL])
+
+
 def _imitations(run):
+    """How the crappifier imitates some acquired pairs, and how many more there are."""
     paired = [sample.name for sample in run.samples if sample.paired]
     if not paired:
-        return []
+        return [], 0
     crappifier = settings_of(run.config["crappify"], run.fit, require_fit=False)
-    return [imitation_of(run.layout, name, crappifier, run.config["seed"]) for name in paired]
+    some, seed = paired[:IN_FULL], run.config["seed"]
+    made = [imitation_of(run.layout, name, crappifier, seed) for name in some]
+    return made, len(paired) - len(some)
 
 
 # -- as data --------------------------------------------------------------------------------------

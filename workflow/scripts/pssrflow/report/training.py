@@ -1,12 +1,13 @@
 """How a training went."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib import pyplot as plt
 
 from pssrflow.report.pictures import Picture, data_uri
+from pssrflow.run.files import check_file, read_json
 from pssrflow.run.layout import Layout
 
 # A gain (dB) in the last fifth of a training that promises more.
@@ -31,6 +32,8 @@ class Training:
         Last row of its history.
     recent : float
         What the validation PSNR (dB) gained in the last fifth.
+    extended : list of int
+        Steps at which it had been finished, and went on.
     picture : Picture, optional
         Its curves.
     """
@@ -39,6 +42,7 @@ class Training:
     trained: bool
     last: dict[str, float]
     recent: float
+    extended: list[int] = field(default_factory=list)
     picture: Picture | None = None
 
     @property
@@ -50,6 +54,12 @@ class Training:
             f"{self.last['step']:.0f} steps, {self.last['epoch']:.1f} passes over the training "
             f"pixels, {self.last['seconds'] / 60:.1f} minutes. {VALIDATION}"
         )
+        if self.extended:
+            steps = ", ".join(map(str, self.extended))
+            text += (
+                f" It had been finished at step {steps} and was extended: its weights are not "
+                "those that the configuration alone gives."
+            )
         if self.recent > STILL_RISING:
             text += (
                 f" In the last fifth it still rose by {self.recent:.2f} dB: a longer training "
@@ -60,13 +70,17 @@ class Training:
 
 def training_of(layout: Layout, model: str) -> Training:
     """How the training of a model went, by its history."""
-    history = pd.read_csv(layout.history(model))
+    path, done = layout.history(model), layout.trained(model)
+    known = read_json(done)
+    check_file(path, known["history"], done)
+    history = pd.read_csv(path)
     last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     if history["loss"].isna().all():
         return Training(model, False, last, math.nan)
     recent = history.loc[history["step"] >= 0.8 * last["step"], "psnr"]
     rise = float(recent.iloc[-1] - recent.iloc[0])
-    return Training(model, True, last, rise, _curves(model, history))
+    extended = [int(one["step"]) for one in known.get("extended", ())]
+    return Training(model, True, last, rise, extended, _curves(model, history))
 
 
 def _curves(model, history):

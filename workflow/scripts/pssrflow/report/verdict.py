@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pssrflow.run.files import check_file, read_json
 from pssrflow.run.layout import Layout, Sample
 
 PLANE = ["t", "c", "z"]
@@ -23,7 +24,7 @@ PRINTED = ["psnr", "ssim", "ms_ssim", "nrmse"]
 def read_metrics(layout: Layout, samples: Iterable[Sample], models: list[str]) -> pd.DataFrame:
     """Metrics of all test rows, with how their LR image came about, "acquired" or "crappified"."""
     frames = [
-        pd.read_csv(layout.metrics(sample.name, model)).assign(
+        _table(layout, sample.name, model).assign(
             origin="acquired" if sample.paired else "crappified"
         )
         for sample in samples
@@ -31,6 +32,18 @@ def read_metrics(layout: Layout, samples: Iterable[Sample], models: list[str]) -
         for model in models
     ]
     return pd.concat(frames) if frames else pd.DataFrame(columns=ABOUT)
+
+
+def read_table(path: str) -> pd.DataFrame:
+    """A table of metrics, in which a sample may be called NA, 001 or nan."""
+    named = dict.fromkeys(("sample", "model", "method"), str)
+    return pd.read_csv(path, dtype=named, keep_default_na=False, na_values=[""])
+
+
+def _table(layout: Layout, sample: str, model: str) -> pd.DataFrame:
+    table, done = layout.metrics(sample, model), layout.map_done("metrics", sample, model)
+    check_file(table, read_json(done)["sha256"], done)
+    return read_table(table)
 
 
 # -- does the network beat interpolation? ---------------------------------------------------------
@@ -164,7 +177,7 @@ def summary(results: str) -> str:
     files = sorted(glob.glob(Layout.of(glob.escape(results), None).metrics("*", "*")))
     if not files:
         return where
-    table = pd.concat(map(pd.read_csv, files))
+    table = pd.concat(map(read_table, files))
     means = table.groupby(["sample", "model", "method"], sort=False)[PRINTED].mean()
     return f"\n{means.round(4).to_string()}\n{where}"
 
