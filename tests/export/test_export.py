@@ -98,12 +98,12 @@ def test_a_class_of_the_configuration_is_packed_and_comes_back_as_torchscript(tr
     )
     with pytest.raises(InputError, match=r"best\.safetensors: weights of a Python class"):
         export(trained, trained / "p.zip")
-    export(trained, trained / "p.zip", python=True)
+    export(trained, trained / "p.zip", python=["mine.py:Net"])
     network, facts = load_weights(adopt(trained / "p.zip"))
     assert facts.arch == "torchscript"
     image = torch.rand(1, 1, 20, 24)
     with torch.no_grad():
-        expected = load_weights(trained / "best.safetensors", python=True)[0](image)
+        expected = load_weights(trained / "best.safetensors", python=["mine.py:Net"])[0](image)
         torch.testing.assert_close(network(image), expected)
 
 

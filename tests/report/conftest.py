@@ -1,12 +1,14 @@
 """A finished run, made of what the report reads of one."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from pssrflow.config.settings import Settings
 from pssrflow.evaluate.stage import Judged, evaluate
 from pssrflow.report.provenance import Run
-from pssrflow.run.files import write_json
+from pssrflow.run.files import file_hash, write_json
 from pssrflow.run.layout import Layout, Sample
 from pssrflow.volumes.store import Store
 
@@ -55,11 +57,14 @@ def model(layout):
     """Function that writes what a training leaves of a model."""
 
     def write(name="net", losses=(0.2, 0.1, 0.09), psnr=(20.0, 21.0, 21.0)):
-        write_json(layout.trained(name), {"weights": "best.safetensors", "sha256": "0" * 64})
         step = np.arange(1, len(losses) + 1) * 10
         columns = {"step": step, "epoch": step / 7, "seconds": step * 6.0, "loss": losses}
         columns |= {"psnr": psnr, "psnr_bicubic": 19.0}
-        pd.DataFrame(columns).to_csv(layout.history(name), index=False)
+        path = Path(layout.history(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(columns).to_csv(path, index=False)
+        done = {"weights": "best.safetensors", "sha256": "0" * 64, "history": file_hash(path)}
+        write_json(layout.trained(name), done)
 
     return write
 
@@ -73,7 +78,8 @@ def finished(layout, field, model):
         field(sample)
         paths = (layout.store(kind, sample.name) for kind in ("hr", "lr", "net/sr"))
         judged = Judged(*map(Store, paths), SCALE, SHIFT if sample.paired else (0, 0))
-        evaluate(judged, sample.name, "net", layout.metrics(sample.name, "net"))
+        done = layout.map_done("metrics", sample.name, "net")
+        evaluate(judged, sample.name, "net", layout.metrics(sample.name, "net"), done)
     noise = [{"name": "gaussian", "intensity": 3}]
     config = Settings.parse({"crappify": {"scale": SCALE, "noise": noise}}, "mine.yaml")
     return Run(layout, samples, ["net"], config.plain())
