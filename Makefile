@@ -19,7 +19,7 @@ test: env lint
 	@echo "The tests passed. Slow faults and scale: make test-slow. The demo: make demo"
 
 test-slow: env
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
 # Which lines the tests run; of the core, with those in jobs of Snakemake.
 coverage: env

@@ -50,7 +50,7 @@ def test_touching_every_file_reruns_nothing(mine):
             {"simulate_acquisition", "ingest_acquisition", "crappify_acquisition", "register_pair"},
         ),
         (
-            {"predict": {"tile": 32, "parts": 3}},
+            {"predict": TINY["predict"] | {"self_ensemble": True}},
             {"predict_init", "predict_part", "predict_finalise"},
             {"ingest_acquisition", "crappify_acquisition", "train_model"},
         ),
@@ -71,6 +71,45 @@ def test_a_changed_key_reruns_what_depends_on_it_alone(change, runs, stays, mine
     prepare(mine, TINY | change)
     found = planned(mine)
     assert runs <= found and not stays & found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"predict": {"tile": 48, "parts": 3, "memory": 3000}},
+        {"train": TINY["train"] | {"tensorboard": True, "preview_every": 2, "resume": False}},
+    ],
+)
+def test_what_changes_no_pixel_reruns_the_report_alone(change, mine):
+    prepare(mine, TINY | change)
+    assert planned(mine) == {"report"}
+
+
+@pytest.mark.slow
+def test_where_tiles_leave_pixels_out_other_tiles_are_other_pixels(tmp_path, finished):
+    shutil.copytree(finished, tmp_path / "mine", symlinks=True)
+    empty = {"empty": "constant", "tile": 32, "parts": 2}
+    prepare(tmp_path / "mine", TINY | {"predict": empty})
+    run(tmp_path / "mine", "predict")
+    prepare(tmp_path / "mine", TINY | {"predict": empty | {"tile": 48}})
+    assert "predict_init" in planned(tmp_path / "mine", "predict")
+
+
+def test_a_finished_training_that_will_be_replaced_is_told_before_anything_runs(mine):
+    prepare(mine, TINY | {"train": TINY["train"] | {"max_steps": 25}})
+    output = run(mine, "--dry-run")
+    assert "results/models/tiny: 20 steps were trained; now max_steps 20 -> 25" in output
+    assert "To go on from its last state instead: train.resume: extend" in output
+    prepare(mine, TINY | {"train": TINY["train"] | {"max_steps": 25, "resume": "extend"}})
+    assert "Training goes on from its last state" in run(mine, "--dry-run")
+
+
+def test_a_release_reruns_nothing(mine, tmp_path):
+    project = tmp_path / "project"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results"), symlinks=True)
+    version = project / "workflow/scripts/pssrflow/run/version.py"
+    version.write_text('"""Of a later release."""\n\n__version__ = "99.0.0"\n')
+    assert planned(mine, "--snakefile", str(project / "Snakefile")) == set()
 
 
 def test_an_edited_crappifier_reruns_crappify_and_what_depends_on_it_not_ingest(mine, tmp_path):
@@ -102,6 +141,7 @@ def test_editing_pixels_of_a_raw_file_reruns_its_ingest_alone(tmp_path, tissue, 
     assert "image=a/hr" in output and "image=b/hr" not in output
 
 
+@pytest.mark.slow
 def test_parts_cores_and_chunks_change_no_pixel(finished, tmp_path):
     other = TINY | {
         "ingest": {"chunk": [1, 32, 32], "shard": [1, 64, 128]},

@@ -58,7 +58,7 @@ def test_provenance_names_inputs_versions_parameters_seed_and_code(finished):
 
 def test_every_done_file_holds_a_content_hash(finished):
     hashes = contents(finished)
-    assert len(hashes) == 16 and all(len(h) == 64 for h in hashes.values())
+    assert len(hashes) == 18 and all(len(h) == 64 for h in hashes.values())
 
 
 def test_snakemake_makes_its_own_report(mine):

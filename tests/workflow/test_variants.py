@@ -33,6 +33,7 @@ def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
     assert "results/train/weight.done.json" in facts.trained_on
 
 
+@pytest.mark.slow
 def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
     options = {"hidden": [4, 8], "depth": 1}
     torch.save(build("resunet", 4, options).state_dict(), tmp_path / "old.pth")
@@ -56,6 +57,7 @@ def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
     assert made == contents(finished)["results/survey/tiny/sr.done.json"]
 
 
+@pytest.mark.slow
 def test_several_models_are_trained_and_reported_each(mine):
     prepare(mine, TINY | {"models": {"tiny": TINY["models"]["tiny"], "plain": {"arch": "bicubic"}}})
     run(mine)
@@ -64,6 +66,7 @@ def test_several_models_are_trained_and_reported_each(mine):
     assert "test, model plain" in (mine / "results/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_masked_region_is_predicted_by_an_ensemble_in_many_parts(tmp_path):
     config = TINY | {
         "models": {
@@ -121,6 +124,7 @@ test\ttest\tsimulate:test\t
 """
 
 
+@pytest.mark.slow
 def test_a_fitted_crappifier_is_made_from_the_pairs_before_anything_is_crappified(tmp_path):
     simulate = copy.deepcopy(TINY["simulate"])
     simulate["pair-hr"] |= {"shape": [1, 512, 512]}
