@@ -81,7 +81,7 @@ def undivided(weights: Path, lr: Path) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Run:
-    """One prediction in a folder, as the rules make it; `python` if its network is a class."""
+    """One prediction in a folder, as the rules make it; `python` names the class of its network."""
 
     folder: Path
     lr: Path
@@ -89,7 +89,7 @@ class Run:
     parts: int = 1
     sizes: Sizes = SIZES
     settings: Mapping[str, Any] = field(default_factory=dict)
-    python: bool = False
+    python: tuple[str, ...] = ()
 
     @cached_property
     def prediction(self) -> Prediction:

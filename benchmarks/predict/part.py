@@ -19,7 +19,7 @@ from pssrflow.run.job import job
 def start_part(run: Run, number: int = 0, threads: int | None = None) -> subprocess.Popen:
     """Start one part of a run that has been initialised; `answer` has what it took."""
     what = run.folder, run.lr, run.weights, run.parts, number, threads or os.cpu_count()
-    return benchmark("predict.part", *what, *(["--python"] if run.python else []))
+    return benchmark("predict.part", *what, *(a for name in run.python for a in ("--python", name)))
 
 
 def main() -> None:
@@ -29,10 +29,10 @@ def main() -> None:
         arguments.add_argument(name, type=Path)
     for name in ("parts", "number", "threads"):
         arguments.add_argument(name, type=int)
-    arguments.add_argument("--python", action="store_true", help="the network is a Python class")
+    arguments.add_argument("--python", action="append", default=[], help="class of the network")
     options = arguments.parse_args()
     what = options.folder, options.lr, options.weights, options.parts
-    run = Run(*what, python=options.python)
+    run = Run(*what, python=tuple(options.python))
     own = options.folder / f"part-{options.number}"
     # As the script of the rule works: above all with memory that is used again.
     with job(own.with_suffix(".log"), options.threads, own, tensors=True):

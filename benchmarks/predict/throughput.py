@@ -113,7 +113,7 @@ def free(options: argparse.Namespace, folder: Path) -> None:
         ("bicubic", "bicubic", {}),
     ):
         what = folder / "sr", lr, _untrained(folder, arch, given), jobs
-        run = Run(*what, settings={"tile": 512}, python=arch == PYTHON)
+        run = Run(*what, settings={"tile": 512}, python=(given["path"],) if arch == PYTHON else ())
         slowest = [_slowest(run.initialise()) for _ in range(options.rounds)]
         speeds = [(4 * options.size) ** 2 / 1e6 / seconds for seconds in slowest]
         rows.append((name, f"{statistics.median(speeds):.0f}", spread(speeds)))

@@ -1,0 +1,209 @@
+"""Runs that are killed, and files of a run that are deleted, cut short or changed.
+
+    python -m benchmarks.faults kills [--count 40] [--seed 0]
+    python -m benchmarks.faults files [--rounds 1] [--only TEXT]
+
+`kills`: a run of every stage (pairs, a calibration, an ensemble, the report, packages) is killed at
+random moments until it has been killed so often, then ends; it is compared with a calm one.
+
+`files`: one file of every kind that lies in a results folder, found by walking the tree, is
+deleted, cut short and changed by one bit, in turn. The same command is run, and again with the
+rules forced that read such a file; then what stands there is compared with the calm run. A kind is
+"unharmed" where nothing that is read depends on it, "mended" where the same command made it anew,
+"named" where an error named it with a command, after which it was mended.
+"""
+
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.machine import heading, parser
+from benchmarks.tables import print_table
+from runs import HR, LR, SHEET, TINY, command, contents, environment, prepare
+
+LEARNT = {
+    "learnt-hr": {"shape": [1, 512, 512], "tissue": 4, **HR},
+    "learnt-lr": {"shape": [1, 128, 128], "tissue": 4, **LR, "spot_nm": 12},
+}
+CONFIG = TINY | {
+    "crappify": {"fit": "calibration"},
+    "calibrate": {"dark": 10, "require_fit": False},
+    "simulate": TINY["simulate"] | LEARNT,
+    "models": {
+        "tiny": TINY["models"]["tiny"],
+        "both": {"arch": "ensemble", "members": ["tiny", "tiny2"]},
+        "tiny2": TINY["models"]["tiny"] | {"widths": [8, 12]},
+    },
+}
+ROWS = SHEET + "learnt\ttrain\tsimulate:learnt-hr\tsimulate:learnt-lr\n"
+TARGETS = ("all", "results/models/tiny/tiny.bioimageio.zip")
+# Rules that read a finished file, by what its path holds.
+READERS = {
+    "hr.ome.zarr": ("crappify_acquisition", "register_pair", "evaluate_prediction"),
+    "lr.ome.zarr": ("predict_init", "train_model", "register_pair"),
+    "sr.ome.zarr": ("evaluate_prediction", "report"),
+    "models": ("predict_init", "report"),
+    "calibration": ("crappify_acquisition", "report"),
+    "metrics": ("report",),
+    "registration": ("evaluate_prediction", "report"),
+}
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the run in `folder`."""
+    return subprocess.Popen(
+        command(*arguments, *TARGETS),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run in `folder`; how it ended, and what it said."""
+    process = start(folder, *arguments)
+    said, _ = process.communicate()
+    return process.returncode, said
+
+
+def project(folder: Path) -> Path:
+    """A folder with configuration and sample sheet."""
+    folder.mkdir()
+    prepare(folder, CONFIG, ROWS)
+    return folder
+
+
+def calm(folder: Path) -> Path:
+    """A run that nobody disturbs."""
+    code, said = run(project(folder))
+    if code:
+        raise SystemExit(said)
+    return folder
+
+
+def kills(folder: Path, count: int, seed: int) -> Iterator[tuple[object, ...]]:
+    """Kill a run so often; a row of the table."""
+    expected, killed = contents(calm(folder / "calm")), project(folder / "killed")
+    moments, done, refused = random.Random(seed), 0, 0
+    while done < count:
+        process = start(killed)
+        try:
+            said, _ = process.communicate(timeout=moments.uniform(1, 20))
+            if not process.returncode:
+                # It was finished: everything is made once more.
+                shutil.rmtree(killed / "results")
+            else:
+                refused += 1
+                # Jobs whose parent was killed alone go on for a while, and hold their stores.
+                if refused > 10 * count:
+                    raise SystemExit(said)
+                time.sleep(1)
+        except subprocess.TimeoutExpired:
+            if done % 2:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+            process.wait()
+            done += 1
+    code, _ = run(killed)
+    yield done, code, "equal" if contents(killed) == expected else "DIFFERS"
+
+
+def kind_of(path: str) -> str:
+    """A path without the names of samples and models, and without numbers."""
+    named = re.sub(r"\b(learnt|train|test|pair|survey|tiny2?|other|both)(-[hl]r)?\b", "*", path)
+    return re.sub(r"\d+", "N", named)
+
+
+def kinds(results: Path) -> dict[str, str]:
+    """A file of every kind below a folder, by its kind."""
+    found: dict[str, str] = {}
+    for path in sorted(p for p in results.rglob("*") if p.is_file()):
+        name = str(path.relative_to(results))
+        if not re.search(r"logs/|benchmarks/|\.lock$", name):
+            found.setdefault(kind_of(name), name)
+    return found
+
+
+def damage(path: Path, how: str, chance: random.Random) -> None:
+    """Delete a file, cut it short, or change one bit of it."""
+    if how == "deleted":
+        path.unlink()
+        return
+    content = bytearray(path.read_bytes())
+    if how == "cut short":
+        path.write_bytes(content[: int(chance.random() * len(content))])
+    elif content:
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+
+
+def figures(folder: Path) -> dict[str, object]:
+    """Content of stores and models, and every table of metrics."""
+    tables = {str(p): p.read_text() for p in sorted(folder.glob("results/*/*/metrics.csv"))}
+    return contents(folder) | {name.split("/results/")[1]: text for name, text in tables.items()}
+
+
+def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
+    """What became of a damaged file, after the same command and after its readers were forced."""
+    code, said = run(folder)
+    word = "unharmed" if "Nothing to be done" in said else "mended"
+    if not code and word == "unharmed":
+        readers = next((r for part, r in READERS.items() if part in name), ())
+        code, said = run(folder, "--forcerun", *readers, "--") if readers else (0, "")
+    if code:
+        word = "named"
+        again = re.search(r"after: (rm [^\n]*?)\.\n", said)
+        if "Traceback" in said or not (again or "remove the file" in said or "once more" in said):
+            return f"FAILS: {said[-300:]}"
+        files = again[1] if again else f"rm results/{name}"
+        subprocess.run(files, shell=True, cwd=folder, check=True)
+        code, said = run(folder)
+    return word if not code and figures(folder) == expected else f"{word}, then DIFFERS"
+
+
+def files(folder: Path, rounds: int, seed: int, only: str) -> Iterator[tuple[object, ...]]:
+    """Damage one file of every kind in every way; a row for each."""
+    source, chance = calm(folder / "calm"), random.Random(seed)
+    expected = figures(source)
+    for kind, name in kinds(source / "results").items():
+        for how in ("deleted", "cut short", "changed") * rounds:
+            if only not in name:
+                continue
+            copy = folder / "copy"
+            shutil.copytree(source, copy, symlinks=True)
+            damage(copy / "results" / name, how, chance)
+            yield kind, how, verdict(copy, name, expected)
+            shutil.rmtree(copy)
+
+
+def main() -> None:
+    asked = parser(__doc__)
+    asked.add_argument("what", choices=("kills", "files"))
+    asked.add_argument("--count", type=int, default=40)
+    asked.add_argument("--rounds", type=int, default=1)
+    asked.add_argument("--seed", type=int, default=0)
+    asked.add_argument("--only", default="", help="damage only files whose path holds this")
+    options = asked.parse_args()
+    print(heading())
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.what == "kills":
+            rows = kills(Path(scratch), options.count, options.seed)
+            print_table(["kills", "last return code", "final hashes"], rows)
+        else:
+            rows = files(Path(scratch), options.rounds, options.seed, options.only)
+            print_table(["file", "damage", "what became of it"], rows)
+
+
+if __name__ == "__main__":
+    main()
