@@ -16,6 +16,7 @@ rules forced that read such a file; then what stands there is compared with the 
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -166,8 +167,8 @@ def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
         again = re.search(r"after: (rm [^\n]*?)\.\n", said)
         if "Traceback" in said or not (again or "remove the file" in said or "once more" in said):
             return f"FAILS: {said[-300:]}"
-        files = again[1] if again else f"rm results/{name}"
-        subprocess.run(files, shell=True, cwd=folder, check=True)
+        mend = shlex.split(again[1]) if again else ["rm", f"results/{name}"]
+        subprocess.run(mend, cwd=folder, check=True)
         code, said = run(folder)
     return word if not code and figures(folder) == expected else f"{word}, then DIFFERS"
 

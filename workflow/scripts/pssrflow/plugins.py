@@ -13,6 +13,7 @@ import importlib.util
 import inspect
 import os
 import re
+import resource
 import signal
 import sys
 import threading
@@ -27,8 +28,10 @@ from pssrflow.errors import InputError
 
 PACKAGE = Path(__file__).resolve().parent
 ACCEPTED = "package.module:Class or file.py:Class"
-# Seconds of a trial of a user's own code: of one that computes, and of one that waits.
-COMPUTES, WAITS = 60, 3
+# Seconds of a trial of a user's own code, and of one that neither computes nor reads meanwhile.
+COMPUTES, WAITS = 60, 2
+# Share of a core below which it waits; a busy machine gives little.
+IDLE = 0.1
 
 
 def load(name: str) -> Any:
@@ -217,7 +220,8 @@ class TooLong(BaseException):
 def in_time(where: str) -> Iterator[None]:
     """Refuse a user's own code that never ends, where this is the main thread of a process.
 
-    What computes gets `COMPUTES` seconds, for it may be compiling; what waits gets `WAITS`.
+    What computes or reads gets `COMPUTES` seconds, for it may be compiling or lie on a slow disk;
+    what waits gets `WAITS`.
 
     Raises
     ------
@@ -226,15 +230,17 @@ def in_time(where: str) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    start, spent = time.monotonic(), time.process_time()
+    start, seen = time.monotonic(), _spent()
 
     def look(*_: Any) -> None:
-        passed, busy = time.monotonic() - start, time.process_time() - spent
-        if passed > COMPUTES or busy < passed / 2:
+        nonlocal seen
+        then, seen = seen, _spent()
+        waits = seen[0] - then[0] < IDLE * WAITS and seen[1] == then[1]
+        if waits or time.monotonic() - start > COMPUTES:
             raise TooLong
 
     before = signal.signal(signal.SIGALRM, look)
-    signal.setitimer(signal.ITIMER_REAL, WAITS, 1)
+    signal.setitimer(signal.ITIMER_REAL, WAITS, WAITS)
     try:
         yield
     except TooLong:
@@ -244,3 +250,8 @@ def in_time(where: str) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def _spent() -> tuple[float, int]:
+    """Seconds that this process has computed, and blocks that it has read."""
+    return time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_inblock
