@@ -60,6 +60,8 @@ def test_a_package_says_what_is_known_of_its_weights_and_what_is_not(package):
         "code": None,
         "crappify": {"scale": 4},
         "trained_on": {"a/hr.done.json": "abc"},
+        "begun_with": None,
+        "extended": None,
         "step": 3,
         "validation_psnr": 20.5,
     }
