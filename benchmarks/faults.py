@@ -1,7 +1,7 @@
 """Runs that are killed, and files of a run that are deleted, cut short or changed.
 
     python -m benchmarks.faults kills [--count 40] [--seed 0]
-    python -m benchmarks.faults files [--rounds 1] [--only TEXT]
+    python -m benchmarks.faults files [--rounds 1] [--only TEXT] [--workers 2]
 
 `kills`: a run of every stage (pairs, a calibration, an ensemble, the report, packages) is killed at
 random moments until it has been killed so often, then ends; it is compared with a calm one.
@@ -23,6 +23,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks.machine import heading, parser
@@ -173,19 +174,29 @@ def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
     return word if not code and figures(folder) == expected else f"{word}, then DIFFERS"
 
 
-def files(folder: Path, rounds: int, seed: int, only: str) -> Iterator[tuple[object, ...]]:
+def files(
+    folder: Path, rounds: int, seed: int, only: str, workers: int
+) -> Iterator[tuple[object, ...]]:
     """Damage one file of every kind in every way; a row for each."""
-    source, chance = calm(folder / "calm"), random.Random(seed)
+    source = calm(folder / "calm")
     expected = figures(source)
-    for kind, name in kinds(source / "results").items():
-        for how in ("deleted", "cut short", "changed") * rounds:
-            if only not in name:
-                continue
-            copy = folder / "copy"
-            shutil.copytree(source, copy, symlinks=True)
-            damage(copy / "results" / name, how, chance)
-            yield kind, how, verdict(copy, name, expected)
-            shutil.rmtree(copy)
+
+    def case(number: int, kind: str, name: str, how: str) -> tuple[object, ...]:
+        copy = folder / str(number)
+        shutil.copytree(source, copy, symlinks=True)
+        damage(copy / "results" / name, how, random.Random(f"{seed} {number}"))
+        row = kind, how, verdict(copy, name, expected)
+        shutil.rmtree(copy)
+        return row
+
+    cases = [
+        (kind, name, how)
+        for kind, name in kinds(source / "results").items()
+        for how in ("deleted", "cut short", "changed") * rounds
+        if only in name
+    ]
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(case, range(len(cases)), *zip(*cases, strict=True))
 
 
 def main() -> None:
@@ -195,6 +206,7 @@ def main() -> None:
     asked.add_argument("--rounds", type=int, default=1)
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--only", default="", help="damage only files whose path holds this")
+    asked.add_argument("--workers", type=int, default=2, help="cases at once")
     options = asked.parse_args()
     print(heading())
     with tempfile.TemporaryDirectory() as scratch:
@@ -202,7 +214,7 @@ def main() -> None:
             rows = kills(Path(scratch), options.count, options.seed)
             print_table(["kills", "last return code", "final hashes"], rows)
         else:
-            rows = files(Path(scratch), options.rounds, options.seed, options.only)
+            rows = files(Path(scratch), options.rounds, options.seed, options.only, options.workers)
             print_table(["file", "damage", "what became of it"], rows)
 
 
