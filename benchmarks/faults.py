@@ -9,8 +9,9 @@ random moments until it has been killed so often, then ends; it is compared with
 `files`: one file of every kind that lies in a results folder, found by walking the tree, is
 deleted, cut short and changed by one bit, in turn. The same command is run, and again with the
 rules forced that read such a file; then what stands there is compared with the calm run. A kind is
-"unharmed" where nothing that is read depends on it, "mended" where the same command made it anew,
-"named" where an error named it with a command, after which it was mended.
+"unharmed" where nothing that is read depends on it ("and stays gone": nor is it made anew),
+"mended" where the same command made it anew, "named" where an error named it with a command, after
+which it was mended.
 """
 
 import os
@@ -171,7 +172,9 @@ def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
         mend = shlex.split(again[1]) if again else ["rm", f"results/{name}"]
         subprocess.run(mend, cwd=folder, check=True)
         code, said = run(folder)
-    return word if not code and figures(folder) == expected else f"{word}, then DIFFERS"
+    if code or figures(folder) != expected:
+        return f"{word}, then DIFFERS"
+    return word if (folder / "results" / name).exists() else f"{word}, and stays gone"
 
 
 def files(

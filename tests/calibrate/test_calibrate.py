@@ -16,6 +16,7 @@ from pssrflow.crappify.settings import placed, settings_of
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.pairs.grey import Matched, move
+from pssrflow.run.files import read_json
 from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 
@@ -150,7 +151,9 @@ def test_every_kind_writes_a_crappifier_that_can_be_used(kind, extra, frames, fi
     crappifier = Crappifier.from_config(**settings)
     lr = crappify_plane(frames[0], crappifier, NoiseKey(0, "s", 0, 0, 0, 0), 0, 255)
     assert lr.shape == (192, 192)
-    assert path.with_name("twins.png").exists()
+    beside = {"calibration.json", "registration.png", "residuals.png", "twins.png", "variance.png"}
+    learnt = {"crappifier.safetensors"} if kind == "learned" else set()
+    assert read_json(path)["beside"].keys() == beside | learnt
     if kind == "learned":
         assert lr.std() == pytest.approx(frames[1].std(), rel=0.1)
 

@@ -7,7 +7,7 @@ import pytest
 from pssrflow.config.vouched import MAPS, Vouched
 from pssrflow.errors import InputError
 from pssrflow.predict.maps import MAPS as PREDICTED
-from pssrflow.run.files import read_json, write_json
+from pssrflow.run.files import file_hash, read_json, write_json
 from pssrflow.run.layout import Layout
 
 
@@ -69,3 +69,18 @@ def test_a_changed_number_in_a_json_file_is_noticed(layout):
     # Who changes it on purpose says so.
     done.write_text(json.dumps({"shards": 5}))
     assert read_json(done) == {"shards": 5}
+
+
+@pytest.mark.parametrize("name", ["calibration.json", "residuals.png"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"cut")])
+def test_what_a_calibration_left_beside_its_crappifier_is_noticed(name, damage, layout):
+    fit = Path(layout.crappifier)
+    fit.parent.mkdir()
+    files = [fit.with_name(n) for n in ("calibration.json", "residuals.png")]
+    for file in files:
+        file.write_text(f"of {file.name}")
+    write_json(fit, {"beside": {file.name: file_hash(file) for file in files}})
+    assert looked_at(layout) == {}
+    damage(fit.with_name(name))
+    assert name in looked_at(layout)[layout.crappifier]
+    assert not fit.exists()

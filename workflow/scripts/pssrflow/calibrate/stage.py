@@ -21,12 +21,14 @@ from pssrflow.crappify.steps import GREY
 from pssrflow.errors import InputError
 from pssrflow.pairs.field import check_pair
 from pssrflow.pairs.grey import Grey, Matched, move
-from pssrflow.run.files import write_json
+from pssrflow.run.files import file_hash, write_json
 
 log = logging.getLogger(__name__)
 
 # LR pixels along y and x that are read of a plane: enough for any parameter, and little memory.
 WINDOW = 1024
+# Of a learnt crappifier.
+WEIGHTS = "crappifier.safetensors"
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ def calibrate(
     _check_rows(rows)
     folder, scale, notes = Path(folder), crappify["scale"], list[str]()
     folder.mkdir(parents=True, exist_ok=True)
+    for drawing in folder.glob("*.png"):
+        drawing.unlink()
     pairs = _pairs(rows, scale, settings.planes, notes)
     regression = _regressed(pairs, rows, scale, settings, seed, notes).to_json()
     regression["notes"] += notes
@@ -119,11 +123,16 @@ def calibrate(
 
 
 def _write(folder, regression, chosen, about):
-    """The fitted crappifier last: it says that the calibration is done."""
+    """The fitted crappifier last: it says that all is done, and vouches for what lies beside."""
     shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
-    write_json(folder / "calibration.json", regression | shown)
+    figures = folder / "calibration.json"
+    write_json(figures, regression | shown)
     log.info("verdict: %s", "; ".join([chosen.verdict, *chosen.reasons]))
-    write_json(folder / "crappifier.json", {"format": FIT_FORMAT, **about, **vars(chosen)})
+    weights = [folder / WEIGHTS] if about["kind"] == "learned" else []
+    left = figures, *weights, *sorted(folder.glob("*.png"))
+    beside = {path.name: file_hash(path) for path in left}
+    written = {"format": FIT_FORMAT, **about, **vars(chosen), "beside": beside}
+    write_json(folder / "crappifier.json", written)
 
 
 def _check_rows(rows):
@@ -255,8 +264,7 @@ def _by_trial(pairs, regression, used, settings, seed, folder):
     if settings.kind == "search":
         best, parameters, twins = search(matched, used, settings, seed)
     else:
-        weights = folder / "crappifier.safetensors"
-        (best, twins), parameters = learn(matched, used, settings.steps, seed, weights), {}
+        (best, twins), parameters = learn(matched, used, settings.steps, seed, folder / WEIGHTS), {}
     plot_twins(folder, twins)
     checks = [check for twin in twins for check in twin.checks()]
     verdict = "fits" if all(check["passed"] for check in checks) else "does not fit"

@@ -140,12 +140,19 @@ class Vouched:
                 self._remove(done, f"{history} is gone or damaged")
 
     def run(self) -> None:
-        """The fitted crappifier and the report."""
-        self._content(self.layout.crappifier)
+        """The fitted crappifier with its figures and drawings, and the report."""
+        self._beside(self.layout.crappifier)
         self._content(self.layout.provenance)
         content = self._content(self.layout.figures)
         if content is not None and _hash(self.layout.page) != content.get("page"):
             self._remove(self.layout.figures, f"{self.layout.page} is gone or damaged")
+
+    def _beside(self, fit: str) -> None:
+        """Files that a calibration left beside its crappifier."""
+        content = self._content(fit) or {}
+        for name, found in content.get("beside", {}).items():
+            if _hash(path := str(Path(fit).with_name(name))) != found:
+                self._remove(fit, f"{path} is gone or damaged")
 
     def _table(self, sample: str, model: str) -> None:
         done = self.layout.map_done("metrics", sample, model)
