@@ -30,7 +30,7 @@ from pssrflow.run.memory import Budget
 from pssrflow.simulate.microscope import Place, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.done import finish
-from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.intensity import Intensity, Range
 from pssrflow.volumes.store import Store, write_shard
 from pssrflow.volumes.volume import Volume
 
@@ -43,7 +43,7 @@ KEY = NoiseKey(0, "s", 0, 0, 0, 0)
 def make_field(folder: Path, size: int) -> None:
     """HR store of a simulated field, repeated."""
     tile = scan(Microscope(), Place(0), 0, slice(0, 2048), slice(0, 2048))[None, None, None]
-    intensity = Intensity(0.0, 255.0, ((0.0, 255.0),))
+    intensity = Intensity((Range(0.0, 255.0, 0.0),), ((0.0, 255.0),))
     volume = Volume((1, 1, 1, size, size), "uint8", CHUNK, SHARD, (None,) * 3, ("0",), intensity)
     Store(folder / "hr.ome.zarr").create(volume)
     array = Store(folder / "hr.ome.zarr").level(mode="r+")

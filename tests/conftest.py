@@ -38,7 +38,12 @@ def make_store(tmp_path):
     """Function that writes an array (TCZYX) as a finished store; returns its path."""
 
     def make(
-        values, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), pixel_size=(None, 0.004, 0.004)
+        values,
+        name="hr",
+        chunk=(1, 64, 64),
+        shard=(1, 128, 128),
+        pixel_size=(None, 0.004, 0.004),
+        black=None,
     ):
         values = np.asarray(values)
         histograms = [Histogram(values.dtype) for _ in range(values.shape[1])]
@@ -51,7 +56,7 @@ def make_store(tmp_path):
             shard=shard,
             pixel_size=pixel_size,
             channels=tuple(map(str, range(values.shape[1]))),
-            intensity=Intensity.measure(histograms, (1, 99)),
+            intensity=Intensity.measure(histograms, (1, 99), black=black),
         )
         path = tmp_path / f"{name}.ome.zarr"
         Store(path).create(volume)

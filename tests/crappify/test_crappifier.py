@@ -24,6 +24,7 @@ from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import read_json
 from pssrflow.run.memory import Budget
+from pssrflow.volumes.intensity import Range
 from pssrflow.volumes.store import Store
 
 KEY = NoiseKey(0, "sample", 0, 0, 0, 0)
@@ -48,7 +49,7 @@ CHAIN = Crappifier(
 
 
 def of(plane):
-    return Plane(lambda rows, cols: plane[rows, cols], plane.shape, 0, 255)
+    return Plane(lambda rows, cols: plane[rows, cols], plane.shape, Range(0, 255, 0))
 
 
 @pytest.mark.parametrize(
@@ -166,6 +167,22 @@ def test_a_training_patch_is_downsampled_from_its_surroundings(tissue):
     np.testing.assert_array_equal(patch, crappify_plane(plane, quiet, KEY, 0, 255)[9:30, 2:21])
 
 
+def test_noise_counts_from_black_and_may_lie_below_it(tissue, make_store, tmp_path):
+    plain = tissue((1, 1, 1, 512, 512)).astype(np.uint16) * 16
+    plain[..., :100, :100] = 0
+    noise = Crappifier(Downsampling(4), (Poisson(intensity=1), Gaussian(intensity=20)))
+    made = []
+    for name, black in (("plain", 0), ("offset", 20_000)):
+        hr = make_store(plain + np.uint16(black), name, black=black)
+        lr = Store(tmp_path / f"{name}.lr.ome.zarr")
+        crappify(Store(hr), lr, tmp_path / f"{name}.json", noise, KEY, Settings(), Budget(1, 4000))
+        made.append(lr.level()[0, 0, 0].astype(int))
+    bright = made[0] > 100
+    np.testing.assert_allclose(made[1][bright] - 20_000, made[0][bright], atol=1)
+    # A detector without an offset clips what one with an offset records.
+    assert made[0].min() == 0 and made[1].min() < 20_000
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize(("chunk", "shard"), [(64, 64), (100, 300), (256, 512)])
 def test_the_dask_rule_writes_the_bytes_of_a_single_call(
@@ -176,7 +193,7 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
     sizes = Settings(chunk=(2, chunk, chunk), shard=(2, shard, shard))
     budget = Budget(threads, 4000)
     crappify(Store(hr), Store(lr), tmp_path / "lr.json", CHAIN, KEY, sizes, budget)
-    levels = Store(hr).volume.intensity
+    levels = Store(hr).volume.intensity.ranges[0]
     expected = [
         crappify_plane(
             values[0, 0, z], CHAIN, NoiseKey(0, "sample", 0, 0, 0, z), levels.black, levels.white

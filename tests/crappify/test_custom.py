@@ -16,6 +16,7 @@ from pssrflow.errors import InputError
 from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.networks.registry import build
+from pssrflow.volumes.intensity import Range
 
 KEY = NoiseKey(0, "own", 0, 0, 0, 0)
 
@@ -66,7 +67,7 @@ def own(tmp_path, monkeypatch):
 
 
 def of(plane):
-    return Plane(lambda r, c: plane[r, c], plane.shape, 0, 255)
+    return Plane(lambda r, c: plane[r, c], plane.shape, Range(0, 255, 0))
 
 
 def chain(*steps):

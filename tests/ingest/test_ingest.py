@@ -17,10 +17,10 @@ def run(tmp_path):
     """Function that ingests a path and returns the store and its done file."""
 
     def ingested(
-        path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, bits=None, **overrides
+        path, name="hr", chunk=(1, 64, 64), shard=(1, 128, 128), threads=2, keys=None, **overrides
     ):
         store, done = tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.done.json"
-        settings = Settings(chunk=chunk, shard=shard, bits=bits)
+        settings = Settings(chunk=chunk, shard=shard, **(keys or {}))
         budget = Budget(threads, 4000)
         ingest(path, Store(store), done, settings, Overrides(**overrides), budget)
         return store, json.loads(done.read_text())
@@ -67,7 +67,7 @@ def test_window_and_range_come_from_the_pixels_of_each_channel(run, write_tiff):
     ramp = np.arange(10000, dtype=np.uint16).reshape(100, 100) // 4
     path = write_tiff("a.ome.tif", np.stack([ramp, ramp // 2]), metadata={"axes": "CYX"}, ome=True)
     intensity = Store(run(path)[0]).volume.intensity
-    assert (intensity.black, intensity.white) == (0, 4095)
+    assert intensity.ranges == ((0, 4095, 0),) * 2
     np.testing.assert_allclose(intensity.windows, ((24, 2474), (12, 1237)), atol=2)
 
 
@@ -103,12 +103,48 @@ def test_a_missing_pixel_size_is_noted_and_the_sheet_can_give_it(run, write_tiff
 
 def test_a_hot_pixel_is_noted_and_the_depth_can_be_given(run, write_tiff, tissue):
     values = tissue((128, 128), np.uint16) // 16
-    _, done = run(write_tiff("a.tif", values), bits=14)
+    _, done = run(write_tiff("a.tif", values), keys={"bits": 14})
     assert done["range"] == [0, 2**14 - 1]
     values[5, 5] = 65535
     _, done = run(write_tiff("b.tif", values))
     assert done["range"] == [0, 65535]
     assert any("65535" in note and "ingest.bits" in note for note in done["notes"])
+
+
+@pytest.mark.parametrize(
+    ("calibration", "keys", "black", "why"),
+    [
+        # ImageJ saves signed pixels so.
+        ({"cf": 0, "c0": -32768.0, "c1": 1.0}, {}, 32768, "as the file says"),
+        ({"cf": 0, "c0": -65536.0, "c1": 2.0}, {}, 32768, "as the file says"),
+        # Neither a straight line nor one that falls says where black is.
+        ({"cf": 3, "c0": -32768.0, "c1": 1.0}, {}, None, "the low end of grey levels"),
+        ({"cf": 0, "c0": 9.0, "c1": -1.0}, {}, None, "the low end of grey levels"),
+        ({}, {}, None, "the low end of grey levels"),
+        ({"cf": 0, "c0": -32768.0, "c1": 1.0}, {"black": 30000}, 30000, "as `ingest.black` says"),
+    ],
+)
+def test_black_of_a_detector_with_an_offset(calibration, keys, black, why, run, write_tiff, tissue):
+    values = (32991 + tissue((256, 256)).astype(float) * 3872 / 255).astype(np.uint16)
+    path = write_tiff("a.tif", values, imagej=True, metadata={"axes": "YX", **calibration})
+    store, done = run(path, keys=keys)
+    found = Store(store).volume.intensity.ranges[0]
+    assert found.black == (black or np.percentile(values, 0.01, method="inverted_cdf"))
+    assert (found.span, found.lowest) == (8191 if keys else 4095, 0)
+    assert any(note.startswith("black is at") and why in note for note in done["notes"])
+
+
+def test_black_above_every_pixel_is_refused(run, write_tiff, tissue):
+    path = write_tiff("a.tif", tissue((64, 64)))
+    message = r"a\.tif, ingest\.black: black at 300, but no pixel above 255\. Accepted: auto"
+    with pytest.raises(InputError, match=message):
+        run(path, keys={"black": 300})
+
+
+def test_black_is_0_and_nothing_is_said_of_it_where_it_always_was(run, write_tiff, tissue):
+    store, done = run(write_tiff("a.tif", tissue((64, 64))))
+    assert Store(store).volume.intensity.ranges == ((0, 255, 0),)
+    assert not any("black" in note for note in done["notes"])
 
 
 def test_sparse_fluorescence_is_scaled_by_its_range_not_by_its_background(run, write_tiff):

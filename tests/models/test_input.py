@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from pssrflow.models.input import Input
-from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.intensity import Intensity, Range
 
-INTENSITY = Intensity(0.0, 4095.0, ((100.3, 3000.9), (7.0, 8.0)))
+INTENSITY = Intensity(
+    (Range(0.0, 4095.0, 0.0), Range(9.0, 4104.0, 0.0)), ((100.3, 3000.9), (7.0, 8.0))
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
@@ -31,8 +33,8 @@ def test_span_and_offset_lead_back(rng):
 
 def test_a_network_may_see_all_that_the_detector_records():
     given = Input.of(INTENSITY, "range")
-    assert given.windows == ((0.0, 4095.0),) * 2
-    assert (given.offset(1), given.span(1)) == (0.0, 4095.0)
+    assert given.windows == ((0.0, 4095.0), (9.0, 4104.0))
+    assert (given.offset(1), given.span(1)) == (9.0, 4095.0)
 
 
 def test_one_frame_makes_one_plane():

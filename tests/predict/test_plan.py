@@ -18,7 +18,7 @@ NEEDS = Needs(passed=3000.0, kept=1, maps=1)
 @pytest.fixture
 def lr():
     sizes = (1, 2, 3, 200, 300), "uint8", (1, 64, 64), (1, 128, 128)
-    return Volume(*sizes, (None, 0.1, 0.1), ("a", "b"), Intensity(0.0, 255.0, ((0.0, 255.0),) * 2))
+    return Volume(*sizes, (None, 0.1, 0.1), ("a", "b"), Intensity.unknown(2))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from pssrflow.volumes.intensity import Histogram, Intensity, detector_range, to_dtype
+from pssrflow.volumes.intensity import Histogram, Intensity, to_dtype
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
@@ -40,8 +40,55 @@ def test_percentiles_of_floats_are_within_half_a_percent(values, q):
         ("float32", -2.0, 5.0, (-2, 5)),
     ],
 )
-def test_detector_range_takes_the_fewest_bits_that_hold_the_data(dtype, minimum, maximum, expected):
-    assert detector_range(dtype, minimum, maximum) == pytest.approx(expected)
+def test_the_range_takes_the_fewest_bits_that_hold_the_data(dtype, minimum, maximum, expected):
+    found = measured(np.array([minimum, maximum], dtype)).ranges[0]
+    assert found == pytest.approx((*expected, expected[0]))
+
+
+def measured(*channels, **known):
+    """Constants of channels with these values."""
+    histograms = [Histogram(values.dtype) for values in channels]
+    for histogram, values in zip(histograms, channels, strict=True):
+        histogram.add(values)
+    return Intensity.measure(histograms, (1, 99), **known)
+
+
+def spread(low, high, dtype=np.uint16, more=()):
+    return np.concatenate([np.linspace(low, high, 100_000), more]).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        # Signed pixels that were saved as unsigned ones.
+        (spread(32991, 36863), (32994, 32994 + 4095, 0)),
+        (spread(-32000, -28600, np.int16), (-31996, -31996 + 4095, -32000)),
+        # Padding, and a dead or hot pixel, change nothing.
+        (spread(500, 900, more=[0] * 9000), (500, 500 + 511, 0)),
+        (spread(500, 900, more=[1, 65535]), (500, 65535, 0)),
+        # Nearer to 0 than to each other: a dark specimen, or a contrast that hides black.
+        (spread(100, 4000), (0, 4095, 0)),
+        (spread(60, 250, np.uint8), (0, 255, 0)),
+        (spread(1000.0, 1001.0, np.float32), (1000.0, 1001.0, 0)),
+    ],
+)
+def test_black_is_not_0_where_grey_levels_lie_far_from_it(values, expected):
+    assert measured(values).ranges[0] == pytest.approx(expected, rel=2**-7)
+
+
+def test_black_is_that_of_each_channel_and_can_be_given():
+    dim, offset = spread(0, 50), spread(30_000, 31_000)
+    found = measured(dim, offset)
+    assert [r.black for r in found.ranges] == [0, 30_000]
+    assert [r.span for r in found.ranges] == [1023, 1023]
+    assert measured(dim, offset, black=20.0).ranges[0][:2] == (20, 20 + 32767)
+
+
+def test_constants_come_back_from_json_and_from_that_of_earlier_stores():
+    intensity = measured(spread(0, 50), spread(30_000, 31_000))
+    assert Intensity.from_json(intensity.to_json()) == intensity
+    earlier = {"range": [-5, 255], "windows": [[0, 9], [1, 8]]}
+    assert Intensity.from_json(earlier).ranges == ((-5, 255, -5),) * 2
 
 
 def test_a_flat_channel_still_has_a_window_that_can_be_divided_by():

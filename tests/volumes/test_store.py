@@ -123,7 +123,7 @@ def test_the_content_hash_depends_on_pixels_alone(make_store, tissue, tmp_path):
     st.integers(1, 40),
 )
 def test_pieces_of_a_pyramid_share_no_shard_and_leave_none_out(shape, chunk, chunks, pieces):
-    nothing = Intensity(0.0, 1.0, ((0.0, 1.0),) * shape[1])
+    nothing = Intensity.unknown(shape[1])
     sizes = (1, chunk, chunk), (2, chunk * chunks, chunk * chunks)
     volume = Volume(shape, "uint8", *sizes, (None,) * 3, ("0",) * shape[1], nothing)
     level, found = roots(volume, pieces)

@@ -19,7 +19,7 @@ from pssrflow.crappify.scanner import Scan
 from pssrflow.crappify.squares import NoiseKey, Squares
 from pssrflow.crappify.steps import GREY, Step
 from pssrflow.errors import InputError
-from pssrflow.volumes.intensity import to_dtype
+from pssrflow.volumes.intensity import Range, to_dtype
 from pssrflow.volumes.volume import lr_shape
 
 # Rows and columns to pixels (y, x).
@@ -36,27 +36,31 @@ class Plane:
         Reads rows and columns; uint8, uint16, int16 or float32.
     shape : tuple of int
         y and x of the whole plane.
-    black, white : float
-        Range of the detector, in the units of the pixels.
+    levels : Range
+        Of the detector, in the units of the pixels.
     """
 
     read: Read
     shape: tuple[int, ...]
-    black: float
-    white: float
+    levels: Range
 
     def to_grey(self, values: np.ndarray) -> np.ndarray:
         """Pixels as grey levels, 0 black to `GREY` white."""
-        return (values - np.float32(self.black)) * self._factor
+        return (values - np.float32(self.levels.black)) * self._factor
 
     def from_grey(self, grey: np.ndarray, dtype: np.dtype) -> np.ndarray:
         """Grey levels in the units of the pixels, rounded and clipped as their dtype asks."""
-        values = grey / self._factor + np.float32(self.black)
-        return to_dtype(values, dtype, self.black, self.white)
+        values = grey / self._factor + np.float32(self.levels.black)
+        return to_dtype(values, dtype, self.levels.lowest, self.levels.white)
+
+    @property
+    def darkest(self) -> float:
+        """Lowest grey level that the detector records; below 0 where black is above that."""
+        return float((self.levels.lowest - self.levels.black) * self._factor)
 
     @property
     def _factor(self):
-        return np.float32(GREY) / (np.float32(self.white) - np.float32(self.black))
+        return np.float32(GREY) / np.float32(self.levels.span)
 
 
 @dataclass(frozen=True)
@@ -126,14 +130,14 @@ def crappify_plane(
     crappifier : Crappifier
     key : NoiseKey
     black, white : float
-        Range of the detector, in the units of `hr`.
+        Range of the detector, which records nothing below black, in the units of `hr`.
 
     Returns
     -------
     ndarray (ceil(y / scale), ceil(x / scale)) of the dtype of `hr`
     """
     rows, cols = (range(n) for n in lr_shape((1, 1, 1, *hr.shape), crappifier.scale)[3:])
-    plane = Plane(lambda r, c: hr[r, c], hr.shape, black, white)
+    plane = Plane(lambda r, c: hr[r, c], hr.shape, Range(black, white, black))
     return crappify_region(plane, crappifier, key, rows, cols)
 
 
@@ -183,7 +187,7 @@ def _crappify(plane, crappifier, key, wanted, corner):
     if not np.isfinite(grey).all():
         raise InputError(f"sample {key.sample!r}", "pixels that are not finite", "finite numbers")
     draw = functools.partial(key.generator, "noise")
-    noisy = lr.run(crappifier.noise, grey, boxes, draw, crappifier.clip)
+    noisy = lr.run(crappifier.noise, grey, boxes, draw, crappifier.clip, plane.darkest)
     return plane.from_grey(noisy, dtype)
 
 
@@ -215,4 +219,5 @@ class _Degraded:
         hr = self.plane.read(*(slice(r.start, r.stop) for r in boxes[0]))
         self.dtype = hr.dtype
         steps, clip = self.crappifier.before, self.crappifier.clip
-        return self.squares.run(steps, self.plane.to_grey(hr), boxes, self.draw, clip)
+        grey = self.plane.to_grey(hr)
+        return self.squares.run(steps, grey, boxes, self.draw, clip, self.plane.darkest)

@@ -173,7 +173,8 @@ class Readout(Step):
         grey = np.float32(self.gain) * window[inner] + np.float32(self.offset)
         if self.read_noise:
             grey += np.float32(self.read_noise) * rng.standard_normal(grey.shape, np.float32)
-        grey = np.clip(grey, 0, np.float32(self.saturation))
+        # What is too dark to be recorded is clipped as after every step.
+        grey = np.minimum(grey, np.float32(self.saturation))
         if self.bits is None:
             return grey
         levels = np.float32((2**self.bits - 1) / GREY)

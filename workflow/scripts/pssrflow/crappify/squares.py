@@ -73,6 +73,7 @@ class Squares:
         boxes: list[tuple[range, range]],
         draw: Callable[..., np.random.Generator],
         clip: bool,
+        darkest: float = 0.0,
     ) -> np.ndarray:
         """Run steps in order on grey levels of ``boxes[0]``; gives those of ``boxes[-1]``.
 
@@ -83,6 +84,8 @@ class Squares:
             Gives the random generator of a step and square.
         clip : bool
             Clip to the detector's range after each step.
+        darkest : float
+            Its lowest grey level.
         """
         for index, nominal in enumerate(steps):
             step = nominal.draw(draw(index, "plane"))
@@ -96,7 +99,8 @@ class Squares:
                     draw(index, *square),
                 )
                 made[_inside(part, boxes[index + 1])] = found[_inside(part, whole)]
-            grey = np.clip(made, 0, np.float32(GREY)) if clip and step.clips else made
+            clips = clip and step.clips
+            grey = np.clip(made, np.float32(darkest), np.float32(GREY)) if clips else made
         return grey
 
     def _parts(self, step, wanted):

@@ -230,8 +230,7 @@ def crappify_box(work: Work, region: Region) -> np.ndarray:
     rows, cols = (range(a, b) for a, b in zip(region.start[3:], region.stop[3:]))
     boxes = []
     for t, c, z in region.planes():
-        black, white = work.intensity.black, work.intensity.white
-        plane = Plane(functools.partial(read, (t, c, z)), shape, black, white)
+        plane = Plane(functools.partial(read, (t, c, z)), shape, work.intensity.ranges[c])
         key = replace(work.key, t=t, c=c, z=z)
         boxes.append(crappify_region(plane, work.crappifier, key, rows, cols))
     return np.stack(boxes).reshape(region.shape)

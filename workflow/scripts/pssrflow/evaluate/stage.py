@@ -89,9 +89,9 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: P
 def measure(judged: Judged) -> Iterator[dict[str, Any]]:
     """Rows of the table: plane, method and every metric."""
     volume = judged.hr.volume
-    data_range = volume.intensity.white - volume.intensity.black
     for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
-        for row in measure_plane(functools.partial(judged.pieces, plane), data_range):
+        span = volume.intensity.ranges[plane[1]].span
+        for row in measure_plane(functools.partial(judged.pieces, plane), span):
             yield dict(zip("tcz", plane)) | row
 
 

@@ -1,7 +1,7 @@
 """Section `ingest`: how acquisitions are stored."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -29,6 +29,13 @@ class Settings(Keys):
         "Depth of the detector of integer images; null takes the fewest bits that hold the data.",
         ge=8,
         le=16,
+    )
+
+    black: Annotated[float, Field(ge=-32768, le=65535)] | Literal["auto"] = key(
+        "auto",
+        "Grey level without signal, from which noise, figures and calibrations count: a value; or "
+        "auto, what the file says, else the low end of grey levels that are further away from 0 "
+        "than from each other, else 0.",
     )
 
     def faults(self) -> Iterator[Fault]:

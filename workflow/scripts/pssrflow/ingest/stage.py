@@ -24,8 +24,6 @@ from pssrflow.volumes.volume import Volume
 
 log = logging.getLogger(__name__)
 
-# Scaling of a volume whose pixels are not yet known.
-UNKNOWN = (0.0, 1.0)
 # Bytes that a pixel takes on its way, with its histogram bin as int64 and what the codecs hold.
 BYTES = 16
 
@@ -66,10 +64,11 @@ def ingest(
         threads = budget.workers(math.prod(volume.shard_shape()) * BYTES)
         writer = Writer(acquisition, store)
         digests = writer.run(volume.shards(), threads)
-    notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum()]
+    intensity = _intensity(acquisition, writer.histograms, settings)
+    black = _black_note(acquisition, intensity, settings)
+    notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum(), *black]
     for note in notes:
         log.warning("%s: %s", path, note)
-    intensity = Intensity.measure(writer.histograms, settings.percentiles, settings.bits)
     source = describe_source(path, acquisition.files)
     finish(store, done, digests, threads, intensity, source=source, notes=notes)
 
@@ -82,7 +81,30 @@ def _volume(acquisition, settings):
         shard=tuple(settings.shard),
         pixel_size=acquisition.pixel_size,
         channels=acquisition.channels,
-        intensity=Intensity(*UNKNOWN, (UNKNOWN,) * len(acquisition.channels)),
+        intensity=Intensity.unknown(len(acquisition.channels)),
+    )
+
+
+def _intensity(acquisition, histograms, settings):
+    black = acquisition.black if settings.black == "auto" else settings.black
+    if black is not None and (brightest := max(h.maximum for h in histograms)) <= black:
+        found = f"black at {black:g}, but no pixel above {brightest:g}"
+        raise InputError(f"{acquisition.source}, ingest.black", found, "auto, or a lower value")
+    return Intensity.measure(histograms, settings.percentiles, settings.bits, black)
+
+
+def _black_note(acquisition, intensity, settings):
+    """Note about grey levels that do not count from 0."""
+    blacks = [levels.black for levels in intensity.ranges]
+    if not any(black > levels.lowest for black, levels in zip(blacks, intensity.ranges)):
+        return
+    why = "as `ingest.black` says"
+    if settings.black == "auto":
+        told = acquisition.black is not None
+        why = "as the file says" if told else "the low end of grey levels that lie far from 0"
+    yield (
+        f"black is at {', '.join(f'{black:g}' for black in dict.fromkeys(blacks))}, {why}; noise "
+        "and figures count from there (set `ingest.black` for another level)"
     )
 
 

@@ -142,7 +142,7 @@ def _passed(network: SRNetwork, lr: Store, given: Input, halo: int, square: Squa
 def _tolerance(volume: Volume) -> float:
     if volume.dtype != "float32":
         return TOLERANCE
-    return FLOAT_TOLERANCE * (volume.intensity.white - volume.intensity.black)
+    return FLOAT_TOLERANCE * max(levels.span for levels in volume.intensity.ranges)
 
 
 def _smallest(halos: list[int], passes: npt.NDArray[np.bool_]) -> int:

@@ -31,9 +31,9 @@ class Grey:
 
     def __init__(self, path: Path | str, planes: int):
         store = Store(path)
-        intensity = store.volume.intensity
+        self.levels = store.volume.intensity.ranges[0]
         self.array, self._read = store.level(), store.reader()
-        self.black, self.factor = intensity.black, GREY / (intensity.white - intensity.black)
+        self.factor = GREY / self.levels.span
         self.step = self.factor if self.array.dtype.kind in "iu" else 0.0
         times, _, sections = self.array.shape[:3]
         places = [(t, 0, z) for t in range(times) for z in range(sections)]
@@ -44,7 +44,7 @@ class Grey:
         """Upper left `window` pixels of a plane, float32."""
         rows, cols = (slice(0, min(n, window)) for n in self.array.shape[3:])
         values = self._read(plane, rows, cols).astype(np.float32)
-        return (values - np.float32(self.black)) * np.float32(self.factor)
+        return (values - np.float32(self.levels.black)) * np.float32(self.factor)
 
 
 @dataclass(frozen=True)

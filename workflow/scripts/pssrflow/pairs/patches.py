@@ -132,7 +132,7 @@ class Patches:
         rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
         around = turned.around((top, bottom), (left, right), self.crappifier.reach * scale)
         key = NoiseKey(self.seed, field.sample, realisation, *plane)
-        seen = Plane(around, turned.shape, field.detector.black, field.detector.white)
+        seen = Plane(around, turned.shape, field.detector.ranges[plane[1]])
         lr = crappify_patch(seen, self.crappifier, key, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
 

@@ -67,8 +67,7 @@ def expected_volume(row: Row, chunk: Sequence[int], shard: Sequence[int], scale:
     scale : int
     """
     shape, dtype, pixel_size = _simulated(row.simulated) if row.simulated else _header(row)
-    nothing = Intensity(0.0, 1.0, ((0.0, 1.0),) * shape[1])
-    names = tuple(map(str, range(shape[1])))
+    names, nothing = tuple(map(str, range(shape[1]))), Intensity.unknown(shape[1])
     volume = Volume(shape, dtype, tuple(chunk), tuple(shard), pixel_size, names, nothing)
     return volume.coarser(scale, chunk, shard) if row.crappified else volume
 

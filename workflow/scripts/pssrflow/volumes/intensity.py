@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,8 @@ Pixels = npt.NDArray[Any]
 
 BINS = 1 << 16
 PIECE = 1 << 19
+# Percent of the pixels that may lie below the low end and above the high end of grey levels.
+LOW_END = 0.01
 
 
 class Histogram:
@@ -46,11 +48,38 @@ class Histogram:
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
 
-    def percentile(self, q: float) -> float:
-        """Smallest value that at least `q` percent of the values do not exceed."""
-        rank = q / 100 * self.counts.sum()
-        index = int(np.searchsorted(np.cumsum(self.counts), max(rank, 1)))
+    def percentile(self, q: float, without_zero: bool = False) -> float:
+        """Smallest value that at least `q` percent of the values do not exceed; of all but 0."""
+        counts = self.counts
+        if without_zero:
+            counts = counts.copy()
+            counts[_bins(np.zeros(1, self.dtype))] = 0
+        rank = q / 100 * counts.sum()
+        index = int(np.searchsorted(np.cumsum(counts), max(rank, 1)))
         return min(max(_value(index, self.dtype), self.minimum), self.maximum)
+
+
+class Range(NamedTuple):
+    """What a detector records of one channel, grey levels.
+
+    Attributes
+    ----------
+    black : float
+        Without any signal.
+    white : float
+        At most.
+    lowest : float
+        At least: noise lies below black where black is not 0.
+    """
+
+    black: float
+    white: float
+    lowest: float
+
+    @property
+    def span(self) -> float:
+        """Grey levels from black to white, which figures are relative to."""
+        return self.white - self.black
 
 
 @dataclass(frozen=True)
@@ -59,15 +88,19 @@ class Intensity:
 
     Attributes
     ----------
-    black, white : float
-        What the detector can record: 0 and 2**bits - 1, with the fewest bits that hold the data.
+    ranges : tuple of Range
+        Per channel, what the detector can record.
     windows : tuple of (float, float)
         Per channel, the low and high percentile: what is shown, and what the network sees as 0..1.
     """
 
-    black: float
-    white: float
+    ranges: tuple[Range, ...]
     windows: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def unknown(cls, channels: int) -> "Intensity":
+        """Of pixels that nobody has seen yet."""
+        return cls((Range(0.0, 1.0, 0.0),) * channels, ((0.0, 1.0),) * channels)
 
     @classmethod
     def measure(
@@ -75,15 +108,20 @@ class Intensity:
         histograms: Sequence[Histogram],
         percentiles: Sequence[float],
         bits: int | None = None,
+        black: float | None = None,
     ) -> "Intensity":
-        """From one histogram per channel, a pair of percentiles and the detector's depth."""
-        black, white = detector_range(
-            histograms[0].dtype,
-            min(h.minimum for h in histograms),
-            max(h.maximum for h in histograms),
-            bits,
-        )
-        return cls(black, white, windows(histograms, percentiles))
+        """From one histogram per channel, a pair of percentiles, and what is known of the detector.
+
+        Parameters
+        ----------
+        histograms : sequence of Histogram
+        percentiles : sequence of float
+        bits : int, optional
+            Depth of the detector; the fewest bits that hold the data, if not given.
+        black : float, optional
+            Grey level without signal; see `black_level`, if not given.
+        """
+        return cls(detector_ranges(histograms, bits, black), windows(histograms, percentiles))
 
     def seen_by(self, kind: str) -> "Intensity":
         """These constants as a network takes them.
@@ -91,22 +129,29 @@ class Intensity:
         Parameters
         ----------
         kind : str
-            "window": the display window becomes 0..1; "range": all that the detector records does,
-            as networks expect that were trained on grey levels from 0 to 255.
+            "window": the display window becomes 0..1; "range": black to white does, as networks
+            expect that were trained on grey levels from 0 to 255.
         """
         if kind == "window":
             return self
-        return replace(self, windows=((self.black, self.white),) * len(self.windows))
+        return replace(self, windows=tuple((r.black, r.white) for r in self.ranges))
 
     def to_json(self) -> dict[str, Any]:
         """As plain lists; see `from_json`."""
-        return {"range": [self.black, self.white], "windows": [list(w) for w in self.windows]}
+        return {
+            "range": [min(r.lowest for r in self.ranges), max(r.white for r in self.ranges)],
+            "ranges": [list(r) for r in self.ranges],
+            "windows": [list(w) for w in self.windows],
+        }
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> "Intensity":
         """From what `to_json` gave, among other keys."""
+        windows = tuple((low, high) for low, high in content["windows"])
         black, white = content["range"]
-        return cls(black, white, tuple((low, high) for low, high in content["windows"]))
+        # Stores that name no black levels have the lowest grey level as that of all channels.
+        ranges = content.get("ranges", [(black, white, black)] * len(windows))
+        return cls(tuple(Range(*found) for found in ranges), windows)
 
 
 def windows(
@@ -126,29 +171,55 @@ def windows(
     return tuple(found)
 
 
-def detector_range(
-    dtype: npt.DTypeLike, minimum: float, maximum: float, bits: int | None = None
-) -> tuple[float, float]:
-    """Range of the detector that recorded values from `minimum` to `maximum`.
+def black_level(histogram: Histogram) -> float:
+    """Grey level without signal, as far as the grey levels of a channel tell.
 
-    A 12-bit camera that writes uint16 saturates at 4095, so the fewest bits (8 at least) that
-    hold the maximum are taken; float data have no detector range and keep their own.
-
-    Returns
-    -------
-    black, white : float
+    A detector's offset is told from a bright specimen where grey levels are further away from 0
+    than from each other: then it is their low end, and else 0. Pixels of exactly 0 do not count:
+    they are padding.
     """
-    black = min(0.0, float(minimum))
-    if np.dtype(dtype).kind == "f":
-        return black, max(float(maximum), black + float(np.finfo(np.float32).eps))
-    needed = max(8, int(maximum).bit_length()) if maximum > 0 else 8
-    return black, float(2 ** max(needed, bits or 0) - 1)
+    low, high = (histogram.percentile(q, without_zero=True) for q in (LOW_END, 100 - LOW_END))
+    if low == high:
+        low, high = histogram.minimum, histogram.maximum
+    return float(low) if abs(low) > high - low > 0 else 0.0
 
 
-def to_dtype(values: Pixels, dtype: npt.DTypeLike, black: float, white: float) -> Pixels:
+def detector_ranges(
+    histograms: Sequence[Histogram], bits: int | None = None, black: float | None = None
+) -> tuple[Range, ...]:
+    """Range of the detector that recorded each channel.
+
+    A 12-bit camera that writes uint16 saturates at 4095 above black, so the fewest bits (8 at
+    least) that hold all channels are taken; float data have no detector range and keep their own.
+
+    Parameters
+    ----------
+    histograms : sequence of Histogram
+        Of each channel.
+    bits : int, optional
+        Of the detector.
+    black : float, optional
+        Grey level without signal; `black_level` of each channel, if not given, or what is lowest
+        of data below 0, from which nobody knows what was subtracted.
+    """
+    dtype = histograms[0].dtype
+    zeros = [black_level(h) if black is None else black for h in histograms]
+    lowest = [min(0.0, float(h.minimum), zero) for h, zero in zip(histograms, zeros)]
+    blacks = zeros if black is not None else [z or low for z, low in zip(zeros, lowest)]
+    if dtype.kind == "f":
+        white = float(max(h.maximum for h in histograms))
+        whites = [max(white, b + float(np.finfo(np.float32).eps)) for b in blacks]
+    else:
+        above = max(h.maximum - zero for h, zero in zip(histograms, zeros))
+        full = 2.0 ** max(8, int(above).bit_length(), bits or 0) - 1
+        whites = [min(zero + full, float(np.iinfo(dtype).max)) for zero in zeros]
+    return tuple(map(Range, blacks, whites, lowest))
+
+
+def to_dtype(values: Pixels, dtype: npt.DTypeLike, lowest: float, highest: float) -> Pixels:
     """Round `values` (float32) and clip them to the detector's range, as a digitiser does."""
     dtype = np.dtype(dtype)
-    clipped = np.clip(values, black, white)
+    clipped = np.clip(values, lowest, highest)
     return (np.rint(clipped) if dtype.kind in "ui" else clipped).astype(dtype)
 
 

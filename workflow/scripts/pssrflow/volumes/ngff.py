@@ -91,7 +91,9 @@ def _channels(volume: Volume) -> list[dict[str, Any]]:
             "label": name,
             "color": COLOURS[i % len(COLOURS)],
             "active": True,
-            "window": {"min": intensity.black, "max": intensity.white, "start": low, "end": high},
+            "window": {"min": lowest, "max": white, "start": low, "end": high},
         }
-        for i, (name, (low, high)) in enumerate(zip(volume.channels, intensity.windows))
+        for i, (name, (_, white, lowest), (low, high)) in enumerate(
+            zip(volume.channels, intensity.ranges, intensity.windows)
+        )
     ]

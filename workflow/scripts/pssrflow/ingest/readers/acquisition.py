@@ -45,6 +45,8 @@ class Source:
         z, y, x in micrometer.
     channels : tuple of str
         Empty where the file does not say.
+    black : float or None
+        Grey level without signal, where the file says it.
     notes : tuple of str
     movable : bool
         Whether any axis may be Y or X, rather than those of the planes in the file.
@@ -60,6 +62,7 @@ class Source:
     read: Callable[[tuple], np.ndarray]
     pixel_size: tuple[float | None, float | None, float | None] = (None, None, None)
     channels: tuple[str, ...] = ()
+    black: float | None = None
     notes: tuple[str, ...] = ()
     movable: bool = False
     unnamed: str = ""
@@ -109,6 +112,8 @@ class Acquisition:
         z, y, x in micrometer, None where it is not known.
     channels : tuple of str
         Names; "0", "1", ... where the file does not say.
+    black : float or None
+        Grey level without signal, where the file says it.
     notes : tuple of str
         Warnings that a user should read.
     """
@@ -119,6 +124,7 @@ class Acquisition:
     dtype: np.dtype
     pixel_size: tuple[float | None, float | None, float | None]
     channels: tuple[str, ...]
+    black: float | None
     notes: tuple[str, ...]
     _from: Source = field(repr=False)
     _roles: str = field(repr=False)
@@ -189,6 +195,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         dtype=_native(source.dtype, path),
         pixel_size=(z, y, x),
         channels=tuple(names[i] for i in selected),
+        black=source.black,
         notes=(*source.notes, *guessed, *_unknown_size((z, y, x), zyx)),
         _from=source,
         _roles=roles,

@@ -10,7 +10,7 @@ import tifffile
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, describe, faults, pick
-from pssrflow.ingest.readers.tiff_metadata import describe_series, promised_planes
+from pssrflow.ingest.readers.tiff_metadata import black_level, describe_series, promised_planes
 from pssrflow.ingest.readers.tiff_pages import RawReader, SegmentReader, planes_of
 
 RANK = 2
@@ -58,6 +58,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         series = tif.series[number]
         planes = planes_of(file, series)
         pixel_size, channels = describe_series(tif, number)
+        black = black_level(tif)
         several = _several(tif.series) if scene is None else ()
         reader = (RawReader if planes.raw else SegmentReader)(planes, series)
         notes = (*several, *_remarks(series.keyframe, planes.axes), *messages)
@@ -69,6 +70,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         read=reader.read,
         pixel_size=pixel_size,
         channels=channels or _colours(series.keyframe, planes.axes),
+        black=black,
         notes=notes,
         close=reader.close,
     )

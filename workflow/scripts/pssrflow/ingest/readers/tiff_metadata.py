@@ -62,6 +62,20 @@ def _imagej(tif, page):
     return sane_size(metadata.get("spacing"), unit), sane_size(y, unit), sane_size(x, unit)
 
 
+def black_level(tif: Any) -> float | None:
+    """Grey level whose calibrated value is 0 in an open TiffFile of ImageJ; None if none is.
+
+    ImageJ saves signed pixels as unsigned ones, with the straight line that leads back.
+    """
+    metadata = tif.imagej_metadata or {}
+    try:
+        straight = int(metadata.get("cf", -1)) == 0
+        offset, slope = float(metadata["c0"]), float(metadata["c1"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return -offset / slope if straight and slope > 0 else None
+
+
 def _fei(tif, page):
     metadata = tif.fei_metadata or {}
     scan = metadata.get("Scan") or metadata.get("EScan") or {}
