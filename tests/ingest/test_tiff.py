@@ -1,5 +1,7 @@
 """TIFF of every layout: the right pixels, axes and calibration, in the memory of the rectangle."""
 
+import json
+import struct
 import tracemalloc
 
 import numpy as np
@@ -130,25 +132,89 @@ def test_one_of_several_series_is_read_and_the_others_are_mentioned(tmp_path):
     assert opened(tmp_path / "a.ome.tif", scene="1").notes[:1] != a.notes[:1]
 
 
-def test_planes_of_an_ome_tiff_may_lie_in_several_files(tmp_path):
-    values, uid = texture(2, 20, 30), "urn:uuid:00000000-0000-0000-0000-00000000000"
+def ome_set(folder, values, options):
+    """An OME-TIFF of a file for each plane, written as the options of each say; its first file."""
+    uid, (depth, *size) = "urn:uuid:00000000-0000-0000-0000-00000000000", values.shape
     parts = "".join(
         f'<TiffData FirstZ="{z}" IFD="0" PlaneCount="1">'
         f'<UUID FileName="{z}.ome.tif">{uid}{z}</UUID></TiffData>'
-        for z in range(2)
+        for z in range(depth)
     )
-    for z in range(2):
+    for z in range(depth):
         xml = (
             f'<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="{uid}{z}">'
             '<Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint16" '
-            'SizeX="30" SizeY="20" SizeZ="2" SizeC="1" SizeT="1">'
+            f'SizeX="{size[1]}" SizeY="{size[0]}" SizeZ="{depth}" SizeC="1" SizeT="1">'
             f'<Channel ID="Channel:0:0" SamplesPerPixel="1"/>{parts}</Pixels></Image></OME>'
         )
-        tifffile.imwrite(tmp_path / f"{z}.ome.tif", values[z], description=xml, metadata=None)
-    assert [f.name for f in opened(tmp_path / "0.ome.tif").files] == ["0.ome.tif", "1.ome.tif"]
-    np.testing.assert_array_equal(whole(tmp_path / "0.ome.tif")[0, 0], values)
+        saved = {"description": xml, "metadata": None} | options[z]
+        plane = saved.pop("plane", values[z])
+        tifffile.imwrite(folder / f"{z}.ome.tif", plane, **saved)
+    return folder / "0.ome.tif"
+
+
+def test_planes_of_an_ome_tiff_may_lie_in_several_files(tmp_path):
+    values = texture(2, 20, 30)
+    path = ome_set(tmp_path, values, [{}, {}])
+    assert [f.name for f in opened(path).files] == ["0.ome.tif", "1.ome.tif"]
+    np.testing.assert_array_equal(whole(path)[0, 0], values)
     (tmp_path / "1.ome.tif").unlink()
-    assert "plane 1 of 2 is missing" in refusal(tmp_path / "0.ome.tif")
+    assert "plane 1 of 2 is missing" in refusal(path)
+
+
+# How a program may save one file of a set again.
+SAVED_AGAIN = [
+    {"byteorder": ">"},
+    {"compression": "zlib"},
+    {"compression": "lzw", "predictor": True},
+    {"compression": "zlib", "rowsperstrip": 7},
+    {"tile": (16, 32)},
+    {"tile": (32, 16), "compression": "zstd", "byteorder": ">", "bigtiff": True},
+    {"rowsperstrip": 5},
+]
+
+
+@pytest.mark.parametrize("first", [{}, *SAVED_AGAIN])
+def test_a_part_of_a_set_that_was_saved_otherwise_is_read_by_its_own_tags(first, tmp_path):
+    values = texture(len(SAVED_AGAIN) + 1, 61, 47)
+    path = ome_set(tmp_path, values, [first, *SAVED_AGAIN])
+    np.testing.assert_array_equal(whole(path)[0, 0], values)
+    acquisition = opened(path)
+    for z in (0, 3, 5, 6):
+        found = acquisition.read(0, 0, z, slice(3, 40), slice(11, 44))
+        np.testing.assert_array_equal(found, values[z, 3:40, 11:44])
+
+
+@pytest.mark.parametrize(
+    ("plane", "found"),
+    [
+        (texture(20, 30).astype(np.int16), "Y=20, X=30 of int16"),
+        (texture(20, 30).astype(np.uint8), "Y=20, X=30 of uint8"),
+        (texture(18, 30), "Y=18, X=30 of uint16"),
+        (np.stack([texture(20, 30)] * 3, -1), "Y=20, X=30, S=3 of uint16"),
+    ],
+)
+def test_a_part_of_a_set_of_another_kind_is_refused_by_its_name(plane, found, tmp_path):
+    values = texture(3, 20, 30)
+    said = refusal(ome_set(tmp_path, values, [{}, {"plane": plane}, {}]))
+    assert "1.ome.tif, plane 1" in said and found in said
+    assert "where the first plane is Y=20, X=30 of uint16" in said
+
+
+@pytest.mark.parametrize(
+    ("said", "codecs"),
+    [
+        ('{"shape": [4, 33, 45]}', (None, "zlib", "lzw", None)),
+        ('{"shape": [4, 33, 45]}', ("zlib", "lzw", None, "zlib")),
+        ("ImageJ=1.53t\nimages=4\nslices=4\n", ("zlib", "lzw", None, "zlib")),
+    ],
+)
+def test_pages_that_another_program_appended_are_read_by_their_own_tags(said, codecs, tmp_path):
+    values, path = texture(4, 33, 45), tmp_path / "a.tif"
+    for number, (plane, codec) in enumerate(zip(values, codecs, strict=True)):
+        options = {"append": "force"} if number else {"description": said}
+        tifffile.imwrite(path, plane, compression=codec, metadata=None, **options)
+    np.testing.assert_array_equal(whole(path)[0, 0], values)
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("nm", 1e-3), ("µm", 1.0), ("mm", 1e3), ("Å", 1e-4)])
@@ -162,7 +228,10 @@ def test_ome_pixel_sizes_are_taken_in_any_unit(tmp_path, unit, factor):
 
 @pytest.mark.parametrize(
     ("unit", "factor"),
-    [("nm", 1e-3), ("micron", 1), ("um", 1), ("\\u00B5m", 1), ("microns", 1), ("mm", 1e3)],
+    [
+        *(("nm", 1e-3), ("micron", 1), ("um", 1), ("\\u00B5m", 1), ("microns", 1), ("mm", 1e3)),
+        *(("um/pixel", 1), ("nm per pixel", 1e-3), ("micrometre", 1), ("inch", 25_400)),
+    ],
 )
 def test_imagej_pixel_sizes_are_taken_in_any_unit(tmp_path, unit, factor):
     metadata = {"axes": "ZYX", "unit": unit, "spacing": 0.05 / factor}
@@ -200,6 +269,87 @@ def test_a_microscopic_resolution_per_centimeter_is_a_pixel_size(tmp_path):
     options = {"resolution": (2e6, 1e6), "resolutionunit": "CENTIMETER"}
     tifffile.imwrite(tmp_path / "a.tif", texture(9, 9), **options)
     assert opened(tmp_path / "a.tif").pixel_size == pytest.approx((None, 0.01, 0.005))
+
+
+def zeiss(path, columns, **entries):
+    """A Zeiss TIFF whose metadata hold these entries, as they are printed."""
+    numbers = "\r\n".join(["0"] * 20)
+    lines = "\r\n".join(f"{key}\r\n{key} = {value}" for key, value in entries.items())
+    text = f"{numbers}\r\n{lines}\r\n".encode("cp1252")
+    tag = (34118, 7, len(text), text, True)
+    tifffile.imwrite(path, texture(20, columns), metadata=None, extratags=[tag])
+    return opened(path).pixel_size
+
+
+@pytest.mark.parametrize(
+    ("columns", "entries", "expected"),
+    [
+        # Saved as it was scanned: the more exact figure.
+        (1024, {"AP_PIXEL_SIZE": "5.825 nm", "AP_WIDTH": "5.965 µm"}, 0.005825),
+        # Saved with half of the columns, as the width of the field says.
+        (512, {"AP_PIXEL_SIZE": "5.825 nm", "AP_WIDTH": "5.965 µm"}, 0.01165),
+        (512, {"AP_IMAGE_PIXEL_SIZE": "11.65 nm", "AP_PIXEL_SIZE": "5.825 nm"}, 0.01165),
+        (512, {"AP_WIDTH": "5.965 µm"}, 0.01165),
+    ],
+)
+def test_zeiss_pixel_sizes_are_those_of_the_pixels_that_were_saved(
+    columns, entries, expected, tmp_path
+):
+    found = zeiss(tmp_path / "a.tif", columns, **entries)
+    assert found == (None, pytest.approx(expected, rel=1e-3), pytest.approx(expected, rel=1e-3))
+
+
+def test_imagej_units_of_y_and_z_may_be_others_than_of_x(tmp_path):
+    metadata = {"axes": "ZYX", "unit": "um", "yunit": "nm", "zunit": "nm", "spacing": -50.0}
+    options = {"resolution": (250, 0.125), "imagej": True, "metadata": metadata}
+    tifffile.imwrite(tmp_path / "a.tif", texture(2, 9, 9), **options)
+    assert opened(tmp_path / "a.tif").pixel_size == pytest.approx((0.05, 0.008, 0.004), rel=1e-5)
+
+
+def with_resolution(path, code, value):
+    """A TIFF whose resolution tags hold a value of another type than the standard's."""
+    options = {"resolution": (1, 1), "resolutionunit": "CENTIMETER", "metadata": None}
+    tifffile.imwrite(path, texture(9, 9), **options)
+    with tifffile.TiffFile(path) as tif:
+        places = [tif.pages[0].tags[tag].offset for tag in (282, 283)]
+    with open(path, "r+b") as stream:
+        for place in places:
+            stream.seek(place + 2)
+            stream.write(struct.pack("<HI", {"f": 11, "I": 4, "H": 3, "s": 2}[code[-1]], 1))
+            stream.write(struct.pack(f"<{code}", value).ljust(4, b"\0"))
+    return opened(path).pixel_size
+
+
+@pytest.mark.parametrize(("code", "value"), [("f", 5e5), ("I", 500_000)])
+def test_resolutions_of_any_type_are_read(code, value, tmp_path):
+    found = with_resolution(tmp_path / "a.tif", code, value)
+    assert found == pytest.approx((None, 0.02, 0.02))
+
+
+@pytest.mark.parametrize(("code", "value"), [("H", 0), ("1s", b"x"), ("f", float("nan"))])
+def test_a_resolution_that_says_nothing_does_no_harm(code, value, tmp_path):
+    assert with_resolution(tmp_path / "a.tif", code, value) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("sidecars", "expected"),
+    [
+        ({"sub-1_run-2_SEM": {"PixelSize": [0.1, 0.2], "PixelSizeUnits": "um"}}, (None, 0.2, 0.1)),
+        ({"sub-1_SEM": {"PixelSize": [90, 90], "PixelSizeUnits": "nm"}}, (None, 0.09, 0.09)),
+        ({"SEM": {"PixelSize": [1, 1, 2]}, "sub-1_SEM": {"PixelSize": 3}}, (None, 3, 3)),
+        ({"sub-1_SEM": [], "SEM": {"PixelSize": [1, 1, 2]}}, (2, 1, 1)),
+        ({"sub-2_SEM": {"PixelSize": [1, 1]}}, (None, None, None)),
+        ({"sub-1_run-2_SEM": {"PixelSize": "large"}}, (None, None, None)),
+    ],
+)
+def test_a_sidecar_tells_the_pixel_size(sidecars, expected, tmp_path):
+    for name, content in sidecars.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    path = tmp_path / "sub-1_run-2_SEM.tif"
+    tifffile.imwrite(path, texture(9, 9), metadata=None)
+    acquisition = opened(path)
+    assert acquisition.pixel_size == pytest.approx(expected)
+    assert any("beside the image" in note for note in acquisition.notes) == any(expected)
 
 
 def peak(read):
@@ -242,6 +392,27 @@ def test_a_band_of_strips_is_decoded_once_for_all_its_shards(tmp_path, monkeypat
             found = a.read(0, 0, 0, slice(0, 32), slice(x, x + 64))
             np.testing.assert_array_equal(found, values[:32, x : x + 64])
     assert len(decoded) == 4
+
+
+OME = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image>{}</Image></OME>'
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        OME.format("<Pixels SizeX='20'")[:-14],
+        OME.format("<Pixels DimensionOrder='XYZCT' SizeX='many' SizeY='20'/>"),
+        OME.format("nothing"),
+        "<OME></OME>",
+        "ImageJ=1.53t\nimages=many\nspacing=wide\nunit=\xb5\ncf=0\nc0=deep\nc1=\n",
+        '{"shape": [7, 7, 7]}',
+        '{"shape": "none"',
+    ],
+)
+def test_pixels_are_read_whatever_is_wrong_with_metadata(description, tmp_path):
+    values, path = texture(20, 30), tmp_path / "a.tif"
+    tifffile.imwrite(path, values, description=description.encode("utf-8"), metadata=None)
+    np.testing.assert_array_equal(whole(path)[0, 0, 0], values)
 
 
 def test_file_handles_are_freed(tmp_path):

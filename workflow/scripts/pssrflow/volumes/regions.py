@@ -22,6 +22,9 @@ _FILE_UNITS = _USER_UNITS | {
     "centimeter": 1e4,
     "m": 1e6,
     "meter": 1e6,
+    "inch": 25_400.0,
+    "inche": 25_400.0,
+    "in": 25_400.0,
 }
 # A pixel smaller than a hundredth of an atom, or as large as a dot of a printer (300 dpi is 85 um),
 # was not calibrated on a microscope. A user may say so all the same.
@@ -41,19 +44,23 @@ def sane_size(value: float | None, unit: str = "um") -> float | None:
 
     Parameters
     ----------
-    value : float or None
+    value : float, str or None
+        Its sign says only which way planes were taken; a decimal comma is one.
     unit : str
-        Any spelling found in microscope files: nm, micron, \\u00B5m, micrometre, ...
+        Any spelling found in microscope files: nm, micron, \\u00B5m, micrometre, um/pixel, ...
     """
-    number, factor = _number(value), _FILE_UNITS.get(_unit(unit))
+    number = _number(value.replace(",", ".") if isinstance(value, str) else value)
+    factor = _FILE_UNITS.get(_unit(unit))
     if number is None or factor is None:
         return None
-    return number * factor if _SMALLEST <= number * factor <= _LARGEST_IN_FILE else None
+    size = abs(number) * factor
+    return size if _SMALLEST <= size <= _LARGEST_IN_FILE else None
 
 
 def _unit(text: object) -> str:
     text = re.sub(r"\\u00b5", "µ", str(text), flags=re.IGNORECASE)
     text = unicodedata.normalize("NFKC", text).strip().casefold()
+    text = re.sub(r"\s*(/|per)\s*(pixel|px|voxel|plane|slice)$", "", text)
     return re.sub(r"metre", "meter", text.rstrip("s") if len(text) > 2 else text)
 
 

@@ -15,6 +15,7 @@ from pssrflow.ingest.readers.acquisition import (
     present,
 )
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
+from pssrflow.ingest.readers.sidecar import sidecar_size
 from pssrflow.plugins import load
 
 
@@ -40,11 +41,21 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
     with faults(path):
         _check_there(path)
         source = open_source(expanded(path), None if scene in (None, "") else scene)
+    source = _with_sidecar(source, Path(path))
     try:
         return present(path, _as_named(source, overrides.axes, path), overrides)
     except BaseException:
         source.close()
         raise
+
+
+def _with_sidecar(source, path):
+    """A source with the pixel size that a file beside it tells, where it tells none itself."""
+    if any(source.pixel_size) or not path.is_file() or (found := sidecar_size(path)) is None:
+        return source
+    size, sidecar = found
+    note = f"pixel size from {sidecar.name}, beside the image"
+    return replace(source, pixel_size=size, notes=(*source.notes, note))
 
 
 def _check_there(path):

@@ -10,7 +10,12 @@ import tifffile
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, describe, faults, pick
-from pssrflow.ingest.readers.tiff_metadata import black_level, describe_series, promised_planes
+from pssrflow.ingest.readers.tiff_metadata import (
+    NOTHING,
+    black_level,
+    describe_series,
+    promised_planes,
+)
 from pssrflow.ingest.readers.tiff_pages import RawReader, SegmentReader, planes_of
 
 RANK = 2
@@ -18,7 +23,13 @@ NAMES = "TIFF, OME-TIFF"
 
 _SUFFIXES = (".tif", ".tiff", ".btf", ".lsm")
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PRIVATE_TAGS = 32768
+# Tags without which pixels cannot be decoded; what is wrong with others is noted.
+_STRUCTURE = {
+    *(256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284),
+    *(317, 322, 323, 324, 325, 330, 338, 339, 347, 530),
+}
+# Metadata that name series, in tifffile's words.
+_WITH_SERIES = ("is_ome", "is_imagej", "is_shaped")
 # Of one image; a list of them all is made while it is opened.
 MOST_PLANES = 2_000_000
 
@@ -49,19 +60,20 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         Truncated, corrupt, or without that series.
     """
     file = Path(path)
-    with _strict(file) as messages, tifffile.TiffFile(file) as tif:
-        _check_promises(file, tif)
+    broken: list[str] = []
+    with _strict(file) as messages, _opened(file, broken) as tif:
         names = [s.name or str(i) for i, s in enumerate(tif.series)]
         if not names:
             raise InputError(path, "a TIFF without images", "a TIFF with at least one image")
         number = 0 if scene is None else pick(names, scene, path, "series")
         series = tif.series[number]
         planes = planes_of(file, series)
-        pixel_size, channels = describe_series(tif, number)
-        black = black_level(tif)
+        pixel_size, channels = _readable(describe_series, tif, number, broken) or (NOTHING, ())
+        black = _readable(black_level, tif, number, broken)
         several = _several(tif.series) if scene is None else ()
         reader = (RawReader if planes.raw else SegmentReader)(planes, series)
-        notes = (*several, *_remarks(series.keyframe, planes.axes), *messages)
+        told = map(_of_metadata, dict.fromkeys((*messages, *broken)))
+        notes = (*several, *_remarks(series.keyframe, planes.axes), *told)
     return Source(
         files=tuple(sorted({p.path for p in planes.pages})),
         axes=planes.axes,
@@ -76,12 +88,60 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     )
 
 
-def _check_promises(file, tif):
-    """Refuse metadata that promise more planes than a file, or a set of files, can hold."""
-    for size in promised_planes(tif):
-        if size > MOST_PLANES:
-            found = f"metadata that promise {size:.3g} planes"
-            raise InputError(file, found, f"{MOST_PLANES} planes at most")
+@contextlib.contextmanager
+def _opened(file, broken):
+    """Open a TIFF with its series: those of its metadata, or the pages that lie in it."""
+    with tifffile.TiffFile(file) as tif:
+        promised = _promised(file, tif)
+        error = _unreadable_series(tif)
+        if error is None:
+            _check_whole(file, tif, promised)
+            yield tif
+            return
+    broken.append(error)
+    with tifffile.TiffFile(file, **dict.fromkeys(_WITH_SERIES, False)) as tif:
+        _check_whole(file, tif, promised)
+        yield tif
+
+
+def _unreadable_series(tif):
+    """Why the series that metadata name cannot be found; None where they can."""
+    try:
+        len(tif.series)
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _promised(file, tif):
+    """Planes that metadata promise; refused where that is more than a file can hold."""
+    most = max(promised_planes(tif), default=1)
+    if most > MOST_PLANES:
+        found = f"metadata that promise {most:.3g} planes"
+        raise InputError(file, found, f"{MOST_PLANES} planes at most")
+    return most
+
+
+def _check_whole(file, tif, promised):
+    """Refuse an ImageJ file that was cut, of which what is left is found as plain pages."""
+    pages = len(tif.pages)
+    alone = len(tif.series) == 1 and tif.series[0].kind not in ("imagej", "ome")
+    if alone and not tif.is_ome and pages < promised:
+        found = f"truncated: {pages} of {promised:.0f} planes that its metadata promise"
+        raise InputError(file, found, "an intact TIFF")
+
+
+def _readable(read, tif, number, broken):
+    """What metadata say; None, and why, where they cannot be read: the pixels can."""
+    try:
+        return read(tif, number)
+    except Exception as error:
+        broken.append(str(error) or type(error).__name__)
+        return None
+
+
+def _of_metadata(reason):
+    return f"metadata that cannot be read were left out, the pixels were not ({reason})"
 
 
 class _Catcher(logging.Handler):
@@ -118,8 +178,8 @@ def _strict(path: Path) -> Iterator[list[str]]:
 
 def _refuse_damage(path, messages):
     for message in messages:
-        tag = re.search(r"TiffTag (\d+)", message)
-        if tag and int(tag[1]) >= _PRIVATE_TAGS:
+        tag = re.search(r"(?:TiffTag |tag #)(\d+)", message)
+        if (tag and int(tag[1]) not in _STRUCTURE) or re.search(r"(ImageJ|shaped) series", message):
             continue
         size, needed = path.stat().st_size, re.search(r"offset (\d+)", message)
         cut = needed and int(needed[1]) >= size

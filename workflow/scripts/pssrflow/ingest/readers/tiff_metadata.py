@@ -23,7 +23,10 @@ def describe_series(tif: Any, number: int) -> tuple[Size, tuple[str, ...]]:
 def promised_planes(tif: Any) -> list[float]:
     """Planes that the OME-XML or ImageJ's metadata of an open TiffFile promise, for each image."""
     if tif.is_ome:
-        pixels = ET.fromstring(tif.ome_metadata).iterfind("{*}Image/{*}Pixels")
+        try:
+            pixels = ET.fromstring(tif.ome_metadata).iterfind("{*}Image/{*}Pixels")
+        except ET.ParseError:
+            return []
         return [math.prod(_count(p.get(f"Size{axis}")) for axis in "TCZ") for p in pixels]
     return [_count((tif.imagej_metadata or {}).get("images"))]
 
@@ -59,10 +62,11 @@ def _imagej(tif, page):
     metadata = tif.imagej_metadata or {}
     unit = metadata.get("unit", "pixel")
     x, y = _per_unit(page)
-    return sane_size(metadata.get("spacing"), unit), sane_size(y, unit), sane_size(x, unit)
+    z = sane_size(metadata.get("spacing"), metadata.get("zunit", unit))
+    return z, sane_size(y, metadata.get("yunit", unit)), sane_size(x, unit)
 
 
-def black_level(tif: Any) -> float | None:
+def black_level(tif: Any, _: int = 0) -> float | None:
     """Grey level whose calibrated value is 0 in an open TiffFile of ImageJ; None if none is.
 
     ImageJ saves signed pixels as unsigned ones, with the straight line that leads back.
@@ -84,13 +88,22 @@ def _fei(tif, page):
 
 def _zeiss(tif, page):
     metadata = tif.sem_metadata or {}
-    entry = metadata.get("ap_image_pixel_size") or metadata.get("ap_pixel_size") or ("", None, "")
-    size = sane_size(*entry[1:3])
-    # The unnamed first entry repeats the size in meter and in full; the named one is rounded.
-    exact = next(iter(metadata.get("", ())[3:4]), None)
-    if size and exact and abs(exact * 1e6 / size - 1) < 0.01:
-        size = exact * 1e6
+    # The unnamed first entry has the size in meter and in full; the named ones are rounded.
+    exact = [sane_size(value, "m") for value in metadata.get("", ())[3:4]]
+    named = [_entry(metadata, key) for key in ("ap_image_pixel_size", "ap_pixel_size")]
+    known = [size for size in (*exact, *named) if size]
+    width = _entry(metadata, "ap_width", page.imagewidth)
+    if width and not any(size == named[0] for size in known):
+        # An image that was saved with fewer pixels than were scanned names the size of those.
+        known = [size for size in known if abs(size / width - 1) < 0.01] or [width]
+    size = next(iter(known), None)
     return None, size, size
+
+
+def _entry(metadata, key, pixels=1):
+    """A length of Zeiss's metadata, over a number of pixels."""
+    entry = metadata.get(key)
+    return sane_size(entry[1] / pixels, entry[2]) if entry else None
 
 
 def _lsm(tif, page):
@@ -111,5 +124,13 @@ def _resolution(tif, page):
 def _per_unit(page):
     """Units per pixel of x and y, None where the tag is absent or zero."""
     tags = (page.tags.get(name) for name in ("XResolution", "YResolution"))
-    fractions = (tag.value if tag is not None and tag.count == 1 else (0, 1) for tag in tags)
-    return tuple(den / num if num else None for num, den in fractions)
+    return tuple(None if tag is None else _inverse(tag.value) for tag in tags)
+
+
+def _inverse(value):
+    """One over a resolution: a fraction as the standard asks, or a number of any type."""
+    try:
+        above, below = (*value, 1)[:2] if isinstance(value, tuple) else (value, 1)
+        return below / above if above else None
+    except (TypeError, ValueError):
+        return None

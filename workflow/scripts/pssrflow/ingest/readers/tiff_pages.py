@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Recent, check_claims, describe
@@ -19,12 +20,24 @@ CACHE_BYTES = 2**25
 
 @dataclass(frozen=True)
 class Page:
-    """Where the segments of one page lie."""
+    """Where the segments of one page lie.
+
+    Attributes
+    ----------
+    path : Path
+    offsets, counts : tuple of int
+        Of the segments, bytes.
+    tables : bytes or None
+        Of JPEG.
+    written : tifffile.TiffPage or None
+        A page that was written as this one is; None: as the first of the series.
+    """
 
     path: Path
     offsets: tuple[int, ...]
     counts: tuple[int, ...]
     tables: bytes | None = None
+    written: Any = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +64,7 @@ def planes_of(path: Path, series: Any) -> Planes:
     Raises
     ------
     InputError
-        A page is missing, truncated or without pixels.
+        A page is missing, truncated, without pixels, or of another size or data type.
     """
     key = series.keyframe
     axes, sizes = _kept(series.get_axes(False), series.get_shape(False))
@@ -63,20 +76,63 @@ def planes_of(path: Path, series: Any) -> Planes:
         has = f"axes {describe(axes, sizes)}, pages {describe(page_axes, page_sizes)}"
         raise InputError(path, f"pages that do not fit the series ({has})", "pages of y and x")
     count = math.prod(sizes[:-inner])
-    offset = series.dataoffset if key.is_final else None
+    others = _written_otherwise(series)
+    raw = key.is_final and not others
+    offset = series.dataoffset if raw else None
     if offset is not None:
         pages = _contiguous(path, offset, count, key.nbytes)
     else:
-        pages = _listed(path, series, count)
-    _check_claims(path, key, pages)
-    return Planes(axes, sizes, inner, pages, key.is_final)
+        pages = _listed(path, series, count, raw, others)
+    _check_claims(path, key, pages, raw)
+    return Planes(axes, sizes, inner, pages, raw)
 
 
-def _check_claims(path, key, pages):
+def _written_otherwise(series):
+    """Pages that the description of the first does not decode, by their place in the series.
+
+    tifffile takes the first page's description for all of them; a file to which another program
+    appended, or a set of which a part was saved again, holds pages of another byte order, codec,
+    predictor or strips.
+    """
+    key, others, alike = series.keyframe, {}, {}
+    for number, page in enumerate(series.pages):
+        if page is None or page is key:
+            continue
+        own = _described(page)
+        if own is not None and own.hash != key.hash:
+            _check_alike(own, key, number)
+            others[number] = alike.setdefault((own.hash, own.parent.filehandle.path), own)
+    return others
+
+
+def _described(page):
+    """A page with its own tags; None if it has none, as planes that follow ImageJ's first."""
+    if isinstance(page, tifffile.TiffPage):
+        return page
+    if page.is_virtual:
+        return None
+    file = page.parent.filehandle
+    if file.closed:
+        file.open()
+    return page.aspage()
+
+
+def _check_alike(page, key, number):
+    """Refuse a page of another size or data type."""
+    here, first = (f"{describe(p.axes, p.shape)} of {p.dtype}" for p in (page, key))
+    if here != first:
+        raise InputError(
+            f"{page.parent.filehandle.path}, plane {number}",
+            f"{here}, where the first plane is {first}",
+            "planes of one size and data type",
+        )
+
+
+def _check_claims(path, key, pages, raw):
     """Compare what the pages claim with what is stored of them."""
     piece = math.prod(key.chunks) * key.dtype.itemsize
     stored = sum(file.stat().st_size for file in {page.path for page in pages})
-    check_claims(path, 0 if key.is_final else piece, len(pages) * key.nbytes, stored)
+    check_claims(path, 0 if raw else piece, len(pages) * key.nbytes, stored)
 
 
 def _kept(axes, sizes):
@@ -90,7 +146,7 @@ def _contiguous(path, offset, count, nbytes):
     return tuple(Page(path, (offset + i * nbytes,), (nbytes,)) for i in range(count))
 
 
-def _listed(path, series, count):
+def _listed(path, series, count, raw, others):
     if len(series) != count:
         raise InputError(path, f"{len(series)} planes where {count} are promised", "all planes")
     sizes, pages = {}, []
@@ -102,27 +158,27 @@ def _listed(path, series, count):
                 "the file, or the files beside it, hold)",
                 "a file with all its planes, beside the other files of its set",
             )
-        pages.append(_page(page, number, sizes))
+        pages.append(_page(page, number, sizes, raw, others.get(number)))
     return tuple(pages)
 
 
-def _page(page, number, sizes):
+def _page(page, number, sizes, raw, written):
     path = Path(page.parent.filehandle.path)
     size = sizes.setdefault(path, path.stat().st_size)
     offsets, counts = page.dataoffsets, page.databytecounts
-    if page.is_final:
+    if raw:
         offsets, counts = offsets[:1], (page.nbytes,)
     ends = [o + c for o, c in zip(offsets, counts, strict=True)]
     _require(f"{path}, plane {number}", size, max(ends, default=0))
     empty = sum(1 for o, c in zip(offsets, counts, strict=True) if not o or not c)
-    expected = 1 if page.is_final else math.prod(page.chunked)
+    expected = 1 if raw else math.prod((written or page).chunked)
     if empty or len(offsets) != expected:
         raise InputError(
             f"{path}, plane {number}",
             f"{expected - len(offsets) + empty} of {expected} strips or tiles hold no data",
             "a file that was written to its end",
         )
-    return Page(path, tuple(offsets), tuple(counts), page.jpegtables)
+    return Page(path, tuple(offsets), tuple(counts), page.jpegtables, written)
 
 
 def _require(where, found, needed):
@@ -197,17 +253,22 @@ class SegmentReader(_Files):
     def __init__(self, planes: Planes, series: Any):
         super().__init__(planes, series)
         self.key, self.decoded = series.keyframe, Recent(CACHE_BYTES)
-        self.decode = self.key.decode
         self.axes = planes.axes[-planes.inner :]
 
     def _read(self, number, index):
         # tifffile's normal form of a page: separate sample, depth, row, column, joint sample.
-        at = self._normal(index)
-        keys = [(number, s) for s in self._meeting(at)]
+        at, written = self._normal(index), self._written(number)
+        step, counts = _grid(written)
+        keys = [(number, s) for s in self._meeting(at, step, counts)]
         out = np.empty([s.stop - s.start for s in at], self.key.dtype)
         for (_, segment), values in zip(keys, self.decoded.get(keys, self._decode), strict=True):
-            self._paste(out, at, self._corner(segment), values)
+            place = np.unravel_index(segment, counts)
+            self._paste(out, at, [int(i) * s for i, s in zip(place, step, strict=True)], values)
         return out[0, 0, :, :, 0]
+
+    def _written(self, number):
+        """Page whose tags say how a page is decoded."""
+        return self.planes.pages[number].written or self.key
 
     def _normal(self, index):
         named = dict(zip(self.axes, index, strict=True))
@@ -218,32 +279,21 @@ class SegmentReader(_Files):
             spans[i] = slice(value, value + 1)
         return spans
 
-    def _grid(self):
-        key = self.key
-        if key.is_tiled:
-            step = (1, key.tiledepth, key.tilelength, key.tilewidth)
-        else:
-            step = (1, 1, key.rowsperstrip, key.imagewidth)
-        pairs = list(zip(step, key.shaped[:4], strict=True))
-        return tuple(min(p) for p in pairs), tuple(math.ceil(n / s) for s, n in pairs)
-
-    def _meeting(self, at):
-        step, counts = self._grid()
+    @staticmethod
+    def _meeting(at, step, counts):
+        """Numbers of the segments that a rectangle meets."""
         spans = [
             range(a.start // s, math.ceil(a.stop / s)) for a, s in zip(at[:4], step, strict=True)
         ]
         return [int(np.ravel_multi_index(i, counts)) for i in itertools.product(*spans)]
-
-    def _corner(self, segment):
-        step, counts = self._grid()
-        return [int(i) * s for i, s in zip(np.unravel_index(segment, counts), step, strict=True)]
 
     def _decode(self, key):
         number, segment = key
         page = self.planes.pages[number]
         data = np.empty(page.counts[segment], np.uint8)
         self.fill(page, data, page.offsets[segment])
-        values, *_ = self.decode(data.tobytes(), segment, jpegtables=page.tables)
+        decode = self._written(number).decode
+        values, *_ = decode(data.tobytes(), segment, jpegtables=page.tables)
         return values
 
     @staticmethod
@@ -256,3 +306,13 @@ class SegmentReader(_Files):
         to = tuple(slice(p - a.start, q - a.start) for (p, q), a in zip(spans, at, strict=True))
         part = tuple(slice(p - c, q - c) for (p, q), c in zip(spans, corner, strict=True))
         out[to] = values[None][part]
+
+
+def _grid(page):
+    """Size of the segments of a page along its axes, and how many there are."""
+    if page.is_tiled:
+        step = (1, page.tiledepth, page.tilelength, page.tilewidth)
+    else:
+        step = (1, 1, page.rowsperstrip, page.imagewidth)
+    pairs = list(zip(step, page.shaped[:4], strict=True))
+    return tuple(min(p) for p in pairs), tuple(math.ceil(n / s) for s, n in pairs)
