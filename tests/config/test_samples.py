@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pssrflow.config.check import check_config
 from pssrflow.config.samples import Row, leaks, read_rows
 from pssrflow.errors import InputError
+from pydantic import ValidationError
 
 
 @pytest.fixture
@@ -67,7 +68,6 @@ def test_a_good_sheet_is_read_with_every_column(read, tmp_path):
             r"no simulated acquisition 'survy'.*did you mean 'survey'",
         ),
         ("a\tpredict\tsimulate:survey\tsimulate:pair-lr\t", r"line 2, lr_path: a predict row"),
-        ("a\ttest\tsimulate:pair-hr\tsimulate:pair-lr\t0:9, 0:9", r"line 2, crop: would cut"),
         ("a\ttrain\tsimulate:survey\t\tfoo", r"line 2, crop: 'foo' has 1 range"),
         (".a\ttrain\tsimulate:survey\t\t", r'line 2, sample: found "\.a"'),
         (
@@ -231,3 +231,32 @@ def test_names_that_tables_take_for_numbers_or_nothing_are_names(read):
     names = ["NA", "nan", "001", "1e5", "null", "true", "-1", "inf"]
     rows = "".join(f"{name}\tpredict\tsimulate:survey\t\t\n" for name in names)
     assert list(read(f"{HEADER}a\ttrain\tsimulate:pair-hr\t\t\n{rows}")) == ["a", *names]
+
+
+PAIR = {"sample": "a", "role": "test", "path": "simulate:pair-hr", "lr_path": "simulate:pair-lr"}
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, {}),
+        ({"pixel_size": "4 nm"}, {"pixel_size": "0.016 um"}),
+        ({"pixel_size": "50, 4, 5 nm"}, {"pixel_size": "0.05, 0.016, 0.02 um"}),
+        ({"crop": "8:100, :"}, {"crop": "2:25, 0:"}),
+        ({"crop": "3:9, 5:103, 0:64"}, {"crop": "3:9, 2:25, 0:16"}),
+        ({"crop": "8:100, :", "lr_crop": "1:9, 2:9"}, {"crop": "1:9, 2:9"}),
+        ({"scene": "1", "channels": "0,2"}, {"scene": "1", "channels": "0,2"}),
+        ({"scene": "1", "lr_scene": "b", "lr_channels": "1"}, {"scene": "b", "channels": "1"}),
+        ({"pixel_size": "4 nm", "lr_pixel_size": "15 nm"}, {"pixel_size": "15 nm"}),
+    ],
+)
+def test_an_lr_image_has_what_its_hr_image_has_unless_it_has_its_own(said, expected):
+    nothing = dict.fromkeys(("pixel_size", "axes", "scene", "channels", "crop"))
+    assert Row(**PAIR, **said).lr_overrides(4) == nothing | expected
+
+
+@pytest.mark.parametrize("column", ["lr_crop", "lr_scene", "lr_channels", "lr_pixel_size"])
+def test_columns_of_an_lr_image_need_one(column):
+    row = PAIR | {"lr_path": None, column: "0:9, 0:9" if column == "lr_crop" else "4 nm"}
+    with pytest.raises(ValidationError, match=rf"{column}\s+this row has no lr_path"):
+        Row(**row)

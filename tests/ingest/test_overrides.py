@@ -5,6 +5,8 @@ import pytest
 import tifffile
 from acquisitions import opened, refusal, texture, whole
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.readers.open import open_acquisition, paired
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 
@@ -91,3 +93,30 @@ def test_a_selection_that_is_not_there_is_refused_with_what_is(tmp_path):
     message = refusal(tmp_path / "a.tif", crop="0:99,0:5")
     assert "a.tif, crop" in message and "y has 16" in message
     assert "a.tif, pixel_size" in refusal(tmp_path / "a.tif", pixel_size="4 apples")
+
+
+HR = {"imagej": True, "resolution": (250, 250), "metadata": {"axes": "YX", "unit": "um"}}
+
+
+@pytest.mark.parametrize(
+    ("lr", "sheet", "expected", "note"),
+    [
+        ({}, None, 0.016, ""),
+        ({"imagej": True, "resolution": (100, 100)}, None, 0.016, "though the file says y 0.01"),
+        ({"imagej": True, "resolution": (62.5, 62.5)}, None, 0.016, ""),
+        ({}, "15 nm", 0.015, ""),
+    ],
+)
+def test_an_lr_image_has_the_pixel_size_of_its_hr_image_times_the_scale(
+    lr, sheet, expected, note, tmp_path
+):
+    tifffile.imwrite(tmp_path / "hr.tif", texture(64, 64), **HR)
+    options = {"metadata": {"axes": "YX", "unit": "um"}} if lr else {"metadata": None}
+    tifffile.imwrite(tmp_path / "lr.tif", texture(16, 16), **lr, **options)
+    beside = {"path": str(tmp_path / "hr.tif"), "overrides": {}, "scale": 4}
+    overrides = paired(Overrides(pixel_size=sheet), beside)
+    with open_acquisition(str(tmp_path / "lr.tif"), overrides) as acquisition:
+        assert acquisition.pixel_size[1:] == pytest.approx((expected, expected), rel=1e-4)
+        assert not any("is not in the file" in text for text in acquisition.notes)
+        assert any(text.startswith("pixel size taken") for text in acquisition.notes) == bool(note)
+        assert any(note in text for text in acquisition.notes) or not note

@@ -17,6 +17,7 @@ rule ingest_acquisition:
         path=RUN.raw_path,
         store=PATHS.image_store("{image}"),
         overrides=RUN.overrides,
+        beside=RUN.beside,
         ingest=RUN.ingest_params,
         fingerprint=RUN.raw_fingerprint,
         code=RUN.ingest_code,

@@ -1,6 +1,7 @@
 """Rule ingest_acquisition: stream a raw acquisition into OME-Zarr."""
 
 from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.readers.open import paired
 from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import ingest
 from pssrflow.run.job import job
@@ -14,6 +15,6 @@ if __name__ == "__main__":
             store=Store(snakemake.params.store),
             done=snakemake.output.done,
             settings=Settings(**snakemake.params.ingest),
-            overrides=Overrides(**snakemake.params.overrides),
+            overrides=paired(Overrides(**snakemake.params.overrides), snakemake.params.beside),
             budget=Budget(snakemake.threads, snakemake.resources.mem_mb),
         )

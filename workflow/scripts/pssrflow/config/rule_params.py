@@ -87,13 +87,13 @@ class Rules:
             whole = {o: getattr(row, o) for o in OVERRIDES}
             found[f"{name}/{'hr' if row.has_hr else 'lr'}"] = Image(row.path, whole)
             if row.lr_path:
-                # The pixel size of the sheet is that of the HR image.
-                some = {o: whole[o] for o in ("axes", "scene", "channels")}
-                found[f"{name}/lr"] = Image(row.lr_path, some)
+                said = row.lr_overrides(self.settings.crappify.scale)
+                found[f"{name}/lr"] = Image(row.lr_path, said)
             for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
                 if path:
-                    # One channel of weights for all channels of the image.
-                    some = {o: whole[o] for o in ("axes", "crop")}
+                    # One channel for all channels of the image; a mask is as large as the LR image.
+                    of = found[f"{name}/lr" if kind == "mask" else f"{name}/hr"].overrides
+                    some = {o: of[o] for o in ("axes", "crop")}
                     found[f"{name}/{kind}"] = Image(path, some)
         return found
 
@@ -108,8 +108,18 @@ class Rules:
 
     def raw_path(self, wildcards: Wildcards) -> str:
         """Where the acquisition of an image lies."""
-        text = self.images[wildcards.image].path
+        return self._located(self.images[wildcards.image].path)
+
+    def _located(self, text: str) -> str:
         return self.simulated(text) if text.startswith(SIMULATED) else text
+
+    def beside(self, wildcards: Wildcards) -> dict[str, Any] | None:
+        """The HR acquisition of the field of an acquired LR image, which tells its pixel size."""
+        sample, kind = wildcards.image.split("/")
+        if kind != "lr" or not self.rows[sample].paired:
+            return None
+        hr, scale = self.images[f"{sample}/hr"], self.settings.crappify.scale
+        return {"path": self._located(hr.path), "overrides": hr.overrides, "scale": scale}
 
     def simulated(self, text: str) -> str:
         """Where a simulated acquisition lies."""
@@ -122,9 +132,11 @@ class Rules:
 
     def raw_done(self, wildcards: Wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
-        text = self.images[wildcards.image].path
-        name = text.removeprefix(SIMULATED)
-        return [] if name == text else [self.layout.simulated_done(name)]
+        texts = [self.images[wildcards.image].path]
+        if self.beside(wildcards):
+            texts.append(self.images[f"{wildcards.image.split('/')[0]}/hr"].path)
+        names = (t.removeprefix(SIMULATED) for t in texts if t.startswith(SIMULATED))
+        return list(map(self.layout.simulated_done, names))
 
     def raw_fingerprint(self, wildcards: Wildcards) -> str | None:
         """Hash of an acquisition, which is no input of Snakemake's."""

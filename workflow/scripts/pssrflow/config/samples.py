@@ -16,16 +16,25 @@ from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.files import input_paths
 from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
-from pssrflow.volumes.regions import parse_crop, parse_pixel_size
+from pssrflow.volumes.regions import coarser_crop, coarser_size, parse_crop, parse_pixel_size
 
 SIMULATED = "simulate:"
 OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
+# What the LR image of a pair has of its own.
+LR_OVERRIDES = tuple(f"lr_{name}" for name in OVERRIDES if name != "axes")
 PATHS = ("path", "lr_path", "weight_path", "mask_path")
 # Stands for a size that only the file knows.
 ENDLESS = sys.maxsize
 # Pairs of rows that are told of those which show the same pixels.
 MOST_LEAKS = 100
-PARSED = {"crop": lambda text: parse_crop(text, (ENDLESS,) * 3), "pixel_size": parse_pixel_size}
+PARSED = {
+    prefix + name: parse
+    for prefix in ("", "lr_")
+    for name, parse in (
+        ("crop", lambda text: parse_crop(text, (ENDLESS,) * 3)),
+        ("pixel_size", parse_pixel_size),
+    )
+}
 
 
 class Row(Keys, Roles):
@@ -73,7 +82,15 @@ class Row(Keys, Roles):
     crop: str | None = key(
         None,
         "Pixels to read: `y0:y1, x0:x1` or `z0:z1, y0:y1, x0:x1`; of the HR image in rows with an "
-        "lr_path none is allowed.",
+        "lr_path.",
+    )
+    lr_pixel_size: str | None = key(
+        None, "Of the LR image of a pair; without it, the HR image's times the scale."
+    )
+    lr_scene: str | None = key(None, "Of the LR image of a pair; without it, scene.")
+    lr_channels: str | None = key(None, "Of the LR image of a pair; without it, channels.")
+    lr_crop: str | None = key(
+        None, "Of the LR image of a pair; without it, the LR pixels that lie in crop."
     )
 
     @property
@@ -115,12 +132,27 @@ class Row(Keys, Roles):
             )
         if self.mask_path and not (self.role == "predict" or self.lr_path):
             yield Fault("mask_path", "this row has no acquired LR image to mask. Accepted: none")
-        if self.lr_path and self.crop:
-            yield Fault(
-                "crop",
-                "would cut the HR and the LR image at different places. "
-                "Accepted: no crop in a row with an lr_path",
-            )
+        for column in LR_OVERRIDES if not self.lr_path else ():
+            if getattr(self, column):
+                yield Fault(column, "this row has no lr_path. Accepted: none")
+
+    def lr_overrides(self, scale: int) -> dict[str, str | None]:
+        """What the sheet says of the LR image of a pair.
+
+        Parameters
+        ----------
+        scale : int
+            HR pixels per LR pixel.
+        """
+        crop = self.crop and coarser_crop(self.crop, scale)
+        size = self.pixel_size and coarser_size(self.pixel_size, scale)
+        return {
+            "pixel_size": self.lr_pixel_size or size,
+            "axes": self.axes,
+            "scene": self.lr_scene or self.scene,
+            "channels": self.lr_channels or self.channels,
+            "crop": self.lr_crop or crop,
+        }
 
     def _not_parsed(self) -> Iterator[Fault]:
         for column, parse in PARSED.items():

@@ -93,6 +93,24 @@ def parse_pixel_size(text: str) -> tuple[float | None, float, float]:
     return z, y, x
 
 
+def coarser_size(text: str, scale: int) -> str:
+    """A pixel size, as `parse_pixel_size` reads it, of pixels `scale` times as large along y, x."""
+    z, y, x = parse_pixel_size(text)
+    numbers = [y * scale] if z is None else [z, y * scale, x * scale]
+    return f"{', '.join(f'{n:.9g}' for n in numbers)} um"
+
+
+def coarser_crop(text: str, scale: int) -> str:
+    """A crop, as `parse_crop` reads it, of the pixels `scale` times as large that lie inside it."""
+    *above, y, x = str(text).split(",")
+    sides = []
+    for side in (y, x):
+        start, stop = (end.strip() for end in side.split(":"))
+        first = -(-int(start or 0) // scale)
+        sides.append(f"{first}:{int(stop) // scale if stop else ''}")
+    return ", ".join([*(a.strip() for a in above), *sides])
+
+
 def _number(text: Any) -> float | None:
     try:
         value = float(text)

@@ -121,7 +121,7 @@ def _radial(image):
 def crops(fit: Fit) -> Curve:
     """Middle of the first pair: LR frame, and the HR frame before and after registration."""
     field, evidence = fit.fields[0], fit.evidence[0]
-    middle = tuple(slice(max(0, (n - CROP) // 2), (n + CROP) // 2) for n in field.lr.shape)
+    middle = tuple(slice(max(0, (n - CROP) // 2), min(n, (n + CROP) // 2)) for n in field.lr.shape)
     after = fit.model.gain * evidence.shown + fit.model.offset
     return {
         "lr": np.rint(field.lr[middle]),

@@ -16,6 +16,8 @@ from pssrflow.volumes.volume import DTYPES
 # Bytes that are decoded at once, and how many times what is stored all pixels may be: zstd makes
 # one byte of 13,000 zeros.
 LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
+# Share by which a pixel size may be another than the file's before it is noted.
+SAME_SIZE = 0.02
 _CONVERT = {
     "b": "convert to uint8",
     "i": "convert to uint16 or int16, if the grey levels fit",
@@ -85,6 +87,8 @@ class Overrides:
         See `parse_crop`.
     pixel_size : str or None
         See `parse_pixel_size`; replaces the file's (z only if it is given).
+    expected : tuple of (float or None)
+        z, y, x in micrometer, as the HR image of the field says; replaces the file's too.
     """
 
     axes: str | None = None
@@ -92,6 +96,7 @@ class Overrides:
     channels: str | None = None
     crop: str | None = None
     pixel_size: str | None = None
+    expected: tuple[float | None, float | None, float | None] = (None, None, None)
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,8 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     with located(path):
         box = _box(overrides.crop, zyx)
         given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
-    z, y, x = (g or f for g, f in zip(given, source.pixel_size, strict=True))
+    told = zip(given, overrides.expected, source.pixel_size, strict=True)
+    z, y, x = (first or second or third for first, second, third in told)
     return Acquisition(
         source=path,
         files=source.files,
@@ -196,7 +202,11 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         pixel_size=(z, y, x),
         channels=tuple(names[i] for i in selected),
         black=source.black,
-        notes=(*source.notes, *guessed, *_unknown_size((z, y, x), zyx)),
+        notes=(
+            *(*source.notes, *guessed),
+            *_unknown_size((z, y, x), zyx),
+            *_otherwise((z, y, x), source.pixel_size),
+        ),
         _from=source,
         _roles=roles,
         _selected=selected,
@@ -258,6 +268,19 @@ def _unknown_size(pixel_size, sizes):
     if missing:
         where = ", ".join(missing)
         yield f"pixel size of {where} is not in the file (set `pixel_size` in the sample sheet)"
+
+
+def _otherwise(used, said):
+    """Note about a pixel size that replaces another one."""
+    pairs = [(a, u, s) for a, u, s in zip("zyx", used, said, strict=True) if u and s]
+    if other := [(a, u, s) for a, u, s in pairs if abs(u / s - 1) > SAME_SIZE]:
+        used, said = (
+            ", ".join(f"{axis} {sizes[i]:.4g}" for axis, *sizes in other) for i in range(2)
+        )
+        yield (
+            f"pixel size taken as {used} um, as the sample sheet or the HR image of the field "
+            f"says, though the file says {said} um"
+        )
 
 
 def pick(names: Sequence[str], chosen: object, where: object, what: str) -> int:

@@ -1,9 +1,10 @@
 """Open a raw acquisition of any format as TCZYX and read rectangles of its planes."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import (
@@ -47,6 +48,23 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
     except BaseException:
         source.close()
         raise
+
+
+def paired(overrides: Overrides, beside: Mapping[str, Any] | None) -> Overrides:
+    """Overrides of an acquired LR image, with the pixel size that its HR image leads to expect.
+
+    Parameters
+    ----------
+    overrides : Overrides
+    beside : mapping or None
+        Path, overrides and scale of the HR acquisition of the field; None: there is none.
+    """
+    if beside is None:
+        return overrides
+    with open_acquisition(beside["path"], Overrides(**beside["overrides"])) as hr:
+        z, *sides = hr.pixel_size
+    y, x = (side and side * beside["scale"] for side in sides)
+    return replace(overrides, expected=(z, y, x))
 
 
 def _with_sidecar(source, path):
