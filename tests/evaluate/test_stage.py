@@ -41,9 +41,21 @@ def test_the_table_has_a_row_per_plane_and_method(make_store, tissue, tmp_path):
     table = tmp_path / "metrics.csv"
     evaluate(Judged(Store(hr), Store(lr), Store(sr), 4), "s", "m", table, tmp_path / "done")
     frame = pd.read_csv(table)
-    planes = set(itertools.product(range(2), [0], range(3), ["sr", "bicubic"]))
+    methods = ["sr", "bicubic", "smoothed", "constant"]
+    planes = set(itertools.product(range(2), [0], range(3), methods))
     assert set(frame[["t", "c", "z", "method"]].itertuples(index=False, name=None)) == planes
     assert np.isfinite(frame["psnr"]).all()
+    # A constant has no error but the variance of the truth once its level is fitted.
+    plane = Store(hr).level()[1, 0, 2].astype(float)
+    [flat] = frame.query("method == 'constant' and t == 1 and z == 2")["psnr_affine"]
+    assert flat == pytest.approx(10 * math.log10(255**2 / plane.var()), abs=1e-3)
+
+
+def test_at_scale_1_the_input_itself_is_a_baseline(make_store, tissue):
+    hr, lr = make_store(tissue((1, 1, 1, 66, 70))), make_store(tissue((1, 1, 1, 66, 70)), "lr")
+    rows = {row["method"]: row for row in measure(Judged(Store(hr), Store(lr), Store(lr), 1))}
+    assert list(rows) == ["sr", "input", "smoothed", "constant"]
+    assert rows["input"]["psnr"] == rows["sr"]["psnr"]
 
 
 def test_the_columns_are_every_metric_in_its_order_raw_and_after_the_affine_fit(pair):

@@ -1,10 +1,36 @@
+rule choose_smoothing:
+    """Choose how wide the Gaussian of the baseline is, on rows that are learnt from."""
+    input:
+        hr=RUN.trained_on("hr"),
+        lr=RUN.trained_on("lr"),
+        registration=RUN.trained_on("registration"),
+    output:
+        PATHS.smoothing,
+    log:
+        PATHS.log("smoothing"),
+    benchmark:
+        PATHS.benchmark("smoothing")
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        rows=RUN.training_rows,
+        scale=config["crappify"]["scale"],
+        code=RUN.code.of("smoothing"),
+    script:
+        "../scripts/smoothing.py"
+
+
 rule evaluate_prediction:
-    """Compare a prediction and its bicubic baseline with the truth."""
+    """Compare a prediction and its baselines with the truth."""
     input:
         hr=PATHS.done("hr"),
         lr=PATHS.done("lr"),
         sr=PATHS.map_done("sr"),
         registration=RUN.registered,
+        smoothing=PATHS.smoothing,
     output:
         metrics=report(
             PATHS.metrics(),

@@ -1,4 +1,4 @@
-"""Rule evaluate_prediction: compare a prediction and its bicubic baseline with the truth."""
+"""Rule evaluate_prediction: compare a prediction and its baselines with the truth."""
 
 from pssrflow.evaluate.stage import Judged, evaluate
 from pssrflow.run.files import read_json
@@ -15,6 +15,7 @@ if __name__ == "__main__":
                 sr=Store(snakemake.params.sr),
                 scale=snakemake.params.scale,
                 shift=tuple(read_json(registration[0])["shift"]) if registration else (0, 0),
+                width=read_json(snakemake.input.smoothing)["width"],
             ),
             sample=snakemake.wildcards.sample,
             model=snakemake.wildcards.model,

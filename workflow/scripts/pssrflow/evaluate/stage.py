@@ -1,4 +1,4 @@
-"""Compare a prediction and its bicubic baseline with the truth, plane by plane."""
+"""Compare a prediction and its baselines with the truth, plane by plane."""
 
 import functools
 import itertools
@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pssrflow.evaluate.baselines import CONSTANT, baselines, mean_level
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
 from pssrflow.run.files import file_hash, replacing, write_json
-from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class Judged:
     scale : int
     shift : tuple of int
         HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
+    width : float
+        Standard deviation of the Gaussian of smoothed interpolation, HR pixels.
     """
 
     hr: Store
@@ -52,15 +54,16 @@ class Judged:
     sr: Store
     scale: int
     shift: tuple[int, int] = (0, 0)
+    width: float = 0.0
 
     def pieces(self, plane: tuple[int, ...]) -> Iterator[Piece]:
         """Truth and images of every piece of a plane (t, c, z), read one piece at a time."""
         hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
+        level = mean_level(self.lr, plane)
         for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
-            images = {
-                "sr": self.sr.reader()(plane, *sr_box).astype(np.float32),
-                "bicubic": interpolate(self.lr, plane, *sr_box, self.scale),
-            }
+            images = {"sr": self.sr.reader()(plane, *sr_box).astype(np.float32)}
+            images |= baselines(self.lr, plane, sr_box, self.scale, self.width)
+            images[CONSTANT] = np.full_like(images["sr"], level)
             yield self.hr.reader()(plane, *hr_box).astype(np.float32), images
 
 

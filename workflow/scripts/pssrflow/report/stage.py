@@ -98,7 +98,8 @@ def _predictions(run, found):
 
 def most_telling(predicted: list[tuple[str, str]], found: list[Verdict]) -> set[tuple[str, str]]:
     """Predictions (sample, model) that are shown with all pictures: the worst, then the first."""
-    gains = {(one.sample, one.model): one.psnr_gain for one in found}
+    known = (one for one in found if one.psnr_gain is not None)
+    gains = {(one.sample, one.model): one.psnr_gain or 0.0 for one in known}
     order = sorted(predicted, key=lambda pair: gains.get(pair, math.inf))
     return set(order[:IN_FULL])
 

@@ -181,6 +181,11 @@ class Layout:
         return f"{self.results}/calibration/crappifier.json"
 
     @property
+    def smoothing(self) -> str:
+        """How wide the Gaussian of smoothed interpolation is."""
+        return f"{self.results}/smoothing.json"
+
+    @property
     def page(self) -> str:
         """The report."""
         return f"{self.results}/report.html"
