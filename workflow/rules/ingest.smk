@@ -1,7 +1,7 @@
 rule ingest_acquisition:
     """Stream a raw acquisition into OME-Zarr: an HR or LR image, a map of weights, a mask."""
     input:
-        raw=RUN.raw_done,
+        raw=RUN.raw.done,
     output:
         done=PATHS.image_done("{image}"),
     log:
@@ -14,12 +14,12 @@ rule ingest_acquisition:
     resources:
         mem_mb=4000,
     params:
-        path=RUN.raw_path,
+        path=RUN.raw.path,
         store=PATHS.image_store("{image}"),
-        overrides=RUN.overrides,
-        beside=RUN.beside,
-        ingest=RUN.ingest_params,
-        fingerprint=RUN.raw_fingerprint,
-        code=RUN.ingest_code,
+        overrides=RUN.raw.overrides,
+        beside=RUN.raw.beside,
+        ingest=RUN.raw.params,
+        fingerprint=RUN.raw.fingerprint,
+        code=RUN.raw.code,
     script:
         "../scripts/ingest.py"

@@ -12,7 +12,7 @@ rule simulate_acquisition:
     resources:
         mem_mb=2000,
     params:
-        path=lambda wildcards: RUN.simulated(wildcards.name),
+        path=lambda wildcards: RUN.raw.simulated(wildcards.name),
         settings=lambda wildcards: config["simulate"][wildcards.name],
         seed=config["seed"],
         code=RUN.code.of("simulate"),

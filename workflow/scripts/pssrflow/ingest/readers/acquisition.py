@@ -1,8 +1,7 @@
 """A raw acquisition as TCZYX, whatever axes its file has, read rectangle by rectangle."""
 
 import contextlib
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -380,33 +379,3 @@ def located(path: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{path}, {error.where}", error.found, error.accepted) from None
-
-
-class Recent:
-    """The pieces decoded last, within a budget; never fewer than one call needs.
-
-    A band of shards meets the same strips or the same plane again and again.
-    """
-
-    def __init__(self, budget: int = 0):
-        self.budget = budget
-        self.kept: OrderedDict[Hashable, np.ndarray] = OrderedDict()
-
-    def get(self, keys: Sequence[Any], make: Callable[[Any], np.ndarray]) -> list[np.ndarray]:
-        """Pieces of `keys`, made by `make(key)` unless they are still here."""
-        wanted: dict[Hashable, np.ndarray] = {}
-        for key in keys:
-            held = self.kept.pop(key, None)
-            if held is None:
-                # Room first, so that old and new pieces are not held together.
-                self._shrink()
-                held = make(key)
-            wanted[key] = held
-        self.kept |= wanted
-        self._shrink(len(wanted))
-        return list(wanted.values())
-
-    def _shrink(self, keep: int = 0) -> None:
-        total = sum(v.nbytes for v in self.kept.values())
-        while len(self.kept) > keep and total > self.budget:
-            total -= self.kept.popitem(last=False)[1].nbytes

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Recent, Source, check_claims, faults, only_scene
+from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene
+from pssrflow.ingest.readers.recent import Recent
 
 RANK = 3
 NAMES = "PNG, BMP, JPEG"

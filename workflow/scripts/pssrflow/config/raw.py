@@ -1,0 +1,128 @@
+"""What the rule that ingests needs of each raw acquisition."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pssrflow.config.parts import Wildcards
+from pssrflow.config.rule_code import Code
+from pssrflow.config.samples import OVERRIDES, SIMULATED, Row
+from pssrflow.config.settings import Settings
+from pssrflow.ingest.readers.formats import readers_of
+from pssrflow.run.files import input_paths
+from pssrflow.run.layout import Layout
+from pssrflow.run.rerun import fingerprint
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image of a row that is ingested.
+
+    Attributes
+    ----------
+    path : str
+        As the sheet says.
+    overrides : dict
+        What the sheet says instead of the file.
+    """
+
+    path: str
+    overrides: dict[str, str | None]
+
+
+class Raw:
+    """Parameters of images that are ingested.
+
+    Parameters
+    ----------
+    layout : Layout
+    settings : Settings
+    rows : mapping of str to Row
+        Of the sample sheet, by sample.
+    code : Code
+    """
+
+    def __init__(self, layout: Layout, settings: Settings, rows: Mapping[str, Row], code: Code):
+        self.layout, self.settings, self.rows, self.hashes = layout, settings, rows, code
+
+    @cached_property
+    def images(self) -> dict[str, Image]:
+        """Images that are ingested, by "sample/kind"."""
+        found = {}
+        for name, row in self.rows.items():
+            whole = {o: getattr(row, o) for o in OVERRIDES}
+            found[f"{name}/{'hr' if row.has_hr else 'lr'}"] = Image(row.path, whole)
+            if row.lr_path:
+                said = row.lr_overrides(self.settings.crappify.scale)
+                found[f"{name}/lr"] = Image(row.lr_path, said)
+            for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
+                if path:
+                    # One channel for all channels of the image; a mask is as large as the LR image.
+                    of = found[f"{name}/lr" if kind == "mask" else f"{name}/hr"].overrides
+                    some = {o: of[o] for o in ("axes", "crop")}
+                    found[f"{name}/{kind}"] = Image(path, some)
+        return found
+
+    def path(self, wildcards: Wildcards) -> str:
+        """Where the acquisition of an image lies."""
+        return self._located(self.images[wildcards.image].path)
+
+    def _located(self, text: str) -> str:
+        return self.simulated(text) if text.startswith(SIMULATED) else text
+
+    def beside(self, wildcards: Wildcards) -> dict[str, Any] | None:
+        """The HR acquisition of the field of an acquired LR image, which tells its pixel size."""
+        sample, kind = wildcards.image.split("/")
+        if kind != "lr" or not self.rows[sample].paired:
+            return None
+        hr, scale = self.images[f"{sample}/hr"], self.settings.crappify.scale
+        return {"path": self._located(hr.path), "overrides": hr.overrides, "scale": scale}
+
+    def simulated(self, text: str) -> str:
+        """Where a simulated acquisition lies."""
+        name = text.removeprefix(SIMULATED)
+        return self.layout.simulated(name, "" if self.in_slices(name) else ".ome.tif")
+
+    def in_slices(self, name: str) -> bool:
+        """Whether a simulated acquisition is a folder of slices."""
+        return self.settings.simulate[name].format == "slices"
+
+    def done(self, wildcards: Wildcards) -> list[str]:
+        """What must be simulated before an image is ingested."""
+        texts = [self.images[wildcards.image].path]
+        if self.beside(wildcards):
+            texts.append(self.images[f"{wildcards.image.split('/')[0]}/hr"].path)
+        names = (t.removeprefix(SIMULATED) for t in texts if t.startswith(SIMULATED))
+        return list(map(self.layout.simulated_done, names))
+
+    def fingerprint(self, wildcards: Wildcards) -> str | None:
+        """Hash of an acquisition, which is no input of Snakemake's."""
+        text = self.images[wildcards.image].path
+        if text.startswith(SIMULATED):
+            return None
+        return fingerprint(tuple(map(str, input_paths(text))))
+
+    def params(self, wildcards: Wildcards) -> dict[str, Any]:
+        """Section `ingest`, as it holds for an image."""
+        plain = self.settings.ingest.plain()
+        # The window of a map of weights ends with the largest.
+        weights = wildcards.image.endswith("/weight")
+        return plain | {"percentiles": [0, 100]} if weights else plain
+
+    def overrides(self, wildcards: Wildcards) -> dict[str, str | None]:
+        """What the sheet says instead of the file of an image."""
+        return self.images[wildcards.image].overrides
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Hash of the script and of the readers that an image needs."""
+        return self.hashes.hash("ingest", *self.readers(wildcards.image))
+
+    def readers(self, image: str) -> list[str]:
+        """Where the readers of an image are written."""
+        text = self.images[image].path
+        if not text.startswith(SIMULATED):
+            return readers_of(text)
+        # Slices that are yet to be made are known by their names.
+        slices = "/*.tif" if self.in_slices(text.removeprefix(SIMULATED)) else ""
+        return readers_of(self.simulated(text) + slices)
