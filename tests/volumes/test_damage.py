@@ -1,13 +1,18 @@
 """What reads pixels notices every shard that is gone, cut short or changed."""
 
 import itertools
+import json
 import shutil
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given
 from hypothesis import strategies as st
-from pssrflow.volumes.store import DamagedShard, Store, ranges
+from pssrflow.errors import InputError
+from pssrflow.volumes.rectangles import DamagedShard, ranges
+from pssrflow.volumes.seal import broken
+from pssrflow.volumes.store import Store
 
 
 @pytest.fixture
@@ -89,3 +94,53 @@ def test_ranges_hold_what_they_are_made_of(numbers):
     found = ranges(sorted(numbers))
     assert [n for first, count in found for n in range(first, first + count)] == sorted(numbers)
     assert all(a + n < b for (a, n), (b, _) in itertools.pairwise(found))
+
+
+def flipped(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("zarr.json", lambda path: path.write_bytes(path.read_bytes()[:300])),
+        ("zarr.json", lambda path: path.write_bytes(b"")),
+        ("zarr.json", lambda path: path.write_bytes(b"\xff\xfe")),
+        # A digit of a window, a size, a name: it can be read, and says something else.
+        ("zarr.json", lambda path: flipped(path, "0.004", "0.005")),
+        ("zarr.json", lambda path: flipped(path, "windows", "window_")),
+        ("0/zarr.json", lambda path: path.write_bytes(path.read_bytes()[:300])),
+        ("0/zarr.json", lambda path: flipped(path, "256", "266")),
+        ("0/zarr.json", lambda path: flipped(path, "uint8", "int8")),
+    ],
+)
+def test_damaged_metadata_are_no_other_ones(name, damage, make_store, tissue):
+    path = make_store(tissue((1, 1, 1, 256, 256)))
+    assert Store(path).volume.shape == (1, 1, 1, 256, 256) and broken(path) is None
+    damage(path / name)
+    assert name in broken(path)
+    done = str(path).removesuffix(".ome.zarr") + ".done.json"
+    with pytest.raises(InputError, match=rf"{name}: damaged: .*the same command after: rm {done}"):
+        Store(path).volume  # noqa: B018
+
+
+def test_a_store_with_damaged_metadata_is_made_anew_and_nobody_elses_is(make_store, tissue):
+    path = make_store(tissue((1, 1, 1, 256, 256)))
+    volume = Store(path).volume
+    (path / "zarr.json").write_bytes(b"{")
+    Store(path).create(volume)
+    assert Store(path).volume == volume
+    content = json.loads((path / "zarr.json").read_text())
+    del content["attributes"]["pssrflow"]
+    (path / "zarr.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="something that PSSRflow did not write"):
+        Store(path).create(volume)
+
+
+def test_whoever_adds_to_the_attributes_of_a_store_may(make_store, tissue):
+    path = make_store(tissue((1, 1, 1, 256, 256)))
+    group = zarr.open_group(path, mode="r+")
+    group.attrs["labels"] = ["cells"]
+    assert broken(path) is None and Store(path).volume.shape[3:] == (256, 256)

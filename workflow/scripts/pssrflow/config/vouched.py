@@ -16,6 +16,7 @@ from pssrflow.run.files import count_files, file_hash, read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.remote import is_remote, reachable
 from pssrflow.train.settings import LENGTHS
+from pssrflow.volumes.seal import broken
 
 # Files of stores that are counted; where there are more, only what opens a store is looked at.
 COUNTED = 50_000
@@ -172,8 +173,10 @@ class Vouched:
 
     def _gap(self, content: dict[str, Any], store: str) -> str | None:
         """What is missing of a store, in words; None if nothing is."""
-        if not all(Path(store, name).is_file() for name in ("zarr.json", "0/zarr.json")):
+        if not Path(store).is_dir():
             return f"{store} is gone"
+        if said := broken(store):
+            return said
         expected = content.get("files") or 0
         self.left -= expected
         if self.left < 0:

@@ -19,7 +19,8 @@ from pssrflow.pairs.registration import middle
 from pssrflow.run.files import read_json, write_json
 from pssrflow.volumes.blocks import with_halo
 from pssrflow.volumes.interpolation import interpolate
-from pssrflow.volumes.store import Reader, Store
+from pssrflow.volumes.rectangles import Reader
+from pssrflow.volumes.store import Store
 
 FORMAT = 1
 # Standard deviations that are tried, in HR pixels, and those at which the Gaussian is cut.

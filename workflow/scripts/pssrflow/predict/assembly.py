@@ -13,7 +13,8 @@ from pssrflow.run.files import read_json, write_json
 from pssrflow.volumes.blocks import Region, share
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.pyramid import climb, roots
-from pssrflow.volumes.store import DamagedShard, Store
+from pssrflow.volumes.rectangles import DamagedShard
+from pssrflow.volumes.store import Store
 
 Paths = Sequence[str | Path]
 

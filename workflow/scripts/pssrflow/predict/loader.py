@@ -8,7 +8,7 @@ import numpy as np
 from pssrflow.models.input import Floats, Input
 from pssrflow.predict.order import PlacedTile
 from pssrflow.run.memory import off_heap
-from pssrflow.volumes.store import Reader
+from pssrflow.volumes.rectangles import Reader
 
 # What the network takes, (frames, y, x), and whether it is empty.
 Loaded = tuple[Floats, bool]

@@ -33,7 +33,8 @@ from pssrflow.run.devices import best_device, best_precision, claimed_device
 from pssrflow.run.files import file_hash, read_made, write_json
 from pssrflow.run.locks import owner
 from pssrflow.volumes.blocks import Region, cut
-from pssrflow.volumes.store import UNREADABLE, Reader, Store, digest
+from pssrflow.volumes.rectangles import UNREADABLE, Reader
+from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from pssrflow.run.remote import is_remote
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.pyramid import climb, roots
-from pssrflow.volumes.store import Store, digest, ranges
+from pssrflow.volumes.rectangles import ranges
+from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume
 
 # Pieces of the pyramid for each thread that builds it.

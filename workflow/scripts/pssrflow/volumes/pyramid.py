@@ -10,7 +10,8 @@ from pssrflow.compiled import compiled
 from pssrflow.errors import InputError
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Pixels
-from pssrflow.volumes.store import UNREADABLE, DamagedShard, Store, digest
+from pssrflow.volumes.rectangles import UNREADABLE, DamagedShard
+from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume
 
 
