@@ -70,6 +70,9 @@ def spread(low, high, dtype=np.uint16, more=()):
         (spread(100, 4000), (0, 4095, 0)),
         (spread(60, 250, np.uint8), (0, 255, 0)),
         (spread(1000.0, 1001.0, np.float32), (1000.0, 1001.0, 0)),
+        # Nothing but black.
+        (np.zeros(9, np.uint16), (0, 255, 0)),
+        (np.zeros(9, np.float32), (0, 2**-23, 0)),
     ],
 )
 def test_black_is_not_0_where_grey_levels_lie_far_from_it(values, expected):

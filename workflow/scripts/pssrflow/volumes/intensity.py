@@ -52,8 +52,9 @@ class Histogram:
         """Smallest value that at least `q` percent of the values do not exceed; of all but 0."""
         counts = self.counts
         if without_zero:
-            counts = counts.copy()
-            counts[_bins(np.zeros(1, self.dtype))] = 0
+            others = counts.copy()
+            others[_bins(np.zeros(1, self.dtype))] = 0
+            counts = others if others.any() else counts
         rank = q / 100 * counts.sum()
         index = int(np.searchsorted(np.cumsum(counts), max(rank, 1)))
         return min(max(_value(index, self.dtype), self.minimum), self.maximum)
