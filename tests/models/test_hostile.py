@@ -80,10 +80,10 @@ ZIPS = [
 
 
 def refused(words, function, *arguments):
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InputError, match=words):
         function(*arguments)
-    assert time.monotonic() - start < SECONDS
+    assert time.process_time() - start < SECONDS
 
 
 @pytest.mark.parametrize(("facts", "words"), FACTS)

@@ -12,9 +12,11 @@ from pssrflow.calibrate.plots import plot_calibration, plot_twins
 from pssrflow.calibrate.result import Calibration, Pair, accepted_in_words
 from pssrflow.calibrate.scanner.fit import fit_pairs
 from pssrflow.calibrate.scanner.single import fit_single
+from pssrflow.calibrate.scanner.unpaired import Image, fit_unpaired
 from pssrflow.calibrate.search import search
 from pssrflow.calibrate.settings import Settings
 from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.settings import FIT_FORMAT, REPLACED
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
@@ -27,6 +29,10 @@ log = logging.getLogger(__name__)
 
 # LR pixels along y and x that are read of a plane: enough for any parameter, and little memory.
 WINDOW = 1024
+# Images without a partner that are measured at most, and pixels along y and x that they need.
+MOST_IMAGES, SMALLEST = 8, 32
+# Of the file that names LR images without a partner that were measured.
+MEASURED_FORMAT = 1
 # Of a learnt crappifier.
 WEIGHTS = "crappifier.safetensors"
 
@@ -105,16 +111,20 @@ def calibrate(
     for drawing in folder.glob("*.png"):
         drawing.unlink()
     pairs = _pairs(rows, scale, settings.planes, notes)
-    regression = _regressed(pairs, rows, scale, settings, seed, notes).to_json()
-    regression["notes"] += notes
     used = {key: crappify[key] for key in REPLACED}
+    source, found = _regressed(pairs, rows, {**used, "scale": scale}, settings, seed, notes)
+    regression = found.to_json()
+    regression["notes"] += notes
     if settings.kind == "scanner":
         chosen = _scanner(regression, used, settings.dark)
     else:
         chosen = _by_trial(pairs, regression, {**used, "scale": scale}, settings, seed, folder)
     plot_calibration(folder, regression)
+    lr = [row.sample for row in rows if row.lr and not row.hr]
+    write_json(folder / "measured.json", {"format": MEASURED_FORMAT, "samples": lr})
     about = {
         "kind": settings.kind,
+        "source": source,
         "scale": scale,
         "samples": [row.sample for row in rows],
         "reasons": chosen.reasons or regression["notes"],
@@ -127,7 +137,8 @@ def _write(folder, regression, chosen, about):
     shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
     figures = folder / "calibration.json"
     write_json(figures, regression | shown)
-    log.info("verdict: %s", "; ".join([chosen.verdict, *chosen.reasons]))
+    told = log.info if chosen.verdict == "fits" else log.warning
+    told("verdict: %s", "; ".join([chosen.verdict, *about["reasons"]]))
     weights = [folder / WEIGHTS] if about["kind"] == "learned" else []
     left = figures, *weights, *sorted(folder.glob("*.png"))
     beside = {path.name: file_hash(path) for path in left}
@@ -182,16 +193,35 @@ def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterato
         yield Pair(f"{row.sample} t={plane[0]} z={plane[2]}", fine, coarse, hr.step, lr.step)
 
 
-def _regressed(pairs, rows, scale, settings, seed, notes) -> Calibration:
-    """What a point scanner's parameters are, from pairs or else from one noisy image."""
+def _regressed(pairs, rows, used, settings, seed, notes) -> tuple[str, Calibration]:
+    """What is told by pairs, else LR images, else HR images; and by which of them."""
     if pairs:
-        return fit_pairs(pairs, scale, settings.dark, seed)
-    row = rows[0]
-    grey = Grey(row.lr or row.hr, 1)
-    if len(rows) > 1:
-        notes.append(f"There is no pair; the noise is that of {row.sample} alone.")
-    image = grey.read(grey.planes[0], 2 * WINDOW)
-    return fit_single(image, grey.step, settings.dark, seed)
+        found = fit_pairs(pairs, used["scale"], settings.dark, seed)
+        if found.parameters["gain"].value is not None or settings.kind != "scanner":
+            return "pairs", found
+        notes.extend(found.notes)
+        notes.append("The pairs tell nothing; LR and HR images were measured one by one.")
+    lr, hr = (_images(rows, kind, notes) for kind in ("lr", "hr"))
+    downsampling = Downsampling(used["scale"], used["downsample"], used["width"])
+    if hr:
+        return "lr" if lr else "hr", fit_unpaired(lr, hr, downsampling, settings.dark, seed)
+    return "lr", fit_single(lr[0].grey, lr[0].step, settings.dark, seed)
+
+
+def _images(rows, kind, notes) -> list[Image]:
+    """The middle plane of some rows, as far as it is large enough to measure noise in."""
+    found: list[Image] = []
+    for row in rows:
+        path = getattr(row, kind)
+        if path is None or len(found) == MOST_IMAGES:
+            continue
+        grey = Grey(path, 1)
+        image = grey.read(grey.planes[0], 2 * WINDOW)
+        if min(image.shape) < SMALLEST:
+            notes.append(f"{row.sample}: {kind.upper()} planes below {SMALLEST} pixels tell none.")
+            continue
+        found.append(Image(row.sample, image, grey.step))
+    return found
 
 
 # -- from figures to a crappifier -----------------------------------------------------------------

@@ -61,7 +61,7 @@ def _crappify_a_plane(settings: Settings) -> None:
     """Run a user's own steps or fit on a small image."""
     crappify = settings.crappify.plain()
     own = not crappify["preset"] and own_steps([*crappify["before"], *crappify["noise"]])
-    if crappify["fit"] == "calibration" or not (own or crappify["fit"]):
+    if settings.crappify.measured or not (own or crappify["fit"]):
         return
     used = settings_of(crappify, None, settings.calibrate.require_fit)
     crappifier = load("pssrflow.crappify.chain:Crappifier").from_config(**used)

@@ -58,7 +58,7 @@ class Code:
     def steps(self) -> tuple[str, ...]:
         """Where the steps of the crappifier are written."""
         names = set(steps_named(self.settings.crappify.plain()))
-        if self.settings.crappify.fit == "calibration":
+        if self.settings.crappify.measured:
             names |= set(FITTED[self.settings.calibrate.kind])
         return tuple(sorted(map(step_symbol, names)))
 

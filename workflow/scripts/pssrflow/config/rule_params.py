@@ -4,6 +4,7 @@ Snakemake compares parameters from run to run, so they are plain JSON; the scrip
 them. Everything here runs in every job, while Snakemake parses: nothing slow is imported.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -15,12 +16,13 @@ from pssrflow.config.raw import Image, Raw
 from pssrflow.config.rule_code import SCRIPTS, Code
 from pssrflow.config.samples import SIMULATED, Row
 from pssrflow.config.settings import Settings
-from pssrflow.crappify.settings import foreign_files
+from pssrflow.crappify.settings import AUTO, OF_THIS_RUN, foreign_files
 from pssrflow.errors import InputError
 from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
 from pssrflow.networks.registry import names, options_of
 from pssrflow.plugins import source_file
+from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 
@@ -84,44 +86,60 @@ class Rules:
     @cached_property
     def fit(self) -> list[str]:
         """The fitted crappifier, where one is asked for."""
-        asked = self.settings.crappify.fit == "calibration"
+        auto = self.settings.crappify.fit == AUTO
+        asked = self.settings.crappify.measured and (self.named("crappified") or not auto)
         return [self.layout.crappifier] if asked else []
 
     @cached_property
     def calibration_rows(self) -> list[dict[str, Any]]:
-        """Rows that the crappifier is fitted on: pairs to learn from, or else LR images alone.
+        """Rows that the crappifier is fitted on: pairs to learn from, or else LR and HR images.
 
         Raises
         ------
         InputError
             `calibrate.samples` names no row, or there is none to fit on.
         """
-        names = self.settings.calibrate.samples or self._pairs_or_lr()
-        for sample in names:
+        asked = self.settings.calibrate.samples
+        for sample in asked or ():
             if sample not in self.rows:
                 raise InputError(
                     "calibrate.samples",
                     f"no sample {sample!r} in {self.settings.samples}",
                     ", ".join(self.rows),
                 )
-        if not names and self.fit:
+        rows = [self._scans(name) for name in asked] if asked else self._pairs_or_images()
+        if not rows and self.fit:
             raise InputError(
                 "crappify.fit",
                 f"calibration, but {self.settings.samples} has no row to fit on",
                 "an lr_path in a train row, a predict row, or another crappify.fit",
             )
-        return [
-            {
-                "sample": name,
-                "hr": self.layout.store("hr", name) if self.rows[name].has_hr else None,
-                "lr": self.layout.store("lr", name) if f"{name}/lr" in self.images else None,
-            }
-            for name in names
-        ]
+        return rows
 
-    def _pairs_or_lr(self) -> list[str]:
-        pairs = [s for s in self.named("paired") if self.rows[s].role == "train"]
-        return pairs or [s for s, row in self.rows.items() if not row.has_hr]
+    def _scans(self, name: str, *kinds: str) -> dict[str, Any]:
+        """Stores of images of a row that were acquired, or of some kinds of them."""
+        there = [kind for kind in kinds or ("hr", "lr") if f"{name}/{kind}" in self.images]
+        stores = {kind: self.layout.store(kind, name) for kind in there}
+        return {"sample": name, "hr": None, "lr": None} | stores
+
+    def _pairs_or_images(self) -> list[dict[str, Any]]:
+        """Pairs; else LR images of rows that are predicted, and HR images that are learnt from.
+
+        What a truth shows is never looked at. LR images that were measured once are kept to: a row
+        more must not make another crappifier, and train anew.
+        """
+        if pairs := self.named("paired", "trained"):
+            return [self._scans(name) for name in pairs]
+        lr = [s for s in self.named("predicted") if f"{s}/lr" in self.images]
+        kept = self._measured_before()
+        lr = [name for name in kept if name in lr] or lr
+        hr = self.named("trained") if self.settings.crappify.fit == AUTO else []
+        return [*(self._scans(s, "lr") for s in lr), *(self._scans(s, "hr") for s in hr)]
+
+    def _measured_before(self) -> list[str]:
+        with contextlib.suppress(OSError, InputError):
+            return list(read_json(self.layout.measured)["samples"])
+        return []
 
     def calibrated(self, kind: str) -> list[str]:
         """Done files of the images that the crappifier is fitted on."""
@@ -136,7 +154,7 @@ class Rules:
 
     def _crappifier_files(self) -> dict[str, str]:
         fit = self.settings.crappify.fit
-        files = [fit] if fit and fit != "calibration" else []
+        files = [fit] if fit and fit not in OF_THIS_RUN else []
         files += foreign_files(self.settings.crappify.plain())
         return {f: fingerprint((f,)) for f in files if Path(f).exists()}
 

@@ -15,6 +15,9 @@ from pssrflow.run.files import read_json
 
 # Of the crappifier.json that a calibration writes.
 FIT_FORMAT = 1
+AUTO = "auto"
+# What is no path of a fit.
+OF_THIS_RUN = ("calibration", AUTO)
 # What a preset and a fit replace, and what it is where they do not name it.
 REPLACED = {"before": (), "downsample": "bilinear", "width": None, "scan": None, "noise": ()}
 
@@ -34,8 +37,9 @@ class Settings(Keys):
     )
     fit: str | None = key(
         None,
-        "`calibration` fits the crappifier to the acquired pairs (see calibrate); or the "
-        "crappifier.json of another run; replaces as a preset does.",
+        "`calibration` fits the crappifier to the acquired pairs (see calibrate), and replaces as "
+        "a preset does; `auto` the same where nothing below is changed, and without pairs measures "
+        "the noise of LR images, else of HR images; or the crappifier.json of another run.",
         min_length=1,
     )
     before: tuple[AnyStep, ...] = key((), "Steps on HR pixels, before the downsampling; as noise.")
@@ -73,8 +77,22 @@ class Settings(Keys):
         pattern="^[a-z]+://",
     )
 
+    @property
+    def measured(self) -> bool:
+        """Whether this run's calibration makes the crappifier."""
+        return self.fit == "calibration" or (self.fit == AUTO and not self._stated)
+
+    @property
+    def _stated(self) -> bool:
+        """Whether somebody said what the crappifier is."""
+        fields = type(self).model_fields
+        return self.preset is not None or any(
+            getattr(self, name) != fields[name].get_default(call_default_factory=True)
+            for name in REPLACED
+        )
+
     def faults(self) -> Iterator[Fault]:
-        if self.preset and self.fit:
+        if self.preset and self.fit not in (None, AUTO):
             yield Fault("", "both preset and fit are given. Accepted: one of them, the other null")
         elif self.scale == 1 and not (self.before or self.noise or self.preset or self.fit):
             yield Fault(
@@ -94,7 +112,7 @@ def settings_of(
     crappify : mapping
         The section of the configuration, as JSON.
     calibration : path-like, optional
-        The `crappifier.json` that this run's calibration wrote, where `fit` is "calibration".
+        The `crappifier.json` that this run's calibration wrote, where it made the crappifier.
     require_fit : bool
         Refuse a fit that does not fit.
 
@@ -106,10 +124,10 @@ def settings_of(
     used = {k: crappify[k] for k in ("scale", "clip", *REPLACED) if k in crappify}
     if crappify.get("preset") is not None:
         used |= REPLACED | _preset(crappify["preset"])
-    if crappify.get("fit") is not None:
-        path = crappify["fit"]
-        if path == "calibration" and calibration is not None:
-            path = calibration
+    path = crappify.get("fit")
+    if path in OF_THIS_RUN and calibration is not None:
+        path = calibration
+    if path is not None and path != AUTO:
         fitted = read_fit(path, crappify["scale"], require_fit)
         _refuse_python(path, fitted, classes_of(crappify))
         used |= REPLACED | fitted
@@ -131,7 +149,7 @@ def _refuse_python(path: Path | str, fitted: Mapping[str, Any], named: set[str])
 
 def steps_named(crappify: Mapping[str, Any]) -> list[str]:
     """Names of the steps that run, after a preset or the fit of another run."""
-    known = {**crappify, "fit": None if crappify["fit"] == "calibration" else crappify["fit"]}
+    known = {**crappify, "fit": None if crappify["fit"] in OF_THIS_RUN else crappify["fit"]}
     used = settings_of(known, None, require_fit=False)
     return [step["name"] for step in (*used["before"], *used["noise"])]
 

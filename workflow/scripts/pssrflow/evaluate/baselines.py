@@ -104,7 +104,7 @@ def choose_width(rows: Sequence[Mapping[str, Any]], scale: int, done: Path | str
         JSON with `width` (HR pixels; without rows half an LR pixel), and what was compared.
     """
     used = rows[:: max(1, -(-len(rows) // MOST_ROWS))]
-    found = [_psnr_by_width(row, scale) for row in used]
+    found = [psnr_by_width(row, scale) for row in used]
     width = WIDTHS[int(np.argmax(np.mean(found, axis=0)))] if found else scale / 2
     about = {"samples": [row["sample"] for row in used], "widths": list(WIDTHS)}
     gains = np.mean(found, axis=0) - np.mean(found, axis=0)[0] if found else np.zeros(0)
@@ -112,8 +112,15 @@ def choose_width(rows: Sequence[Mapping[str, Any]], scale: int, done: Path | str
     write_json(done, {"format": FORMAT, "width": width, **about, "psnr_gain": rounded})
 
 
-def _psnr_by_width(row, scale):
-    """PSNR after an affine fit, by width, in the middle of a row."""
+def psnr_by_width(row: Mapping[str, Any], scale: int) -> list[float]:
+    """PSNR of smoothed interpolation after an affine fit, by `WIDTHS`, in the middle of a row.
+
+    Parameters
+    ----------
+    row : mapping
+        As of `choose_width`.
+    scale : int
+    """
     hr, lr = Store(row["hr"]), Store(row["lr"])
     shift = read_json(row["registration"])["shift"] if row["acquired"] else (0, 0)
     plane = tuple(n // 2 for n in hr.volume.shape[:3])
@@ -122,7 +129,9 @@ def _psnr_by_width(row, scale):
     boxes = [_moved(middle(n, WINDOW), max(0, -d)) for n, d in zip(extents, shift)]
     truth = hr.reader()(plane, *(_moved(s, d) for s, d in zip(boxes, shift))).astype(np.float32)
     span = hr.volume.intensity.ranges[plane[1]].span
-    return [_affine_psnr(truth, smoothed(lr, plane, *boxes, scale, w), span) for w in WIDTHS]
+    rows, cols = boxes
+    made = (smoothed(lr, plane, rows, cols, scale, width) for width in WIDTHS)
+    return [_affine_psnr(truth, image, span) for image in made]
 
 
 def _moved(side, by):

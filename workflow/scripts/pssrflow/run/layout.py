@@ -181,6 +181,11 @@ class Layout:
         return f"{self.results}/calibration/crappifier.json"
 
     @property
+    def measured(self) -> str:
+        """LR images without a partner whose noise was measured."""
+        return f"{self.results}/calibration/measured.json"
+
+    @property
     def smoothing(self) -> str:
         """How wide the Gaussian of smoothed interpolation is."""
         return f"{self.results}/smoothing.json"

@@ -201,14 +201,12 @@ class Store:
             )
 
     def _is_cut(self) -> bool:
-        """Whether a store of a run, which has a level, has metadata that are no JSON."""
+        """Whether a store, which has a level, has lost its own metadata, or they are no JSON."""
         if is_remote(self.path) or not Path(self.path, "0", METADATA).is_file():
             return False
         try:
             json.loads(Path(self.path, METADATA).read_bytes())
-        except FileNotFoundError:
-            return False
-        except ValueError:
+        except (FileNotFoundError, ValueError):
             return True
         return False
 

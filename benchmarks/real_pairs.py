@@ -1,0 +1,122 @@
+"""Really acquired pairs: does a measured crappifier make a better network than the default one?
+
+    python -m benchmarks.real_pairs --data FOLDER --out FOLDER [--seconds 150] [--only NAME ...]
+
+Each field is split into two halves behind a guard band. Four networks learn from the first half:
+with the default noise, with noise that is measured on the pair of that half (`auto`), on LR images
+alone (`lr`, `crappify.fit: auto` in a sheet without a pair to learn from), and from the acquired
+pair itself. They are judged on the acquired pair of the other half, after an affine fit of the
+grey levels, beside smoothed interpolation with the width that is best on that very half.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from benchmarks.machine import heading, parser
+from benchmarks.processes import finished, snakemake
+from benchmarks.tables import print_table
+from pssrflow.evaluate.baselines import WIDTHS, psnr_by_width
+
+CACO2, GIGADB = "paired_confocal_sr_caco2/{}.tif", "paired_snr_gigadb/{}-{}snr-sample.png"
+BPAE, BACTERIA = "paired_snr_fmd_bpae/image_R_1_{}.png", "paired_snr_bacteria_16bit/{}.png"
+# HR image, LR image, scale, and HR pixels along y and x.
+PAIRS = {
+    "caco2 div2": (CACO2.format("div1"), CACO2.format("div2"), 2, 512),
+    "caco2 div4": (CACO2.format("div1"), CACO2.format("div4"), 4, 512),
+    "caco2 div8": (CACO2.format("div1"), CACO2.format("div8"), 8, 512),
+    "membrane": (GIGADB.format("membrane", "high"), GIGADB.format("membrane", "low"), 1, 2048),
+    "nucleus": (GIGADB.format("nucleus", "high"), GIGADB.format("nucleus", "low"), 1, 512),
+    "bpae": (BPAE.format("avg50"), BPAE.format("001"), 1, 512),
+    "bacteria": (BACTERIA.format("target_16bit"), BACTERIA.format("noisy_avg1_16bit"), 1, 512),
+}
+# LR pixels between the halves, and of a patch.
+GUARD, PATCH = 2, 24
+COLUMNS = ["sample", "role", "path", "lr_path", "crop"]
+
+
+def halves(scale: int, size: int) -> tuple[str, str]:
+    """Crops of the half that is learnt from, and of the other one."""
+    middle, guard = size // 2, GUARD * scale
+    return f"0:, 0:{middle - guard}", f"0:, {middle + guard}:{size}"
+
+
+def ran(folder: Path, rows: list[tuple], config: Mapping[str, Any], *targets: str) -> Path:
+    """Run the workflow in a folder of its own; its results."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "samples.tsv", sep="\t", index=False)
+    config = {"samples": "samples.tsv", "results": "results", **config}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    finished(snakemake(folder, *targets))
+    return folder / "results"
+
+
+def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:
+    """Results by network."""
+    hr, lr, scale, size = PAIRS[name]
+    hr, lr, (first, other) = str(data / hr), str(data / lr), halves(scale, size)
+    test, place = ("test", "test", hr, lr, other), out / name.replace(" ", "_")
+    train = {"max_time": seconds, "epochs": 1_000_000, "patch": PATCH}
+    alone, pair = ("train", "train", hr, "", first), ("pair", "train", hr, lr, first)
+
+    def config(**crappify: Any) -> dict[str, Any]:
+        return {"crappify": {"scale": scale, **crappify}, "train": train}
+
+    measured = ran(place / "calibrate", [pair, test], config(fit="calibration"), "calibrate")
+    fit = str((measured / "calibration/crappifier.json").resolve())
+    keys = {"calibrate": {"require_fit": False}}
+    return {
+        "default": ran(place / "default", [alone, test], config(fit=None)),
+        "auto": ran(place / "auto", [alone, test], config(fit=fit) | keys),
+        "lr": ran(place / "lr", [alone, test], config(fit="auto") | keys),
+        "acquired": ran(place / "acquired", [pair, test], config(fit=None)),
+    } | {"calibrate": measured}
+
+
+def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
+    """Figures of one pair."""
+    tables = {
+        network: pd.read_csv(results / "test/default/metrics.csv").groupby("method").mean(True)
+        for network, results in found.items()
+        if network != "calibrate"
+    }
+    psnr = tables["default"]["psnr_affine"]
+    plain = psnr[[m for m in ("bicubic", "input") if m in psnr]].iloc[0]
+    results = found["default"] / "test"
+    pair = {"hr": results / "hr.ome.zarr", "lr": results / "lr.ome.zarr", "acquired": True}
+    pair["registration"] = results / "registration.json"
+    smooth = psnr_by_width(pair, PAIRS[name][2])
+    best = max(smooth) - smooth[0] + plain
+    yield from (name, f"{plain:.2f}", f"{best:.2f} ({WIDTHS[smooth.index(max(smooth))]:g})")
+    made = {network: table.loc["sr", "psnr_affine"] for network, table in tables.items()}
+    yield from (f"{value:.2f}" for value in made.values())
+    yield f"{made['auto'] - made['default']:+.2f}"
+    yield f"{made['auto'] - best:+.2f}"
+    yield f"{made['lr'] - plain:+.2f}"
+    yield json.loads((found["calibrate"] / "calibration/crappifier.json").read_text())["verdict"]
+
+
+def main() -> None:
+    """Run, and print."""
+    arguments = parser(__doc__)
+    arguments.add_argument("--data", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--seconds", default="150s", help="training of each network")
+    arguments.add_argument("--only", choices=PAIRS, nargs="*", default=list(PAIRS))
+    options = arguments.parse_args()
+    where = options.data.resolve(), options.out, options.seconds
+    print(heading())
+    names = ["pair", "interpolation", "smoothed, best width (HR pixels)"]
+    names += ["default", "auto", "lr", "acquired"]
+    names += ["auto over default", "auto over smoothed", "lr over interpolation", "verdict"]
+    print_table(names, ([*row(name, networks(name, *where))] for name in options.only))
+
+
+if __name__ == "__main__":
+    main()

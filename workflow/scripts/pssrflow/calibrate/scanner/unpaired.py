@@ -1,0 +1,131 @@
+"""Noise of fast scans without any pair: of LR images, or of the HR images themselves.
+
+Gain and offset between the detectors come from the grey levels of both kinds of images, which
+show the same kind of specimen; the kernel stays as it is configured.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from pssrflow.calibrate.result import Calibration, Estimate
+from pssrflow.calibrate.scanner.single import fit_single
+from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.kernels import Downsampling
+from pssrflow.crappify.squares import NoiseKey
+from pssrflow.crappify.steps import GREY
+from pssrflow.seeded import generator
+
+# HR pixels, per LR pixel, of the noise that tells how much of it survives a kernel.
+SIDE = 256
+# A gain beyond these is none: one of the images has hardly any structure.
+GAINS = 0.02, 50.0
+KEY = NoiseKey(0, "", 0, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image without a partner.
+
+    Attributes
+    ----------
+    name : str
+    grey : ndarray (y, x) of float32
+        Grey levels, black 0 to white 255.
+    step : float
+        One grey level of the detector on that scale; 0 if it is not quantised.
+    """
+
+    name: str
+    grey: np.ndarray
+    step: float
+
+
+class Noise(NamedTuple):
+    """Variance of a frame: `slope` times its grey level above black, and `base`."""
+
+    slope: float
+    base: float
+
+
+def fit_unpaired(
+    lr: Sequence[Image], hr: Sequence[Image], downsampling: Downsampling, dark: float, seed: int
+) -> Calibration:
+    """What fast scans add to slow ones, from images of different fields.
+
+    Parameters
+    ----------
+    lr, hr : sequence of Image
+        Without LR images a pixel of the fast scan is taken to be scanned as long as an HR pixel,
+        so that it has the noise of one; HR images are needed.
+    downsampling : Downsampling
+        As configured.
+    dark : float
+        HR grey level without signal.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    Calibration
+        Verdict "cannot be checked".
+    """
+    slow, fine = _noise(hr, dark, seed)
+    fast, single = _noise(lr, 0.0, seed) if lr else (slow, fine)
+    survives = _surviving(downsampling)
+    gain, offset = _levels(lr, hr, downsampling, dark, fast, slow, survives) if lr else (1.0, 0.0)
+    # Of the LR frame at the HR frame's black, in LR grey.
+    base = max(fast.base + fast.slope * offset, 0.0)
+    step = max((image.step for image in lr or hr), default=0.0)
+    read = base - gain**2 * survives * max(slow.base, 0.0) - step**2 / 12
+    known = {"gain": Estimate(gain), "offset": Estimate(offset)}
+    return replace(
+        single,
+        parameters=single.parameters | known,
+        hr_noise={"count_gain": slow.slope, "read_variance": slow.base},
+        effective={
+            "count_gain": max(fast.slope - gain * survives * slow.slope, 0.0),
+            "read_noise": max(read, 0.0) ** 0.5,
+        },
+    )
+
+
+def _noise(images, dark, seed):
+    """Median noise of images, and the calibration of the one that comes closest to it."""
+    found = [fit_single(image.grey, image.step, dark, seed) for image in images]
+    lines = np.array([_line(fit) for fit in found])
+    middle = np.median(lines, axis=0)
+    nearest = int(np.argmin(np.abs(lines @ (1, 1 / GREY) - middle @ (1, 1 / GREY))))
+    return Noise(*middle.tolist()), found[nearest]
+
+
+def _line(fit):
+    slope, read = (fit.parameters[name].value for name in ("count_gain", "read_noise"))
+    return max(slope, 0.0), read**2
+
+
+def _surviving(downsampling):
+    """Share of the variance of white HR noise that is left after the kernel."""
+    noise = generator(0, "surviving").standard_normal((SIDE * downsampling.scale,) * 2)
+    coarse = _coarse(noise.astype(np.float32), downsampling)
+    return float(coarse.var() / noise.var())
+
+
+def _coarse(grey, downsampling):
+    """An image after the kernel alone."""
+    bound = 1e3 * GREY
+    return crappify_plane(grey, Crappifier(downsampling), KEY, -bound, bound)
+
+
+def _levels(lr, hr, downsampling, dark, fast, slow, survives):
+    """Gain and offset that give the LR frames' mean and contrast, noise taken off."""
+    fine = np.concatenate([_coarse(i.grey, downsampling).ravel() for i in hr]) - dark
+    coarse = np.concatenate([i.grey.ravel() for i in lr])
+    contrasts = [
+        max(float(coarse.var()) - fast.slope * float(coarse.mean()) - fast.base, 1e-3),
+        max(float(fine.var()) - survives * (slow.slope * float(fine.mean()) + slow.base), 1e-3),
+    ]
+    gain = float(np.clip((contrasts[0] / contrasts[1]) ** 0.5, *GAINS))
+    return gain, float(coarse.mean() - gain * fine.mean())
