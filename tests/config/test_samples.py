@@ -260,3 +260,22 @@ def test_columns_of_an_lr_image_need_one(column):
     row = PAIR | {"lr_path": None, column: "0:9, 0:9" if column == "lr_crop" else "4 nm"}
     with pytest.raises(ValidationError, match=rf"{column}\s+this row has no lr_path"):
         Row(**row)
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"#sample\trole\tpath\na\ttrain\tsimulate:survey\n", "its header begins with #"),
+        (b"sample,role,path\na,train,b\n", "separated by commas, not by tabs"),
+        (b"sample;role;path\na;train;b\n", "separated by semicolons, not by tabs"),
+        (b"sample role  path\na train b\n", "separated by spaces, not by tabs"),
+        ("sample\trole\tpath\nä\ttrain\tb\n".encode("latin-1"), "line 2 is not UTF-8; perhaps"),
+        ("sample\trole\tpath\n".encode("utf-16"), "a table in UTF-16"),
+    ],
+)
+def test_a_sheet_of_another_kind_is_named(content, found, default, tmp_path):
+    path = tmp_path / "samples.tsv"
+    path.write_bytes(content)
+    settings = check_config({**default, "samples": str(path)}, "c", trial=False)
+    with pytest.raises(InputError, match=f"{found}.*a tab-separated file with a header"):
+        read_rows(settings)

@@ -10,6 +10,7 @@ from pssrflow.config.check import check_config
 from pssrflow.config.rule_params import Rules, one_of
 from pssrflow.config.samples import read_rows
 from pssrflow.config.vouched import reached, retrained, unfinish
+from pssrflow.config.yaml_files import check_command, check_files
 from pssrflow.errors import InputError
 from pssrflow.run.files import full_disks
 from pssrflow.run.locks import claim
@@ -18,11 +19,14 @@ from pssrflow.run.locks import claim
 def checked_input():
     """Configuration and sample sheet; refused with a readable message."""
     given = workflow.config_settings
-    files = map(str, given.configfiles or [])
+    files = list(map(str, given.configfiles or []))
     # Snakemake merges mappings; a user who names networks does not want the default one too.
     if "models" in given.overwrite_config:
         config["models"] = given.overwrite_config["models"]
     try:
+        if workflow.is_main_process:
+            check_command(sys.argv)
+            check_files(files)
         settings = check_config(
             config, " + ".join(["config.yaml", *files]), trial=workflow.is_main_process
         )

@@ -1,5 +1,6 @@
 """The sample sheet: one acquisition a row, checked before anything runs."""
 
+import codecs
 import csv
 import functools
 import itertools
@@ -217,24 +218,36 @@ def _read_table(path: str) -> dict[int, dict[str, str]]:
 
 def _lines(path: str) -> list[tuple[int, list[str]]]:
     """Number and values of every line; blank ones and those that begin with # are left out."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(path, "no such sample sheet", "a TSV file (key `samples`)") from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(
-            path, f"not a table ({error})", "a tab-separated file with a header"
-        ) from None
     return [
         (number, [cell.strip() for cell in next(csv.reader([line.rstrip("\t")], "excel-tab"))])
-        for number, line in enumerate(lines, start=1)
+        for number, line in enumerate(_text(path).splitlines(), start=1)
         if line.strip() and not line.startswith("#")
     ]
+
+
+def _text(path: str) -> str:
+    accepted = "a tab-separated file with a header, in UTF-8"
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise InputError(path, "no such sample sheet", "a TSV file (key `samples`)") from None
+    except OSError as error:
+        raise InputError(path, f"not a table ({error})", accepted) from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError(path, "a table in UTF-16", accepted)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        found = f"line {line} is not UTF-8; perhaps Latin-1 or Windows-1252"
+        raise InputError(path, f"not a table ({found})", accepted) from None
 
 
 def _check_columns(path: str, columns: list[str]) -> None:
     if not columns:
         raise InputError(path, "not a table (it is empty)", "a tab-separated file with a header")
+    if said := _no_header(path, columns):
+        raise InputError(path, f"not a table ({said})", "a tab-separated file with a header")
     for column in columns:
         if column not in COLUMNS:
             raise InputError(path, f"unknown column {column!r}", listed(COLUMNS, column))
@@ -243,6 +256,19 @@ def _check_columns(path: str, columns: list[str]) -> None:
     missing = [column for column in NEEDED if column not in columns]
     if missing:
         raise InputError(path, f"no column {missing[0]!r}", f"columns {', '.join(NEEDED)}")
+
+
+def _no_header(path: str, columns: list[str]) -> str | None:
+    """Why the first line is no header, where that is plain to see; else None."""
+    if "sample" in columns:
+        return None
+    first = next(line for line in _text(path).splitlines() if line.strip())
+    if first.startswith("#") and "sample" in first:
+        return "its header begins with #, as comments do"
+    for name, sign in (("commas", ","), ("semicolons", ";"), ("spaces", None)):
+        if len(columns) == 1 and "sample" in columns[0].split(sign):
+            return f"its columns are separated by {name}, not by tabs"
+    return None
 
 
 # -- what rows name --------------------------------------------------------------------------------
