@@ -7,7 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pssrflow.config.check import check_config
-from pssrflow.config.samples import Row, leaks, read_rows
+from pssrflow.config.leaks import leaks, resolved
+from pssrflow.config.samples import Row, read_rows
 from pssrflow.errors import InputError
 from pydantic import ValidationError
 
@@ -204,7 +205,7 @@ SPANS = st.tuples(st.integers(0, 9), st.integers(1, 4)).map(lambda a: (a[0], a[0
         st.tuples(
             st.sampled_from(["train", "test", "predict"]),
             st.sampled_from(["one", "two"]),
-            st.sampled_from([None, "0"]),
+            st.sampled_from([None, "0", "1"]),
             st.none() | st.tuples(SPANS, SPANS),
         ),
         max_size=8,
@@ -221,7 +222,8 @@ def test_a_leak_is_found_wherever_two_crops_of_a_file_meet(rows):
         for one, two in itertools.combinations(sheet, 2)
         if "train" in (sheet[one].role, sheet[two].role)
         and "predict" not in (sheet[one].role, sheet[two].role)
-        and (sheet[one].path, sheet[one].scene) == (sheet[two].path, sheet[two].scene)
+        and sheet[one].path == sheet[two].path
+        and (sheet[one].scene or "0") == (sheet[two].scene or "0")
         and all(a < d and c < b for (a, b), (c, d) in zip(boxes[one], boxes[two]))
     }
     assert {said.partition("'")[0] for said in leaks(sheet)} == expected
@@ -279,3 +281,52 @@ def test_a_sheet_of_another_kind_is_named(content, found, default, tmp_path):
     settings = check_config({**default, "samples": str(path)}, "c", trial=False)
     with pytest.raises(InputError, match=f"{found}.*a tab-separated file with a header"):
         read_rows(settings)
+
+
+@pytest.fixture
+def stack(tmp_path):
+    """Twelve slices, named so that their natural order is not that of their letters."""
+    for z in range(12):
+        (tmp_path / "stack").mkdir(exist_ok=True)
+        (tmp_path / f"stack/s_{z}.tif").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "stack")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "leak"),
+    [
+        ({"path": "stack"}, {"path": "stack/s_3.tif"}, True),
+        ({"path": "stack"}, {"path": "stack/*.tif"}, True),
+        ({"path": "stack/*.tif"}, {"path": "link"}, True),
+        ({"path": "stack", "crop": "0:10, :, :"}, {"path": "stack/s_10.tif"}, False),
+        ({"path": "stack", "crop": "0:10, :, :"}, {"path": "stack/s_9.tif"}, True),
+        ({"path": "stack", "crop": "0:10, :, :"}, {"path": "link", "crop": "10:12, :, :"}, False),
+        (
+            {"path": "stack", "crop": "0:5, 0:9, :"},
+            {"path": "stack/s_3.tif", "crop": "9:, :"},
+            False,
+        ),
+        ({"path": "a.tif"}, {"path": "a.tif", "scene": "0"}, True),
+        ({"path": "a.tif", "scene": "1"}, {"path": "a.tif"}, False),
+        ({"path": "a.tif", "channels": "0"}, {"path": "a.tif", "channels": "1,2"}, False),
+        ({"path": "a.tif", "channels": "0,1"}, {"path": "a.tif", "channels": "1"}, True),
+        ({"path": "a.tif", "channels": "0"}, {"path": "a.tif"}, True),
+        # Number 1 may be called DNA.
+        ({"path": "a.tif", "channels": "1"}, {"path": "a.tif", "channels": "DNA"}, True),
+        ({"path": "a.tif", "lr_path": "c.tif"}, {"path": "b.tif", "lr_path": "c.tif"}, True),
+        (
+            {"path": "a.tif", "lr_path": "c.tif", "crop": "0:40, :"},
+            {"path": "a.tif", "lr_path": "c.tif", "crop": "40:, :"},
+            False,
+        ),
+    ],
+)
+def test_a_leak_is_told_by_the_pixels_that_are_read(train, test, leak, stack, monkeypatch):
+    monkeypatch.chdir(stack)
+    resolved.cache_clear()
+    sheet = {
+        2: Row(sample="a", role="train", **train),
+        3: Row(sample="b", role="test", **test),
+    }
+    assert [said[:13] for said in leaks(sheet, 4)] == ["lines 2 and 3"] * leak

@@ -3,19 +3,17 @@
 import codecs
 import csv
 import functools
-import itertools
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from pssrflow.config.leaks import ENDLESS, leaks, resolved
 from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, explain, key, listed
-from pssrflow.run.files import input_paths
 from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
 from pssrflow.volumes.regions import coarser_crop, coarser_size, parse_crop, parse_pixel_size
 
@@ -24,10 +22,6 @@ OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
 # What the LR image of a pair has of its own.
 LR_OVERRIDES = tuple(f"lr_{name}" for name in OVERRIDES if name != "axes")
 PATHS = ("path", "lr_path", "weight_path", "mask_path")
-# Stands for a size that only the file knows.
-ENDLESS = sys.maxsize
-# Pairs of rows that are told of those which show the same pixels.
-MOST_LEAKS = 100
 PARSED = {
     prefix + name: parse
     for prefix in ("", "lr_")
@@ -182,7 +176,7 @@ def read_rows(settings: Settings) -> list[Row]:
             problems += [f"line {line}, {p}" for p in _path_problems(rows[line], settings)]
         except ValidationError as error:
             problems += [f"line {line}, {problem}" for problem in explain(error)]
-    problems = problems or [*_duplicates(rows), *leaks(rows)]
+    problems = problems or [*_duplicates(rows), *leaks(rows, settings.crappify.scale)]
     if problems:
         raise InputError(path, "\n  ".join(["sample sheet refused", *problems]))
     _check_roles(path, list(rows.values()), settings)
@@ -288,7 +282,7 @@ def _path_problem(text: str, settings: Settings) -> str | None:
         return f"{text!r} is the URI of a file. Accepted: its path alone"
     if "://" in text:
         return None
-    paths = _resolved(text)
+    paths = resolved(text)
     if not paths:
         return (
             f"nothing at {text!r} (looked in {Path.cwd()}). "
@@ -327,55 +321,3 @@ def _duplicates(rows: dict[int, Row]) -> Iterator[str]:
                 f"lines {', '.join(map(str, found))}, sample: {name!r} stands more than once. "
                 "Accepted: one name a row"
             )
-
-
-def leaks(rows: dict[int, Row]) -> Iterator[str]:
-    """Rows that show the same pixels, of which one is trained on; the first hundred of them."""
-    fields: dict[tuple[str, str | None], list[int]] = {}
-    for line, row in rows.items():
-        if row.has_hr:
-            for source in _sources(row.path):
-                fields.setdefault((source, row.scene), []).append(line)
-    # Slices may be of the same two rows very often.
-    pairs = (pair for lines in fields.values() for pair in _overlapping(lines, rows))
-    for one, two in itertools.islice(dict.fromkeys(pairs), MOST_LEAKS):
-        a, b = rows[one], rows[two]
-        yield (
-            f"lines {one} and {two}: {a.sample!r} ({a.role}) and {b.sample!r} ({b.role}) show "
-            "the same pixels. Accepted: other files, or crops apart"
-        )
-
-
-def _overlapping(lines: list[int], rows: dict[int, Row]) -> Iterator[tuple[int, int]]:
-    """Pairs of rows of one file whose crops meet, of which one is trained on.
-
-    From top to bottom, so that only crops beside each other are compared.
-    """
-    crops = {line: _crop(rows[line]) for line in lines}
-    above: list[int] = []
-    for line in sorted(lines, key=lambda line: crops[line][1].start):
-        _, rows_of, _ = crop = crops[line]
-        above = [other for other in above if crops[other][1].stop > rows_of.start]
-        for other in above:
-            trained = rows[line].trained or rows[other].trained
-            if trained and all(map(_meet, crop, crops[other])):
-                yield min(line, other), max(line, other)
-        above.append(line)
-
-
-def _meet(one: slice, two: slice) -> bool:
-    return bool(one.start < two.stop and two.start < one.stop)
-
-
-def _sources(text: str) -> tuple[str, ...]:
-    return _resolved(text) or (text,)
-
-
-@functools.cache
-def _resolved(text: str) -> tuple[str, ...]:
-    """Files and folders that a path names, wherever links lead."""
-    return tuple(os.path.realpath(path) for path in input_paths(text))
-
-
-def _crop(row: Row) -> tuple[slice, slice, slice]:
-    return parse_crop(row.crop or ":, :", (ENDLESS,) * 3)

@@ -1,0 +1,142 @@
+"""Rows that show the same pixels, of which one is learnt from: told by what is read."""
+
+import functools
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from natsort import natsorted
+
+from pssrflow.run.files import input_paths
+from pssrflow.volumes.regions import parse_crop
+
+if TYPE_CHECKING:
+    from pssrflow.config.samples import Row
+
+# Stands for a size that only the file knows.
+ENDLESS = sys.maxsize
+# Pairs of rows that are told of those which show the same pixels.
+MOST = 100
+# Of slices that are stacked.
+SLICES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+
+Crop = tuple[slice, slice, slice]
+
+
+class Shown(NamedTuple):
+    """What a row reads of one file.
+
+    Attributes
+    ----------
+    line : int
+        Of the row in the sheet.
+    trained : bool
+        Whether the row is learnt from.
+    channels : frozenset of str or None
+        As the sheet names them; None for all.
+    crop : tuple of slice
+        z, y, x.
+    """
+
+    line: int
+    trained: bool
+    channels: frozenset[str] | None
+    crop: Crop
+
+
+def leaks(rows: Mapping[int, "Row"], scale: int = 1) -> Iterator[str]:
+    """Rows that show the same pixels, of which one is trained on; the first hundred of them.
+
+    Parameters
+    ----------
+    rows : mapping of int to Row
+        By their lines in the sheet.
+    scale : int
+        HR pixels per LR pixel.
+    """
+    files: dict[tuple[str, str], list[Shown]] = {}
+    for line, row in rows.items():
+        for place, shown in _shown(line, row, scale):
+            files.setdefault(place, []).append(shown)
+    # Slices may be of the same two rows very often.
+    pairs = (pair for found in files.values() for pair in _overlapping(found))
+    for one, two in itertools.islice(dict.fromkeys(pairs), MOST):
+        a, b = rows[one], rows[two]
+        yield (
+            f"lines {one} and {two}: {a.sample!r} ({a.role}) and {b.sample!r} ({b.role}) show "
+            "the same pixels. Accepted: other files, channels or scenes (numbers or names, "
+            "in both), or crops apart"
+        )
+
+
+def _shown(line: int, row: "Row", scale: int) -> Iterator[tuple[tuple[str, str], Shown]]:
+    """Files and scenes that a row with a truth reads, and what of them."""
+    if not row.has_hr:
+        return
+    images = [(row.path, row.scene, row.channels, row.crop)]
+    if row.lr_path:
+        said = row.lr_overrides(scale)
+        images.append((row.lr_path, said["scene"], said["channels"], said["crop"]))
+    for path, scene, channels, crop in images:
+        named = frozenset(c.strip() for c in channels.split(",")) if channels else None
+        for file, box in _files(path, parse_crop(crop or ":, :", (ENDLESS,) * 3)):
+            yield (file, scene or "0"), Shown(line, row.trained, named, box)
+
+
+def _files(path: str, crop: Crop) -> Iterator[tuple[str, Crop]]:
+    """Files that are read, and what of each: of a folder or a glob, the slices inside the crop."""
+    found = resolved(path)
+    if len(found) == 1 and os.path.isdir(found[0]) and not _is_zarr(found[0]):
+        found = tuple(_slices(found[0]))
+    elif len(found) < 2:
+        yield from ((file, crop) for file in found or (path,))
+        return
+    z, *sides = crop
+    for file in natsorted(found, key=lambda name: (os.path.basename(name), name))[z]:
+        yield file, (slice(0, ENDLESS), sides[0], sides[1])
+
+
+def _is_zarr(folder: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, n)) for n in ("zarr.json", ".zgroup", ".zarray"))
+
+
+def _slices(folder: str) -> Iterator[str]:
+    for entry in os.scandir(folder):
+        if not entry.name.startswith(".") and entry.name.lower().endswith(SLICES):
+            yield os.path.realpath(entry.path)
+
+
+def _overlapping(found: Sequence[Shown]) -> Iterator[tuple[int, int]]:
+    """Lines of rows that read the same pixels of one file, of which one is trained on.
+
+    From top to bottom, so that only crops beside each other are compared.
+    """
+    above: list[Shown] = []
+    for one in sorted(found, key=lambda shown: shown.crop[1].start):
+        above = [other for other in above if other.crop[1].stop > one.crop[1].start]
+        for other in above:
+            trained = one.trained or other.trained
+            if one.line != other.line and trained and _meet(one, other):
+                yield min(one.line, other.line), max(one.line, other.line)
+        above.append(one)
+
+
+def _meet(one: Shown, two: Shown) -> bool:
+    boxes = zip(one.crop, two.crop)
+    inside = all(a.start < b.stop and b.start < a.stop for a, b in boxes)
+    return inside and not _channels_apart(one.channels, two.channels)
+
+
+def _channels_apart(one: frozenset[str] | None, two: frozenset[str] | None) -> bool:
+    """Whether two rows name different channels, both by number or both by name."""
+    if one is None or two is None or one & two:
+        return False
+    return len({name.isdecimal() for name in one | two}) == 1
+
+
+@functools.cache
+def resolved(text: str) -> tuple[str, ...]:
+    """Files and folders that a path names, wherever links lead."""
+    return tuple(os.path.realpath(path) for path in input_paths(text))
