@@ -24,6 +24,12 @@ from pssrflow.run.layout import Layout
 WINDOW, SHOWN = 512, 96
 # Filters reach from the edge; what they make there is not compared.
 EDGE = 8
+# What a calibration was made on.
+MEASURED = {
+    "pairs": "Measured on acquired pairs",
+    "lr": "Measured on LR images without a pair: noise alone, and grey levels on the whole",
+    "hr": "Measured on HR images alone: a pixel of the fast scan has the noise of one of the slow",
+}
 # Drawings of a calibration, where it made them.
 PLOTS = ("variance", "residuals", "registration", "twins")
 
@@ -64,6 +70,8 @@ class Fit:
 
     Attributes
     ----------
+    measured : str
+        On what it was, in words.
     verdict : str
         "fits", or what is wrong; `reasons` say why.
     reasons, samples : list of str
@@ -72,6 +80,7 @@ class Fit:
     pictures : list of Picture
     """
 
+    measured: str
     verdict: str
     reasons: list[str]
     samples: list[str]
@@ -90,6 +99,7 @@ def read_fit(path: Path | str) -> Fit:
     """
     content = read_json(path)
     return Fit(
+        measured=MEASURED[content.get("source", "pairs")],
         verdict=content["verdict"],
         reasons=content["reasons"],
         samples=content["samples"],

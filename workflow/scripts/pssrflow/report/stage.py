@@ -43,6 +43,7 @@ class Page:
     predictions: list[Shown]
     trainings: list[Training]
     fit: Fit | None
+    crappified: bool
     imitations: list[Imitation]
     not_imitated: int
     stores: list[StoreFacts]
@@ -77,6 +78,7 @@ def _page(run, provenance):
         predictions=_predictions(run, found),
         trainings=[training_of(run.layout, model) for model in run.models],
         fit=read_fit(run.fit) if run.fit else None,
+        crappified=any(sample.crappified for sample in run.samples),
         imitations=imitations,
         not_imitated=left_out,
         stores=provenance.stores,
@@ -107,7 +109,7 @@ def most_telling(predicted: list[tuple[str, str]], found: list[Verdict]) -> set[
 def _imitations(run):
     """How the crappifier imitates some acquired pairs, and how many more there are."""
     paired = [sample.name for sample in run.samples if sample.paired]
-    if not paired:
+    if not paired or not any(sample.crappified for sample in run.samples):
         return [], 0
     crappifier = settings_of(run.config["crappify"], run.fit, require_fit=False)
     some, seed = paired[:IN_FULL], run.config["seed"]

@@ -62,6 +62,11 @@ class Sample(Roles):
     role: str
     paired: bool = False
 
+    @property
+    def crappified(self) -> bool:
+        """Whether the LR image was made of the HR image."""
+        return self.has_hr and not self.paired
+
 
 @dataclass(frozen=True)
 class Layout:
