@@ -298,3 +298,18 @@ def test_whatever_is_written_is_taken_or_refused_in_our_words(config):
         assert "Accepted: see" not in str(error)
     else:
         assert check_config(plain, "mine.yaml").plain() == plain
+
+
+def test_home_and_variables_are_understood_in_every_path(default, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    paths = {"results": "~/run", "stores": "$SCRATCH/stores", "samples": "${SCRATCH}/s.tsv"}
+    models = {"b": {"arch": "unet", "weights": "~/w.safetensors", "train": False}}
+    with pytest.raises(InputError, match=rf"{tmp_path}/w\.safetensors"):
+        check_config({**default, "models": models}, "c")
+    found = check_config({**default, **paths}, "c", trial=False)
+    assert found.results == f"{tmp_path}/run" and found.stores == "/scratch/me/stores"
+    assert found.samples == "/scratch/me/s.tsv"
+    assert check_config({**default, "stores": "s3://a/$b"}, "c", trial=False).stores == "s3://a/$b"
+    with pytest.raises(InputError, match=r"results: .*a path; the variable NOWHERE is not set"):
+        check_config({**default, "results": "$NOWHERE/run"}, "c", trial=False)

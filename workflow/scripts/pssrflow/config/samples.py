@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pssrflow.config.leaks import ENDLESS, leaks, resolved
 from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
-from pssrflow.keys import Fault, Keys, explain, key, listed
+from pssrflow.keys import Fault, Keys, PathText, explain, key, listed
 from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
 from pssrflow.volumes.regions import coarser_crop, coarser_size, parse_crop, parse_pixel_size
 
@@ -44,20 +44,20 @@ class Row(Keys, Roles):
     role: Literal["train", "test", "predict"] = key(
         ..., "train: HR to learn from; test: HR truth, never learnt from; predict: LR only."
     )
-    path: str = key(
+    path: PathText = key(
         ...,
         "A file, a folder of slices, a glob, an OME-Zarr, or simulate:NAME.",
         min_length=1,
     )
-    lr_path: str | None = key(
+    lr_path: PathText | None = key(
         None, "A really acquired LR image of the same field (train and test rows)."
     )
-    weight_path: str | None = key(
+    weight_path: PathText | None = key(
         None,
         "Map of weights for the loss of a train row: an image as large as the HR image; 0 is not "
         "learnt from, the map's largest value counts in full.",
     )
-    mask_path: str | None = key(
+    mask_path: PathText | None = key(
         None,
         "Mask of a predict row, or of the LR image of a test row with an lr_path: as large as the "
         "LR image, or one plane for all; tiles in which it is 0 everywhere are interpolated, not "

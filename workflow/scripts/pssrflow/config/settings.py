@@ -13,7 +13,7 @@ from pssrflow.crappify.settings import placed
 from pssrflow.errors import InputError
 from pssrflow.export.settings import Settings as Export
 from pssrflow.ingest.settings import Settings as Ingest
-from pssrflow.keys import Fault, Keys, key
+from pssrflow.keys import Fault, Keys, PathText, key
 from pssrflow.models.model import AnyModel, Model
 from pssrflow.predict.settings import Settings as Predict
 from pssrflow.report.settings import Settings as Report
@@ -38,12 +38,14 @@ def _alike(names: Iterable[str]) -> Iterator[list[str]]:
 class Settings(Keys):
     """Every key of the configuration."""
 
-    samples: str = key(
+    samples: PathText = key(
         "resources/demo/samples.tsv",
         "Sample sheet (TSV), one acquisition a row (see docs/data.md).",
     )
-    results: str = key("results", "Folder that receives everything.", min_length=1, pattern=FOLDER)
-    stores: str | None = key(
+    results: PathText = key(
+        "results", "Folder that receives everything.", min_length=1, pattern=FOLDER
+    )
+    stores: PathText | None = key(
         None,
         "Folder or URI (s3://bucket/folder) that receives the OME-Zarr stores instead; null for "
         "`results`.",
@@ -84,11 +86,6 @@ class Settings(Keys):
         "Acquisitions of a simulated electron microscope, which a sample sheet names as "
         "simulate:NAME; made only if it does.",
     )
-
-    @field_validator("results", "stores", mode="after")
-    @classmethod
-    def _at_home(cls, folder: str | None) -> str | None:
-        return folder and os.path.expanduser(folder)
 
     @field_validator("models", mode="after")
     @classmethod

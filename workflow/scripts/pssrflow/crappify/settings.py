@@ -9,7 +9,7 @@ from pssrflow.crappify.presets import PRESETS
 from pssrflow.crappify.registry import AnyStep
 from pssrflow.crappify.scanner import Scan
 from pssrflow.errors import InputError
-from pssrflow.keys import Fault, Keys, OneOf, key, listed
+from pssrflow.keys import Fault, Keys, OneOf, PathText, key, listed
 from pssrflow.plugins import keys_of, source_file
 from pssrflow.run.files import read_json
 
@@ -35,7 +35,7 @@ class Settings(Keys):
         "A published crappifier by name, which replaces before, downsample, width, scan and noise; "
         "or null for what stands below.",
     )
-    fit: str | None = key(
+    fit: PathText | None = key(
         None,
         "`calibration` fits the crappifier to the acquired pairs (see calibrate), and replaces as "
         "a preset does; `auto` the same where nothing below is changed, and without pairs measures "

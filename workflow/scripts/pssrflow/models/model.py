@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, PlainValidator
 
-from pssrflow.keys import Fault, Keys, OneOf, key
+from pssrflow.keys import Fault, Keys, OneOf, PathText, key
 from pssrflow.models.facts import SCRIPT, Facts
 from pssrflow.networks.options import Common, Intensity, NetworkOptions
 from pssrflow.networks.registry import names, network_symbol, options_of
@@ -21,7 +21,7 @@ NOT_CONFIGURED = (SCRIPT,)
 class Package(Keys):
     """The network of a bioimage.io model package, used as it is."""
 
-    package: str = key(
+    package: PathText = key(
         ...,
         "Path of a model package of bioimage.io (.zip) that PSSRflow made, or whose weights are "
         "TorchScript.",
@@ -76,7 +76,7 @@ class _Alone(Keys):
 
     model_config = ConfigDict(extra="ignore")
 
-    weights: str = key(..., "Weights of PSSRflow.")
+    weights: PathText = key(..., "Weights of PSSRflow.")
 
     def faults(self) -> Iterator[Fault]:
         return _absent("weights", self.weights, "a file of weights")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pssrflow.keys import Fault, Keys, key
+from pssrflow.keys import Fault, Keys, PathText, key
 
 Precision = Literal["auto", "bf16", "16", "32"]
 Intensity = Literal["window", "range"]
@@ -12,7 +12,7 @@ Intensity = Literal["window", "range"]
 class Common(Keys):
     """Keys of every network that learns here."""
 
-    weights: str | None = key(
+    weights: PathText | None = key(
         None,
         "File of weights to begin with: .safetensors of PSSRflow, or .pth of PSSR2; null for fresh "
         "ones.",

@@ -119,10 +119,23 @@ def input_paths(text: str) -> list[Path]:
     try:
         if path.exists():
             return [path]
-        return [Path(p) for p in sorted(glob.glob(str(path), recursive=True))]
+        folder, pattern = _literal(path)
+        found = glob.glob(str(pattern), root_dir=folder, recursive=True)
+        return [folder / name for name in sorted(found)]
     except OSError:
         # A name that is too long, or a folder that may not be read.
         return []
+
+
+def _literal(path: Path) -> tuple[Path, Path]:
+    """The longest folder of a glob that is there as it is written, and the pattern below it.
+
+    Names of folders may hold [, ], ? and *, which are no pattern then.
+    """
+    for folder in path.parents:
+        if folder.is_dir():
+            return folder, path.relative_to(folder)
+    return Path(), path
 
 
 def file_hash(path: str | Path) -> str:
