@@ -14,6 +14,7 @@ rules forced that read such a file; then what stands there is compared with the 
 which it was mended.
 """
 
+import json
 import os
 import random
 import re
@@ -158,12 +159,12 @@ def damage(path: Path, how: str, chance: random.Random) -> None:
 
 def figures(folder: Path, without: str = "") -> dict[str, object]:
     """Content of stores and models, and every table of metrics; but of one file."""
-    if without:
-        # It may still be damaged: nothing was to be done.
-        (folder / "results" / without).unlink()
+    damaged = folder / "results" / without
+    if without and damaged.exists():
+        # Nobody read it, so it may be no JSON.
+        damaged.rename(damaged.with_suffix(".aside"))
     tables = {str(p): p.read_text() for p in sorted(folder.glob("results/*/*/metrics.csv"))}
-    found = contents(folder) | {n.split("/results/")[1]: text for n, text in tables.items()}
-    return {name: value for name, value in found.items() if name != f"results/{without}"}
+    return contents(folder) | {name.split("/results/")[1]: text for name, text in tables.items()}
 
 
 def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
@@ -183,11 +184,23 @@ def verdict(folder: Path, name: str, expected: dict[str, object]) -> str:
         mend = shlex.split(again[1]) if again else ["rm", f"results/{name}"]
         subprocess.run(mend, cwd=folder, check=True)
         code, said = run(folder)
-    stays, there = word == "unharmed", (folder / "results" / name).exists()
-    known = {key: value for key, value in expected.items() if not stays or name not in key}
-    if code or figures(folder, name if stays and there else "") != known:
+    there, again = (folder / "results" / name).exists(), readable(folder / "results" / name)
+    found = figures(folder, "" if again else name)
+    known = {key: value for key, value in expected.items() if again or name not in key}
+    if code or found != known:
         return f"{word}, then DIFFERS"
-    return word if there else f"{word}, and stays gone"
+    return word if again else f"{word}, and stays {'damaged' if there else 'gone'}"
+
+
+def readable(path: Path) -> bool:
+    """Whether a file is there and, if it is JSON, can be read."""
+    if path.suffix != ".json" or not path.exists():
+        return path.exists()
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def files(

@@ -1,10 +1,18 @@
 """PNG and its like, and folders and globs of slices."""
 
+import random
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tifffile
 from acquisitions import opened, refusal, texture, whole, write_slices
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
+from pssrflow.ingest.readers.formats import readers_of
+from pssrflow.ingest.readers.order import in_order
+from pssrflow.run.rerun import fingerprint
 
 
 def test_a_16_bit_png_is_exact(tmp_path):
@@ -138,3 +146,32 @@ def test_slices_share_the_calibration_of_the_first(tmp_path):
     assert opened(tmp_path).pixel_size == pytest.approx((None, 0.004, 0.004))
     given = opened(tmp_path, pixel_size="50, 4.6, 4.6 nm").pixel_size
     assert given == pytest.approx((0.05, 0.0046, 0.0046))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["z_-10", "z_-5", "z_0", "z_5", "z_10"],
+        ["z=-1.5", "z=-1.25", "z=0.0", "z=0.75"],
+        ["z1.0", "z1.25", "z1.5", "z2.0"],
+        ["z0.5um", "z10.0um", "z10.25um"],
+        ["run-1", "run-2", "run-10"],
+        ["s1.8", "s1.9", "s1.10", "s1.11"],
+        ["s1.2.3", "s1.2.10"],
+        ["-2", "-1", "0", "1"],
+        ["a_1", "a_2", "b_1"],
+    ],
+)
+@given(seed=st.integers(0, 99))
+def test_slices_lie_as_people_count(names, seed):
+    mixed = [Path(f"{name}.tif") for name in names]
+    random.Random(seed).shuffle(mixed)
+    assert [path.stem for path in in_order(mixed)] == names
+
+
+def test_a_link_that_leads_nowhere_is_named(tmp_path):
+    write_slices(tmp_path, range(3))
+    (tmp_path / "slice_9.tif").symlink_to(tmp_path / "gone.tif")
+    assert "slice_9.tif: 1 links that lead nowhere, the first to" in refusal(tmp_path)
+    # What is planned before the file is looked at goes on.
+    assert fingerprint((str(tmp_path),)) and readers_of(str(tmp_path))

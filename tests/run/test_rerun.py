@@ -160,7 +160,7 @@ DECIDE_NOTHING = [
     ("ingest/stage.py", "are NaN or infinite, the first near row", "are no numbers, near row"),
     ("ingest/stage.py", 'log.warning("%s: %s", path, note)', 'log.warning("note %s", note)'),
     ("pairs/registration.py", "do not show the same field", "show two fields"),
-    ("calibrate/stage.py", 'log.info("verdict: ', 'log.info("the verdict: '),
+    ("calibrate/stage.py", 'log.log(level, "verdict: ', 'log.log(level, "the verdict: '),
     ("crappify/stage.py", "planes of at least one LR pixel", "larger planes"),
     ("crappify/noise.py", '"""Counting noise', '"""Noise of counting'),
     ("train/loop.py", '"resumed at step %d of %d"', '"goes on at step %d of %d"'),

@@ -39,7 +39,8 @@ if __name__ == "__main__":
                 "begun_with": sorted(params.model["files"].values()) or None,
                 "code": params.code,
                 "trained_on": {
-                    path: read_made(path)
+                    # Networks know pixels, not how large they are.
+                    path: read_made(path, "pixel_size_um")
                     for path in map(str, snakemake.input)
                     if path not in snakemake.input.fit
                 },

@@ -201,7 +201,9 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_finite_json)]
 
 def _as_a_shell_would(path: str) -> str:
     """A path with home and variables in it: no shell stands between a file and this pipeline."""
-    found = os.path.expandvars(os.path.expanduser(path)) if "://" not in path else path
+    if "://" in path:
+        return path
+    found = os.path.expandvars(os.path.expanduser(path))
     unknown = re.search(r"\$\{?(\w+)\}?", found)
     if unknown and not os.path.exists(found):
         accepted = f"a path; the variable {unknown[1]} is not set"

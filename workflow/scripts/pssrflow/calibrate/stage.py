@@ -137,8 +137,8 @@ def _write(folder, regression, chosen, about):
     shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
     figures = folder / "calibration.json"
     write_json(figures, regression | shown)
-    told = log.info if chosen.verdict == "fits" else log.warning
-    told("verdict: %s", "; ".join([chosen.verdict, *about["reasons"]]))
+    level = logging.INFO if chosen.verdict == "fits" else logging.WARNING
+    log.log(level, "verdict: %s", "; ".join([chosen.verdict, *about["reasons"]]))
     weights = [folder / WEIGHTS] if about["kind"] == "learned" else []
     left = figures, *weights, *sorted(folder.glob("*.png"))
     beside = {path.name: file_hash(path) for path in left}

@@ -5,10 +5,10 @@ import itertools
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from natsort import natsorted
-
+from pssrflow.ingest.readers.order import in_order
 from pssrflow.run.files import input_paths
 from pssrflow.volumes.regions import parse_crop
 
@@ -94,8 +94,8 @@ def _files(path: str, crop: Crop) -> Iterator[tuple[str, Crop]]:
         yield from ((file, crop) for file in found or (path,))
         return
     z, *sides = crop
-    for file in natsorted(found, key=lambda name: (os.path.basename(name), name))[z]:
-        yield file, (slice(0, ENDLESS), sides[0], sides[1])
+    for file in in_order(list(map(Path, found)))[z]:
+        yield str(file), (slice(0, ENDLESS), sides[0], sides[1])
 
 
 def _is_zarr(folder: str) -> bool:

@@ -172,7 +172,7 @@ class Rules:
     def trained_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all rows that are learnt from."""
         flag = {"weight": "weighted", "registration": "paired"}.get(kind)
-        rows = [s for s in self.named("trained") if not flag or getattr(self.rows[s], flag)]
+        rows = [s for s in self._learnt() if not flag or getattr(self.rows[s], flag)]
         if kind == "registration":
             return list(map(self.layout.registration, rows))
         return [self.layout.done(kind, sample) for sample in rows]
@@ -190,8 +190,12 @@ class Rules:
                 "weight": place.store("weight", name) if self.rows[name].weighted else None,
                 "registration": place.registration(name),
             }
-            for name in self.named("trained")
+            for name in self._learnt()
         ]
+
+    def _learnt(self) -> list[str]:
+        """Rows that are learnt from, by their names: their order in the sheet says nothing."""
+        return sorted(self.named("trained"))
 
     def options(self, wildcards: Wildcards) -> Any:
         """Options of a model, of whatever architecture."""

@@ -81,11 +81,12 @@ def read_json(path: str | Path, format: int | None = None) -> Any:
     return content
 
 
-def read_made(path: str | Path) -> dict[str, Any]:
+def read_made(path: str | Path, *without: str) -> dict[str, Any]:
     """What a done file says of pixels: as `read_json`, without what was noted of them and where
-    and in how many files they lie, which makes no other result.
+    and in how many files they lie, which makes no other result, and without some other keys.
     """
-    return {key: value for key, value in read_json(path).items() if key not in ELSEWHERE}
+    left_out = (*ELSEWHERE, *without)
+    return {key: value for key, value in read_json(path).items() if key not in left_out}
 
 
 def _intact(path: str | Path) -> dict[str, Any]:
@@ -215,8 +216,17 @@ def describe_source(path: str | Path, files: Iterable[str | Path]) -> dict[str, 
 
 
 def files_below(path: Path) -> list[Path]:
-    """Files of a folder with all that is in it, sorted; or the file itself."""
-    return sorted(f for f in path.rglob("*") if f.is_file()) if path.is_dir() else [path]
+    """Files of a folder with all that is in it, sorted; or the file itself.
+
+    Hidden files, which programs that show a folder leave there, are none of it; but those of Zarr.
+    """
+    if not path.is_dir():
+        return [path]
+    return sorted(f for f in path.rglob("*") if f.is_file() and not _hidden(f.name))
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") and not name.startswith(".z")
 
 
 def count_files(folder: str | Path) -> int:

@@ -130,6 +130,7 @@ def fingerprint(paths: tuple[str, ...]) -> str:
         Files, or folders with all that is in them.
     """
     files = [f for path in paths for f in files_below(Path(path))]
+    files = [f for f in files if f.exists()]
     sizes = [f.stat().st_size for f in files]
     total = hashlib.sha256(repr([(f.name, n) for f, n in zip(files, sizes)]).encode())
     if sum(sizes) <= HASHED_WHOLE:

@@ -13,6 +13,7 @@ from natsort import natsorted
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, describe, faults, only_scene
 from pssrflow.ingest.readers.open import open_source
+from pssrflow.ingest.readers.order import in_order
 from pssrflow.run.files import input_paths
 
 RANK = 1
@@ -42,7 +43,8 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     InputError
         No images, a file with several planes, or slices of different shape or data type.
     """
-    images = natsorted(parts(path), key=lambda p: (p.name, str(p)))
+    _check_links(path)
+    images = in_order(parts(path))
     if not images:
         raise InputError(path, "no images here", _ACCEPTED)
     first, remarks = _check(images)
@@ -60,6 +62,12 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         notes=tuple(notes),
         close=stack.close,
     )
+
+
+def _check_links(path):
+    if lost := [p for p in _found(path) if p.is_symlink() and not p.exists()]:
+        found = f"{len(lost)} links that lead nowhere, the first to {lost[0].readlink()}"
+        raise InputError(lost[0], found, "a link to a file, or none")
 
 
 def parts(path: str) -> list[Path]:
