@@ -91,6 +91,13 @@ def test_a_constant_plane_is_noted_and_a_constant_volume_refused(run, write_tiff
         run(write_tiff("b.tif", np.full((64, 64), 7, np.uint8)))
 
 
+def test_a_mask_of_ones_is_a_mask(run, write_tiff):
+    path = write_tiff("a.tif", np.full((64, 64), 7, np.uint8))
+    store, done = run(path, flat=True)
+    assert Store(store).volume.intensity.windows == ((0, 7),)
+    assert not any("constant" in note for note in done["notes"])
+
+
 def test_a_missing_pixel_size_is_noted_and_the_sheet_can_give_it(run, write_tiff, tissue):
     path = write_tiff("a.tif", tissue((64, 64)))
     _, done = run(path)

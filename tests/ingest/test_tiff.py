@@ -10,6 +10,7 @@ import tifffile
 from acquisitions import opened, refusal, texture, whole
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
 
@@ -93,7 +94,6 @@ def test_every_supported_data_type_keeps_its_values(tmp_path, dtype, order):
         ("uint32", "uint16"),
         ("int8", "int16"),
         ("float64", "float32"),
-        ("bool", "uint8"),
         ("complex64", "float32"),
     ],
 )
@@ -101,6 +101,33 @@ def test_other_data_types_are_refused_with_a_conversion(tmp_path, dtype, hint):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((20, 30), dtype))
     message = refusal(tmp_path / "a.tif")
     assert f"data type {dtype}" in message and "convert to" in message and hint in message
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib", "rowsperstrip": 7}])
+def test_one_bit_is_black_or_white(tmp_path, options):
+    values = texture(21, 30) % 2 > 0
+    tifffile.imwrite(tmp_path / "a.tif", values, metadata=None, **options)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    for name in ("a.tif", "a.png"):
+        np.testing.assert_array_equal(whole(tmp_path / name)[0, 0, 0], values * np.uint8(255))
+        assert opened(tmp_path / name).dtype == np.uint8
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "rgb"])
+def test_transparency_is_left_out_unless_it_is_named(tmp_path, photometric):
+    colours = 3 if photometric == "rgb" else 1
+    values = texture(40, 50, colours + 1, dtype="uint8")
+    options = {"photometric": photometric, "planarconfig": "contig", "metadata": None}
+    tifffile.imwrite(tmp_path / "a.tif", values, extrasamples=["unassalpha"], **options)
+    Image.fromarray(values, "RGBA" if colours == 3 else "LA").save(tmp_path / "a.png")
+    for name in ("a.tif", "a.png"):
+        found = opened(tmp_path / name)
+        assert found.shape[1] == colours and "alpha" not in found.channels
+        assert any("alpha (transparency) is left out" in note for note in found.notes)
+        shown = np.moveaxis(values, -1, 0)
+        np.testing.assert_array_equal(whole(tmp_path / name)[0, :, 0], shown[:-1])
+        named = whole(tmp_path / name, channels="alpha")
+        np.testing.assert_array_equal(named[0, 0, 0], shown[-1])
 
 
 def test_time_channel_and_depth_keep_their_places(tmp_path):

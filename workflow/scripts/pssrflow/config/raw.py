@@ -28,7 +28,7 @@ class Image:
     """
 
     path: str
-    overrides: dict[str, str | None]
+    overrides: dict[str, Any]
 
 
 class Raw:
@@ -60,7 +60,7 @@ class Raw:
                 if path:
                     # One channel for all channels of the image; a mask is as large as the LR image.
                     of = found[f"{name}/lr" if kind == "mask" else f"{name}/hr"].overrides
-                    some = {o: of[o] for o in ("axes", "crop")}
+                    some = {**{o: of[o] for o in ("axes", "crop")}, "flat": True}
                     found[f"{name}/{kind}"] = Image(path, some)
         return found
 
@@ -110,7 +110,7 @@ class Raw:
         weights = wildcards.image.endswith("/weight")
         return plain | {"percentiles": [0, 100]} if weights else plain
 
-    def overrides(self, wildcards: Wildcards) -> dict[str, str | None]:
+    def overrides(self, wildcards: Wildcards) -> dict[str, Any]:
         """What the sheet says instead of the file of an image."""
         return self.images[wildcards.image].overrides
 

@@ -66,7 +66,12 @@ def ingest(
         digests = writer.run(volume.shards(), threads)
     intensity = _intensity(acquisition, writer.histograms, settings)
     black = _black_note(acquisition, intensity, settings)
-    notes = [*acquisition.notes, *writer.constant_planes(), *writer.odd_maximum(), *black]
+    notes = [
+        *acquisition.notes,
+        *writer.constant_planes(overrides.flat),
+        *writer.odd_maximum(),
+        *black,
+    ]
     for note in notes:
         log.warning("%s: %s", path, note)
     source = describe_source(path, acquisition.files)
@@ -164,14 +169,16 @@ class Writer:
             "finite grey levels; replace or crop these pixels",
         )
 
-    def constant_planes(self) -> list[str]:
-        """Notes about planes of one grey level.
+    def constant_planes(self, allowed: bool) -> list[str]:
+        """Notes about planes of one grey level, unless they are allowed.
 
         Raises
         ------
         InputError
             There is no other plane.
         """
+        if allowed:
+            return []
         flat = [plane for plane, (low, high) in self.extremes.items() if low == high]
         if len(flat) == len(self.extremes):
             raise InputError(

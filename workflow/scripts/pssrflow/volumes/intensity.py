@@ -168,7 +168,10 @@ def windows(
         low, high = (float(histogram.percentile(q)) for q in percentiles)
         if low == high:
             low, high = float(histogram.minimum), float(histogram.maximum)
-        found.append((low, high if high > low else low + 1.0))
+        # Of one value: from 0 to it, as a mask of ones is 1 everywhere.
+        if low == high:
+            low, high = (0.0, high) if high > 0 else (low, low + 1.0)
+        found.append((low, high))
     return tuple(found)
 
 

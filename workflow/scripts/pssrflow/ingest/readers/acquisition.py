@@ -17,8 +17,9 @@ from pssrflow.volumes.volume import DTYPES
 LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
 # Share by which a pixel size may be another than the file's before it is noted.
 SAME_SIZE = 0.02
+# What readers call the channel of a picture that says how transparent it is.
+ALPHA = "alpha"
 _CONVERT = {
-    "b": "convert to uint8",
     "i": "convert to uint16 or int16, if the grey levels fit",
     "u": "convert to uint16, if the grey levels fit",
     "f": "convert to float32",
@@ -88,6 +89,8 @@ class Overrides:
         See `parse_pixel_size`; replaces the file's (z only if it is given).
     expected : tuple of (float or None)
         z, y, x in micrometer, as the HR image of the field says; replaces the file's too.
+    flat : bool
+        Whether all pixels may have one value, as those of a mask.
     """
 
     axes: str | None = None
@@ -96,6 +99,7 @@ class Overrides:
     crop: str | None = None
     pixel_size: str | None = None
     expected: tuple[float | None, float | None, float | None] = (None, None, None)
+    flat: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +165,8 @@ class Acquisition:
         at |= {"Y": _shift(rows, y0, self.shape[3]), "X": _shift(cols, x0, self.shape[4])}
         with faults(f"{self.source}, plane t={t} c={c} z={z}"):
             values = self._from.read(tuple(at.get(role, 0) for role in self._roles))
+            # What is one bit is black or white.
+            values = values * np.uint8(255) if values.dtype.kind == "b" else values
             flipped = self._roles.index("X") < self._roles.index("Y")
             return np.ascontiguousarray(values.T if flipped else values, dtype=self.dtype)
 
@@ -187,6 +193,8 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     size = dict(zip(roles, source.sizes, strict=True))
     names = _channel_names(source, size.get("C", 1))
     selected = _selected(names, overrides.channels, path)
+    clear = () if overrides.channels else _transparent(source, names)
+    selected = tuple(i for i in selected if i not in clear)
     zyx = tuple(size.get(a, 1) for a in "ZYX")
     with located(path):
         box = _box(overrides.crop, zyx)
@@ -203,6 +211,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         black=source.black,
         notes=(
             *(*source.notes, *guessed),
+            *("alpha (transparency) is left out (`channels` can name it)" for _ in clear),
             *_unknown_size((z, y, x), zyx),
             *_otherwise((z, y, x), source.pixel_size),
         ),
@@ -246,12 +255,20 @@ def _selected(names, channels, path):
     return pick_channels(names, channels, path) if channels else tuple(range(len(names)))
 
 
+def _transparent(source, names):
+    """Numbers of channels that hold how transparent a picture is."""
+    colours = "S" in source.axes or "C" in source.axes
+    return tuple(i for i, name in enumerate(names) if colours and name == ALPHA and len(names) > 1)
+
+
 def _box(crop, zyx):
     return parse_crop(crop, zyx) if crop else tuple(slice(0, n) for n in zyx)
 
 
 def _native(dtype, path):
     dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype.kind == "b":
+        return np.dtype(np.uint8)
     if dtype.name not in DTYPES:
         hint = _CONVERT.get(dtype.kind, "convert to one of these")
         raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")

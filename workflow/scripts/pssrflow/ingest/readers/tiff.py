@@ -9,7 +9,7 @@ from pathlib import Path
 import tifffile
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, describe, faults, pick
+from pssrflow.ingest.readers.acquisition import ALPHA, Source, describe, faults, pick
 from pssrflow.ingest.readers.tiff_metadata import (
     NOTHING,
     black_level,
@@ -203,7 +203,14 @@ def _remarks(page, axes):
 
 
 def _colours(page, axes):
-    coloured = page.photometric in (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
-    if coloured and "S" in axes:
-        return ("red", "green", "blue", "alpha")[: page.samplesperpixel]
-    return ()
+    """Names of the samples of a picture; those that are transparency are called alpha."""
+    if "S" not in axes:
+        return ()
+    colours = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
+    names = ["red", "green", "blue"] if page.photometric in colours else ["grey"]
+    more = page.extrasamples
+    if len(names) + len(more) != page.samplesperpixel:
+        return (*names, ALPHA)[: page.samplesperpixel] if len(names) == 3 else ()
+    clear = (tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA)
+    numbered = (str(len(names) + i) for i in range(len(more)))
+    return (*names, *(ALPHA if kind in clear else n for kind, n in zip(more, numbered)))
