@@ -25,7 +25,21 @@ def test_a_missing_plugin_is_named(tmp_path, suffix, package, monkeypatch):
     assert f"pip install {package}" in refusal(tmp_path / f"a.{suffix}")
 
 
+@pytest.mark.parametrize(
+    ("suffix", "program"),
+    [("mrc", "mrc2tif"), ("dm3", "DigitalMicrograph"), ("h5", "HDF5 plugin"), ("oir", "Fiji")],
+)
+def test_a_format_without_a_reader_says_what_exports_it(suffix, program, tmp_path):
+    (tmp_path / f"a.{suffix}").write_bytes(b"anything")
+    message = refusal(tmp_path / f"a.{suffix}")
+    assert f".{suffix} has no reader yet" in message and program in message
+    assert "pip install" not in message
+
+
+RAT = "sem_rat_spinal_cord/sub-rat{0}/micr/sub-rat{0}_sample-data{1}_SEM.png"
 REAL = [
+    (RAT.format(1, 1), (1, 1, 1, 924, 1278), 0.18),
+    (RAT.format(3, 9), (1, 1, 1, 756, 764), 0.1),
     ("em_misc_training_resources/xy_8bit__em_mitochondria_er.tif", (1, 1, 1, 517, 497), 0.008),
     ("tem_mammalian_cell/EM2022_190_K2Box37_03_03_66.tif", (1, 1, 1, 2008, 2008), 0.00181),
     ("sem_vendor_metadata/fei-sem-rbc.tif", (1, 1, 1, 1094, 1536), 0.0077083),
@@ -106,4 +120,5 @@ def test_a_czi_of_an_electron_microscope_is_calibrated():
 def test_raw_airyscan_detectors_are_refused_and_not_averaged():
     pytest.importorskip("bioio_czi")
     message = refusal(DATA / "czi/LSM880_AiryScan.czi")
-    assert "H=32" in message and "raw detector data" in message
+    assert "raw Airyscan data, of 32 detectors" in message and "Airyscan Processing" in message
+    assert message == refusal(DATA / "czi/LSM880_AiryScan.czi", axes="CTZYX")

@@ -24,14 +24,30 @@ _PLUGINS = {
     ".emd": "bioio-emd",
     ".vsi": "bioio-vsi",
 }
-_BY_BIOFORMATS = (".dm3", ".dm4", ".oib", ".oif", ".ims", ".mrc", ".ser", ".nrrd", ".lei", ".oir")
+# Formats without a reader, and what writes them as OME-TIFF or TIFF.
+_FIJI = "Fiji (Plugins > Bio-Formats, then File > Save As > Tiff)"
+_EXPORTS = {
+    **dict.fromkeys(
+        (".dm3", ".dm4"), f"DigitalMicrograph (File > Save As > TIFF, 16 bit) or {_FIJI}"
+    ),
+    **dict.fromkeys((".mrc", ".rec", ".st", ".ali"), f"IMOD (mrc2tif -s) or {_FIJI}"),
+    **dict.fromkeys((".h5", ".hdf5", ".he5", ".hdf"), "ilastik, or Fiji with its HDF5 plugin"),
+    **dict.fromkeys((".oib", ".oif", ".oir"), f"FV-Viewer (Export) or {_FIJI}"),
+    ".ims": f"Imaris (File > Export) or {_FIJI}",
+    ".ser": f"TIA (File > Export Data) or {_FIJI}",
+    ".nrrd": _FIJI,
+    ".lei": f"LAS AF (Export) or {_FIJI}",
+    ".n5": "Fiji with its N5 plugin, as OME-Zarr",
+}
+# Letter of the detectors of raw Airyscan data.
+_DETECTORS = "H"
 NAMES = f"and with their plugins {', '.join(_PLUGINS)}"
 
 
 def recognises(path: str) -> bool:
     """Whether the extension is that of a vendor's format, or else whether it is a file at all."""
     file = Path(path)
-    return file.suffix.lower() in (*_PLUGINS, *_BY_BIOFORMATS) or file.is_file()
+    return file.suffix.lower() in (*_PLUGINS, *_EXPORTS) or file.is_file()
 
 
 def open_file(path: str, scene: int | str | None = None) -> Source:
@@ -46,6 +62,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     with faults(path):
         notes = _set_scene(path, reader, scene)
         axes, sizes = reader.dims.order, tuple(reader.dims.shape)
+        _check_processed(path, dict(zip(axes, sizes, strict=True)))
         planes = _Planes(reader, axes)
         pixel_size, channels = _pixel_size(path, reader), _channels(reader)
     return Source(
@@ -63,7 +80,10 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
 
 def _reader(path):
     suffix = Path(path).suffix.lower()
-    package = _PLUGINS.get(suffix, "bioio-bioformats" if suffix in _BY_BIOFORMATS else None)
+    if suffix in _EXPORTS:
+        found = f"{suffix} has no reader yet"
+        raise InputError(path, found, f"TIFF or OME-TIFF, as written by {_EXPORTS[suffix]}")
+    package = _PLUGINS.get(suffix)
     try:
         from bioio import BioImage
         from bioio_base.exceptions import UnsupportedFileFormatError
@@ -85,6 +105,14 @@ def _by_plane(BioImage, path):
         return BioImage(path, chunk_dims=["Y", "X"]).reader
     except TypeError:
         return BioImage(path).reader
+
+
+def _check_processed(path, sizes):
+    """Refuse what each detector of an Airyscan saw: no image of the specimen."""
+    if (count := sizes.get(_DETECTORS, 1)) > 1:
+        found = f"raw Airyscan data, of {count} detectors"
+        accepted = "what ZEN's Airyscan Processing makes of it, saved as CZI or OME-TIFF"
+        raise InputError(path, found, accepted)
 
 
 def _set_scene(path, reader, scene):
