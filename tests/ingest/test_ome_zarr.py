@@ -34,6 +34,46 @@ def test_an_ome_zarr_may_have_fewer_axes_in_big_endian(tmp_path):
     assert opened(tmp_path / "a").pixel_size == pytest.approx((0.004, 0.0005, 0.0005))
 
 
+def edited(path, edit):
+    """Change the OME metadata of a store."""
+    group = zarr.open_group(path, mode="r+")
+    ome = dict(group.attrs)["ome"]
+    edit(ome)
+    group.attrs["ome"] = ome
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [([None, 7], ("0", "7")), (["DNA", ""], ("DNA", "1")), ([1.5, "x"], ("1.5", "x"))],
+)
+def test_labels_of_channels_become_text(labels, expected, tmp_path):
+    write_ome_zarr(tmp_path / "a.zarr", texture(2, 2, 3, 40, 50))
+
+    def edit(ome):
+        for channel, label in zip(ome["omero"]["channels"], labels, strict=True):
+            channel["label"] = label
+
+    edited(tmp_path / "a.zarr", edit)
+    assert opened(tmp_path / "a.zarr").channels == expected
+
+
+@pytest.mark.parametrize(
+    ("scale", "factor"), [([2, 2, 2], 2), ([1, 1, 2, 2, 2], 2), ([3], None), (None, 1), ("x", 1)]
+)
+def test_a_global_scale_of_another_length_is_that_of_the_last_axes(scale, factor, tmp_path):
+    write_ome_zarr(tmp_path / "a.zarr", texture(2, 2, 3, 40, 50))
+    plain = opened(tmp_path / "a.zarr").pixel_size
+
+    def edit(ome):
+        ome["multiscales"][0]["coordinateTransformations"] = [{"type": "scale", "scale": scale}]
+
+    edited(tmp_path / "a.zarr", edit)
+    found = opened(tmp_path / "a.zarr")
+    expected = (plain[0], plain[1], 3 * plain[2]) if factor is None else [factor * n for n in plain]
+    assert found.pixel_size == pytest.approx(tuple(expected))
+    assert any("scale" in note for note in found.notes) == (scale != [1, 1, 2, 2, 2])
+
+
 def test_an_ome_zarr_without_units_has_no_pixel_size(tmp_path):
     write_ome_zarr(tmp_path / "a.zarr", texture(3, 40, 50), names="zyx", unit="")
     assert opened(tmp_path / "a.zarr").pixel_size == (None, None, None)

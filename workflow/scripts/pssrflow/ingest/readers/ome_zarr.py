@@ -110,7 +110,9 @@ def _multiscale(path, group, files, notes):
     array = _level(path, group, level["path"])
     axes = _axes(path, multiscale, array)
     _check_stored(array, files)
-    scale = [a * b for a, b in zip(_scale(level, axes), _scale(multiscale, axes), strict=True)]
+    odd: list[str] = []
+    both = (_scale(node, len(axes), odd) for node in (level, multiscale))
+    scale = [a * b for a, b in zip(*both, strict=True)]
     letters = "".join(_letter(a) for a in axes)
     sizes = {
         n: sane_size(s, a.get("unit", "")) for n, s, a in zip(letters, scale, axes, strict=True)
@@ -122,8 +124,8 @@ def _multiscale(path, group, files, notes):
         dtype=array.dtype,
         read=lambda index: array[index],
         pixel_size=tuple(sizes.get(a) for a in "ZYX"),
-        channels=tuple(c.get("label", str(i)) for i, c in enumerate(_channels(ome))),
-        notes=(*notes, *_absent(array, files)),
+        channels=tuple(_label(c, i) for i, c in enumerate(_channels(ome))),
+        notes=(*notes, *odd, *_absent(array, files)),
         movable=True,
     )
 
@@ -146,9 +148,29 @@ def _axes(path, multiscale, array):
     return [a if isinstance(a, dict) else {"name": a} for a in named]
 
 
-def _scale(node, axes):
-    found = node.get("coordinateTransformations", ())
-    return next((t["scale"] for t in found if t["type"] == "scale"), [1.0] * len(axes))
+def _scale(node, count, odd):
+    """Scale along every axis, from the transformations of a level or of all; what is odd is noted.
+
+    One for fewer axes is that of the last ones, which are those of space.
+    """
+    found = node.get("coordinateTransformations") or ()
+    scales = [t.get("scale") for t in found if isinstance(t, dict) and t.get("type") == "scale"]
+    if not scales:
+        return [1.0] * count
+    try:
+        scale = [float(number) for number in scales[0]]
+    except (TypeError, ValueError):
+        odd.append(f"a scale that is no list of numbers was left out ({scales[0]!r})")
+        return [1.0] * count
+    if len(scale) != count:
+        odd.append(f"a scale of {len(scale)} numbers for {count} axes was taken from the last on")
+    return ([1.0] * count + scale)[-count:]
+
+
+def _label(channel, number):
+    """Name of a channel, which some writers leave out or write as a number."""
+    label = channel.get("label") if isinstance(channel, dict) else None
+    return str(number if label in (None, "") else label)
 
 
 def _letter(axis):
