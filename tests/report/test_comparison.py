@@ -70,6 +70,16 @@ def test_the_magnified_place_is_where_the_lr_image_varies_most(make_store, layou
     assert rows.start < 200 and rows.stop > 160 and cols.start < 280 and cols.stop > 240
 
 
+def test_a_bright_speck_is_not_what_is_shown(make_store, layout):
+    lr = np.full((1, 1, 1, 60, 80), 9, np.uint8)
+    lr[..., 40:50, 60:70] = np.random.default_rng(0).integers(0, 60, (10, 10))
+    lr[..., 5:7, 5:7] = 255
+    make_store(lr, "results/made/lr")
+    make_store(np.zeros((1, 1, 1, 240, 320), np.uint8), "results/made/net/sr")
+    rows, cols = compared(layout, Sample("made", "predict")).most_detailed(10)
+    assert rows.stop > 160 and cols.stop > 240
+
+
 def test_a_large_plane_is_shown_around_its_middle(make_store, layout):
     make_store(np.zeros((1, 1, 1, 300, 40), np.uint8), "results/made/lr")
     make_store(np.zeros((1, 1, 1, 1200, 160), np.uint8), "results/made/net/sr")

@@ -74,14 +74,14 @@ class Comparison:
         return rows, cols
 
     def most_detailed(self, crop: int) -> Box:
-        """The place, `crop` LR pixels along y and x, where the LR image varies most."""
+        """The place, `crop` LR pixels along y and x, where the LR image has most structure."""
         # At most half a small field, or there is nothing to magnify.
         sizes = [
             max(1, min(crop, (s.stop - s.start) // 2 // self.scale)) * self.scale
             for s in self.middle
         ]
         sides = [_places(s, size, self.scale) for s, size in zip(self.middle, sizes)]
-        return max(itertools.product(*sides), key=lambda box: self.lr_pixels(box).std())
+        return max(itertools.product(*sides), key=lambda box: structure(self.lr_pixels(box)))
 
     # -- pixels -----------------------------------------------------------------------------------
 
@@ -132,6 +132,12 @@ class Comparison:
         moved = (n * self.scale for n in corner)
         t, c, z = self.plane
         return (t, c, z + depth), [slice(s.start + m, s.stop + m) for s, m in zip(box, moved)]
+
+
+def structure(image: np.ndarray) -> tuple[float, float]:
+    """Grey levels that nine tenths of the pixels span, for a bright speck is none; and spread."""
+    low, high = np.percentile(image, (5, 95))
+    return float(high - low), float(image.std())
 
 
 def _shift(layout, sample):
