@@ -66,6 +66,9 @@ def test_axes_say_what_unnamed_planes_are(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", texture(5, 16, 17))
     assert opened(tmp_path / "a.tif").shape == (1, 1, 5, 16, 17)
     assert "taken as z" in opened(tmp_path / "a.tif").notes[0]
+    assert (
+        "if they are frames, write TYX in the column `axes`" in opened(tmp_path / "a.tif").notes[0]
+    )
     assert opened(tmp_path / "a.tif", axes="TYX").shape == (5, 1, 1, 16, 17)
     assert opened(tmp_path / "a.tif", axes="CYX").channels == ("0", "1", "2", "3", "4")
     tifffile.imwrite(tmp_path / "b.tif", texture(2, 3, 16, 17), photometric="minisblack")

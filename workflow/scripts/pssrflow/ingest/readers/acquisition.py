@@ -192,9 +192,10 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     roles, guessed = _roles(source, path)
     size = dict(zip(roles, source.sizes, strict=True))
     names = _channel_names(source, size.get("C", 1))
-    selected = _selected(names, overrides.channels, path)
     clear = () if overrides.channels else _transparent(source, names)
-    selected = tuple(i for i in selected if i not in clear)
+    selected = tuple(i for i in range(len(names)) if i not in clear)
+    if overrides.channels:
+        selected = pick_channels(names, overrides.channels, path)
     zyx = tuple(size.get(a, 1) for a in "ZYX")
     with located(path):
         box = _box(overrides.crop, zyx)
@@ -242,17 +243,17 @@ def _roles(source, path):
             "axes T, C, Z, Y, X, each once; name them in the sample sheet's `axes`, or export "
             "another file (a processed image, if this is raw detector data)",
         )
-    note = f"planes of an unnamed axis ({has}) taken as z (set `axes` if they are not)"
-    return roles, (note,) if "Z" in to_role.values() else ()
+    if "Z" not in to_role.values():
+        return roles, ()
+    lettered = zip(source.axes, source.sizes, strict=True)
+    frames = "".join("T" if a in "QI" else a for a, n in lettered if n > 1 or a in "YX")
+    hint = f"if they are frames, write {frames} in the column `axes` of its row"
+    return roles, (f"planes of an unnamed axis ({has}) taken as z; {hint}",)
 
 
 def _channel_names(source, count):
     unique = len(source.channels) == count and len(set(source.channels)) == count
     return source.channels if unique else tuple(str(i) for i in range(count))
-
-
-def _selected(names, channels, path):
-    return pick_channels(names, channels, path) if channels else tuple(range(len(names)))
 
 
 def _transparent(source, names):
