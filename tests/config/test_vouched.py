@@ -1,12 +1,12 @@
 """Done files that vouch for what is not there are removed, and no others."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from pssrflow.config.vouched import MAPS, Vouched
+from pssrflow.config.vouched import Vouched
 from pssrflow.errors import InputError
-from pssrflow.predict.maps import MAPS as PREDICTED
 from pssrflow.run.files import file_hash, read_json, write_json
 from pssrflow.run.layout import Layout
 
@@ -31,8 +31,28 @@ def looked_at(layout):
     return vouched.removed
 
 
-def test_all_maps_of_a_prediction_are_looked_at():
-    assert tuple(one.name for one in PREDICTED) == MAPS
+def damaged(path):
+    path.write_bytes(path.read_bytes()[:200])
+
+
+@pytest.mark.parametrize("name", ["std.done.json", "std.ome.zarr/0/c/0/0/0/0/0", "std.ome.zarr"])
+def test_all_maps_of_a_prediction_stand_or_fall_together(name, layout, make_store, tissue):
+    make_store(tissue((1, 1, 1, 256, 256)).astype("float32"), "results/a/m/std")
+    write_json(layout.plan("a", "m"), {"maps": [{"name": "sr"}, {"name": "std"}]})
+    assert looked_at(layout) == {}
+    lost = Path(layout.map_done("sr", "a", "m")).parent / name
+    shutil.rmtree(lost) if lost.is_dir() else lost.unlink()
+    assert "std" in looked_at(layout)[layout.map_done("sr", "a", "m")]
+    assert not list(Path(layout.parts("a", "m")).glob("*.json"))
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "0/zarr.json"])
+@pytest.mark.parametrize("damage", [damaged, Path.unlink])
+def test_a_prediction_whose_store_cannot_be_opened_is_planned_anew(name, damage, layout):
+    write_json(layout.plan("a", "m"), {"maps": [{"name": "sr"}]})
+    damage(Path(layout.map_store("sr", "a", "m"), name))
+    assert name in looked_at(layout)[layout.map_done("sr", "a", "m")]
+    assert not Path(layout.plan("a", "m")).exists()
 
 
 def test_what_is_whole_stays(layout):

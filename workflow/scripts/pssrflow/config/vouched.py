@@ -20,8 +20,6 @@ from pssrflow.volumes.seal import broken
 
 # Files of stores that are counted; where there are more, only what opens a store is looked at.
 COUNTED = 50_000
-# What a prediction may keep; `predict.maps.MAPS` needs numpy.
-MAPS = ("sr", "std")
 
 
 def reached(run: Rules) -> None:
@@ -121,10 +119,7 @@ class Vouched:
     def predictions(self, samples: Iterable[str], models: Iterable[str]) -> None:
         """Stores of predictions, and their tables of metrics."""
         for sample, model in ((s, m) for s in samples for m in models):
-            for name in MAPS:
-                done = self.layout.map_done(name, sample, model)
-                markers = self.layout.parts(sample, model)
-                self._store(done, self.layout.map_store(name, sample, model), markers)
+            self._prediction(sample, model)
             self._table(sample, model)
 
     def models(self, models: Iterable[str]) -> None:
@@ -162,14 +157,42 @@ class Vouched:
         if content is not None and _hash(table) != content.get("sha256"):
             self._remove(done, f"{table} is gone or damaged")
 
-    def _store(self, done: str, store: str, markers: str | None = None) -> None:
-        content = self._content(done)
-        if content is None or is_remote(store) or (said := self._gap(content, store)) is None:
+    def _prediction(self, sample: str, model: str) -> None:
+        """All that a prediction keeps: what is lost of any of it is made by the same jobs."""
+        first = self.layout.map_done("sr", sample, model)
+        if self._content(first) is None:
             return
-        self._remove(done, said)
-        # Its parts then look at every shard, and make those that are gone.
-        for marker in Path(markers).glob("*.json") if markers else ():
-            marker.unlink(missing_ok=True)
+        for name in self._maps(sample, model):
+            done = self.layout.map_done(name, sample, model)
+            store = self.layout.map_store(name, sample, model)
+            if (said := self._lost(done, store)) is None:
+                continue
+            self._remove(first, said)
+            # Its parts then look at every shard, and make those that are gone.
+            markers = [*Path(self.layout.parts(sample, model)).glob("*.json")]
+            if not is_remote(store) and broken(store):
+                # Who plans anew creates the stores anew.
+                markers.append(Path(self.layout.plan(sample, model)))
+            for marker in markers:
+                marker.unlink(missing_ok=True)
+
+    def _maps(self, sample: str, model: str) -> list[str]:
+        """Names of what a prediction keeps, as its plan says."""
+        names = ["sr"]
+        with contextlib.suppress(OSError, InputError):
+            names = [one["name"] for one in read_json(self.layout.plan(sample, model))["maps"]]
+        return names
+
+    def _lost(self, done: str, store: str) -> str | None:
+        """What is missing of a store and of its done file, in words; None if nothing is."""
+        content = self._content(done)
+        if content is None:
+            return f"{done} is gone or damaged"
+        return None if is_remote(store) else self._gap(content, store)
+
+    def _store(self, done: str, store: str) -> None:
+        if Path(done).exists() and (said := self._lost(done, store)) is not None:
+            self._remove(done, said)
 
     def _gap(self, content: dict[str, Any], store: str) -> str | None:
         """What is missing of a store, in words; None if nothing is."""
