@@ -7,7 +7,6 @@ else. Checks, `config.yaml` and the schema for editors are made from these class
 import difflib
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -197,22 +196,6 @@ def _finite_json(value: Any) -> Any:
 
 # What a class of the user's own is made with; it alone knows what these keys mean.
 JsonObject = Annotated[dict[str, Any], AfterValidator(_finite_json)]
-
-
-def _as_a_shell_would(path: str) -> str:
-    """A path with home and variables in it: no shell stands between a file and this pipeline."""
-    if "://" in path:
-        return path
-    found = os.path.expandvars(os.path.expanduser(path))
-    unknown = re.search(r"\$\{?(\w+)\}?", found)
-    if unknown and not os.path.exists(found):
-        accepted = f"a path; the variable {unknown[1]} is not set"
-        raise PydanticCustomError("accepted", "{accepted}", {"accepted": accepted})
-    return found
-
-
-# A path that a user writes: ~ and $VARIABLE are understood.
-PathText = Annotated[str, AfterValidator(_as_a_shell_would)]
 
 
 def listed(names: Iterable[Any], like: Any) -> str:

@@ -17,7 +17,7 @@ from pssrflow.calibrate.search import search
 from pssrflow.calibrate.settings import Settings
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
-from pssrflow.crappify.settings import FIT_FORMAT, REPLACED
+from pssrflow.crappify.settings import AUTO, FIT_FORMAT, REPLACED
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
 from pssrflow.errors import InputError
@@ -112,7 +112,8 @@ def calibrate(
         drawing.unlink()
     pairs = _pairs(rows, scale, settings.planes, notes)
     used = {key: crappify[key] for key in REPLACED}
-    source, found = _regressed(pairs, rows, {**used, "scale": scale}, settings, seed, notes)
+    told = {**used, "scale": scale, "fit": crappify.get("fit")}
+    source, found = _regressed(pairs, rows, told, settings, seed, notes)
     regression = found.to_json()
     regression["notes"] += notes
     if settings.kind == "scanner":
@@ -195,17 +196,29 @@ def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterato
 
 def _regressed(pairs, rows, used, settings, seed, notes) -> tuple[str, Calibration]:
     """What is told by pairs, else LR images, else HR images; and by which of them."""
+    auto = used["fit"] == AUTO
     if pairs:
         found = fit_pairs(pairs, used["scale"], settings.dark, seed)
-        if found.parameters["gain"].value is not None or settings.kind != "scanner":
+        if found.parameters["gain"].value is not None or not auto:
             return "pairs", found
         notes.extend(found.notes)
         notes.append("The pairs tell nothing; LR and HR images were measured one by one.")
     lr, hr = (_images(rows, kind, notes) for kind in ("lr", "hr"))
-    downsampling = Downsampling(used["scale"], used["downsample"], used["width"])
-    if hr:
+    if auto and hr:
+        downsampling = Downsampling(used["scale"], used["downsample"], used["width"])
         return "lr" if lr else "hr", fit_unpaired(lr, hr, downsampling, settings.dark, seed)
-    return "lr", fit_single(lr[0].grey, lr[0].step, settings.dark, seed)
+    return _alone([*lr, *hr], bool(lr), settings, seed, notes)
+
+
+def _alone(images, lr, settings, seed, notes):
+    """The noise of one image, and nothing else."""
+    if not images:
+        found = f"no image of {SMALLEST} pixels or more along y and x"
+        raise InputError("calibrate.samples", found, "rows with larger images")
+    first = images[0]
+    if len(images) > 1:
+        notes.append(f"There is no pair; the noise is that of {first.name} alone.")
+    return "lr" if lr else "hr", fit_single(first.grey, first.step, settings.dark, seed)
 
 
 def _images(rows, kind, notes) -> list[Image]:

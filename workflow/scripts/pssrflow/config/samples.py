@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from pssrflow.config.leaks import ENDLESS, leaks, resolved
 from pssrflow.config.settings import Settings
 from pssrflow.errors import InputError
-from pssrflow.keys import Fault, Keys, PathText, explain, key, listed
+from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
+from pssrflow.run.paths import PathText
 from pssrflow.volumes.regions import coarser_crop, coarser_size, parse_crop, parse_pixel_size
 
 SIMULATED = "simulate:"

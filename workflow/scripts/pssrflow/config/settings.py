@@ -13,11 +13,12 @@ from pssrflow.crappify.settings import placed
 from pssrflow.errors import InputError
 from pssrflow.export.settings import Settings as Export
 from pssrflow.ingest.settings import Settings as Ingest
-from pssrflow.keys import Fault, Keys, PathText, key
+from pssrflow.keys import Fault, Keys, key
 from pssrflow.models.model import AnyModel, Model
 from pssrflow.predict.settings import Settings as Predict
 from pssrflow.report.settings import Settings as Report
 from pssrflow.run.layout import LONGEST_NAME
+from pssrflow.run.paths import PathText
 from pssrflow.simulate.settings import Acquisition
 from pssrflow.train.settings import Settings as Train
 

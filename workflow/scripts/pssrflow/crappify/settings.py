@@ -9,9 +9,10 @@ from pssrflow.crappify.presets import PRESETS
 from pssrflow.crappify.registry import AnyStep
 from pssrflow.crappify.scanner import Scan
 from pssrflow.errors import InputError
-from pssrflow.keys import Fault, Keys, OneOf, PathText, key, listed
+from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
 from pssrflow.run.files import read_json
+from pssrflow.run.paths import PathText
 
 # Of the crappifier.json that a calibration writes.
 FIT_FORMAT = 1

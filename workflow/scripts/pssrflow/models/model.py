@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, PlainValidator
 
-from pssrflow.keys import Fault, Keys, OneOf, PathText, key
+from pssrflow.keys import Fault, Keys, OneOf, key
 from pssrflow.models.facts import SCRIPT, Facts
 from pssrflow.networks.options import Common, Intensity, NetworkOptions
 from pssrflow.networks.registry import names, network_symbol, options_of
+from pssrflow.run.paths import PathText
 
 # A script belongs to a package, which says how it must be used.
 NOT_CONFIGURED = (SCRIPT,)

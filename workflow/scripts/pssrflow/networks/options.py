@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-from pssrflow.keys import Fault, Keys, PathText, key
+from pssrflow.keys import Fault, Keys, key
+from pssrflow.run.paths import PathText
 
 Precision = Literal["auto", "bf16", "16", "32"]
 Intensity = Literal["window", "range"]

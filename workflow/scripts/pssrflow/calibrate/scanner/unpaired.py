@@ -95,15 +95,17 @@ def fit_unpaired(
 def _noise(images, dark, seed):
     """Median noise of images, and the calibration of the one that comes closest to it."""
     found = [fit_single(image.grey, image.step, dark, seed) for image in images]
-    lines = np.array([_line(fit) for fit in found])
+    lines = np.array([_line(fit, dark) for fit in found])
     middle = np.median(lines, axis=0)
     nearest = int(np.argmin(np.abs(lines @ (1, 1 / GREY) - middle @ (1, 1 / GREY))))
     return Noise(*middle.tolist()), found[nearest]
 
 
-def _line(fit):
-    slope, read = (fit.parameters[name].value for name in ("count_gain", "read_noise"))
-    return max(slope, 0.0), read**2
+def _line(fit, dark):
+    """Slope and base of the fitted line; below 0 where grey levels lie on an offset."""
+    curve = fit.curves["variance_lr"]
+    slope = max(fit.parameters["count_gain"].value, 0.0)
+    return slope, float(np.mean(curve["line"] - slope * (curve["mean"] - dark)))
 
 
 def _surviving(downsampling):

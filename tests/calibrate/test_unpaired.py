@@ -1,0 +1,48 @@
+"""Noise of fast scans without any pair: of LR images of other fields, or of the HR images."""
+
+import numpy as np
+import pytest
+from pssrflow.calibrate.scanner.unpaired import Image, fit_unpaired
+from pssrflow.crappify.kernels import Downsampling
+
+SCALE = 4
+AREA = Downsampling(SCALE, "area")
+
+
+@pytest.fixture
+def field(tissue):
+    """A noise-free field, of another place each time."""
+    return lambda: tissue((1024, 1024), sigma=12).astype(np.float32) * 0.6 + 30
+
+
+def scanned(mean, count_gain, read_noise, rng):
+    noisy = count_gain * rng.poisson(mean / count_gain) + read_noise * rng.standard_normal(
+        mean.shape
+    )
+    return noisy.astype(np.float32)
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(1.0, 0.0), (0.6, 25.0)])
+def test_lr_images_of_other_fields_tell_noise_gain_and_offset(gain, offset, field, rng):
+    hr = [Image("a", scanned(field(), 0.2, 1, rng), 0.0)]
+    coarse = field().reshape(256, SCALE, 256, SCALE).mean((1, 3))
+    lr = scanned(gain * coarse, 1.5, 3, rng) + offset
+    found = fit_unpaired([Image("b", lr, 0.0)], hr, AREA, 0.0, 0)
+    value = {name: found.parameters[name].value for name in ("gain", "offset")}
+    assert value["gain"] == pytest.approx(gain, rel=0.2)
+    assert value["offset"] == pytest.approx(offset, abs=12)
+    # Where the images are as bright as they are, the noise that is added is that which was planted.
+    level = float(lr.mean()) - value["offset"]
+    added = found.effective["count_gain"] * level + found.effective["read_noise"] ** 2
+    survives = gain**2 * (0.2 * coarse.mean() + 1) / SCALE**2
+    assert added == pytest.approx(1.5 * gain * coarse.mean() + 9 - survives, rel=0.15)
+    assert found.verdict == "cannot be checked"
+
+
+def test_hr_images_alone_give_a_pixel_of_the_fast_scan_their_own_noise(field, rng):
+    hr = [Image(name, scanned(field(), 0.8, 2, rng), 0.0) for name in "ab"]
+    found = fit_unpaired([], hr, AREA, 0.0, 0)
+    assert (found.parameters["gain"].value, found.parameters["offset"].value) == (1, 0)
+    level = float(hr[0].grey.mean())
+    added = found.effective["count_gain"] * level + found.effective["read_noise"] ** 2
+    assert added == pytest.approx((0.8 * level + 4) * (1 - 1 / SCALE**2), rel=0.15)
