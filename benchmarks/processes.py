@@ -4,8 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
+import yaml
 
 from benchmarks.machine import ROOT
 
@@ -26,6 +30,16 @@ def snakemake(folder: Path, *targets: str, **options: Any) -> subprocess.Popen:
     return subprocess.Popen(
         [*command, *targets, "--configfile", "config.yaml"], cwd=folder, **options
     )
+
+
+def run_sheet(folder: Path, table: pd.DataFrame, config: Mapping[str, Any], *targets: str) -> Path:
+    """Run the pipeline on a sample sheet, in a folder of its own; its results."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / "samples.tsv", sep="\t", index=False)
+    config = {"samples": "samples.tsv", "results": "results", **config}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    finished(snakemake(folder, *targets))
+    return folder / "results"
 
 
 def run_quietly(folder: Path, *targets: str, env: dict[str, str] | None = None) -> None:

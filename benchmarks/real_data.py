@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from benchmarks.machine import heading, parser
-from benchmarks.processes import finished, snakemake
+from benchmarks.processes import run_sheet
 from benchmarks.tables import print_table
 
 # Columns of a sheet, and the rows of every data set.
@@ -55,14 +54,9 @@ DATASETS = {
 
 def run_rows(folder: Path, rows: Iterable[tuple], data: Path, config: Mapping[str, Any]) -> Path:
     """Run the whole pipeline on a data set in a folder of its own; results of the tested sample."""
-    folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["path"] = [str(data / path) for path in table["path"]]
-    table.to_csv(folder / "samples.tsv", sep="\t", index=False)
-    config = {"samples": "samples.tsv", "results": "results", **config}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    finished(snakemake(folder))
-    return folder / "results" / table.loc[table["role"] == "test", "sample"].iloc[0]
+    return run_sheet(folder, table, config) / table.loc[table["role"] == "test", "sample"].iloc[0]
 
 
 def measured(name: str, data: Path, out: Path, max_time: str) -> pd.DataFrame:

@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from benchmarks.machine import heading, parser
-from benchmarks.processes import finished, snakemake
+from benchmarks.processes import run_sheet
 from benchmarks.tables import print_table
 from pssrflow.evaluate.baselines import WIDTHS, psnr_by_width
 
@@ -49,12 +48,7 @@ def halves(scale: int, size: int) -> tuple[str, str]:
 def ran(folder: Path, rows: list[tuple], config: Mapping[str, Any], *targets: str) -> Path:
     """Run the workflow in a folder of its own; its results."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "samples.tsv", sep="\t", index=False)
-    config = {"samples": "samples.tsv", "results": "results", **config}
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    finished(snakemake(folder, *targets))
-    return folder / "results"
+    return run_sheet(folder, pd.DataFrame(rows, columns=COLUMNS), config, *targets)
 
 
 def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:

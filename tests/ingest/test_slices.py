@@ -175,3 +175,11 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path):
     assert "slice_9.tif: 1 links that lead nowhere, the first to" in refusal(tmp_path)
     # What is planned before the file is looked at goes on.
     assert fingerprint((str(tmp_path),)) and readers_of(str(tmp_path))
+
+
+def test_a_stack_has_the_black_level_of_its_slices(tmp_path):
+    calibration = {"axes": "YX", "cf": 0, "c0": -32768.0, "c1": 1.0}
+    for z in range(3):
+        path = tmp_path / f"s_{z}.tif"
+        tifffile.imwrite(path, texture(20, 30) + 33000, imagej=True, metadata=calibration)
+    assert opened(tmp_path).black == 32768

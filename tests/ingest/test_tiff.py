@@ -130,6 +130,14 @@ def test_transparency_is_left_out_unless_it_is_named(tmp_path, photometric):
         np.testing.assert_array_equal(named[0, 0, 0], shown[-1])
 
 
+def test_a_stain_that_is_called_alpha_is_a_channel(tmp_path):
+    values, names = texture(2, 40, 50), ["alpha", "beta"]
+    metadata = {"axes": "CYX", "Channel": {"Name": names}}
+    tifffile.imwrite(tmp_path / "a.ome.tif", values, metadata=metadata)
+    assert opened(tmp_path / "a.ome.tif").channels == ("alpha", "beta")
+    np.testing.assert_array_equal(whole(tmp_path / "a.ome.tif")[0, :, 0], values)
+
+
 def test_time_channel_and_depth_keep_their_places(tmp_path):
     values = texture(2, 3, 4, 20, 30)
     tifffile.imwrite(tmp_path / "o.ome.tif", values, metadata={"axes": "TCZYX"})

@@ -116,7 +116,12 @@ class Raw:
 
     def code(self, wildcards: Wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
-        return self.hashes.hash("ingest", *self.readers(wildcards.image))
+        images = [wildcards.image]
+        if self.beside(wildcards):
+            # It tells the pixel size.
+            images.append(f"{wildcards.image.split('/')[0]}/hr")
+        readers = dict.fromkeys(name for image in images for name in self.readers(image))
+        return self.hashes.hash("ingest", *readers)
 
     def readers(self, image: str) -> list[str]:
         """Where the readers of an image are written."""

@@ -196,14 +196,15 @@ class Vouched:
 
     def _gap(self, content: dict[str, Any], store: str) -> str | None:
         """What is missing of a store, in words; None if nothing is."""
-        if not Path(store).is_dir():
-            return f"{store} is gone"
-        if said := broken(store):
-            return said
+        opening = (f"{store}/{name}" for name in ("zarr.json", "0/zarr.json"))
+        if lost := next((path for path in opening if not Path(path).is_file()), None):
+            return f"{lost} is gone"
         expected = content.get("files") or 0
         self.left -= expected
         if self.left < 0:
             return None
+        if said := broken(store):
+            return said
         missing = expected - count_files(store)
         return f"{missing} files of {store} are gone" if missing > 0 else None
 

@@ -56,10 +56,16 @@ class Judged:
     shift: tuple[int, int] = (0, 0)
     width: float = 0.0
 
-    def pieces(self, plane: tuple[int, ...]) -> Iterator[Piece]:
-        """Truth and images of every piece of a plane (t, c, z), read one piece at a time."""
+    def pieces(self, plane: tuple[int, ...], level: float) -> Iterator[Piece]:
+        """Truth and images of every piece of a plane (t, c, z), read one piece at a time.
+
+        Parameters
+        ----------
+        plane : tuple of int
+        level : float
+            Grey level of the constant.
+        """
         hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
-        level = mean_level(self.lr, plane)
         for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
             images = {"sr": self.sr.reader()(plane, *sr_box).astype(np.float32)}
             images |= baselines(self.lr, plane, sr_box, self.scale, self.width)
@@ -94,7 +100,8 @@ def measure(judged: Judged) -> Iterator[dict[str, Any]]:
     volume = judged.hr.volume
     for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
         span = volume.intensity.ranges[plane[1]].span
-        for row in measure_plane(functools.partial(judged.pieces, plane), span):
+        level = mean_level(judged.lr, plane)
+        for row in measure_plane(functools.partial(judged.pieces, plane, level), span):
             yield dict(zip("tcz", plane)) | row
 
 

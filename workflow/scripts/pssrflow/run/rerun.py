@@ -129,8 +129,8 @@ def fingerprint(paths: tuple[str, ...]) -> str:
     paths : tuple of str
         Files, or folders with all that is in them.
     """
-    files = [f for path in paths for f in files_below(Path(path))]
-    files = [f for f in files if f.exists()]
+    # A glob may name links that lead nowhere; who reads them says so.
+    files = [f for path in paths for f in files_below(Path(path)) if f.exists()]
     sizes = [f.stat().st_size for f in files]
     total = hashlib.sha256(repr([(f.name, n) for f, n in zip(files, sizes)]).encode())
     if sum(sizes) <= HASHED_WHOLE:

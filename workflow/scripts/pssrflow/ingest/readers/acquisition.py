@@ -257,9 +257,9 @@ def _channel_names(source, count):
 
 
 def _transparent(source, names):
-    """Numbers of channels that hold how transparent a picture is."""
-    colours = "S" in source.axes or "C" in source.axes
-    return tuple(i for i, name in enumerate(names) if colours and name == ALPHA and len(names) > 1)
+    """Numbers of samples that hold how transparent a picture is; a channel may be called so."""
+    pictured = "S" in source.axes and len(names) > 1
+    return tuple(i for i, name in enumerate(names) if pictured and name == ALPHA)
 
 
 def _box(crop, zyx):

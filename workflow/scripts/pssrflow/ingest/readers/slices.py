@@ -59,6 +59,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         read=stack.read,
         pixel_size=first.pixel_size,
         channels=first.channels,
+        black=first.black,
         notes=tuple(notes),
         close=stack.close,
     )

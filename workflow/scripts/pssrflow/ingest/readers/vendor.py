@@ -37,7 +37,6 @@ _EXPORTS = {
     ".ser": f"TIA (File > Export Data) or {_FIJI}",
     ".nrrd": _FIJI,
     ".lei": f"LAS AF (Export) or {_FIJI}",
-    ".n5": "Fiji with its N5 plugin, as OME-Zarr",
 }
 # Letter of the detectors of raw Airyscan data.
 _DETECTORS = "H"
