@@ -34,8 +34,8 @@ PAIRS = {
     "bpae": (BPAE.format("avg50"), BPAE.format("001"), 1, 512),
     "bacteria": (BACTERIA.format("target_16bit"), BACTERIA.format("noisy_avg1_16bit"), 1, 512),
 }
-# LR pixels between the halves, and of a patch.
-GUARD, PATCH = 2, 24
+# LR pixels between the halves.
+GUARD = 2
 COLUMNS = ["sample", "role", "path", "lr_path", "crop"]
 
 
@@ -56,7 +56,7 @@ def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:
     hr, lr, scale, size = PAIRS[name]
     hr, lr, (first, other) = str(data / hr), str(data / lr), halves(scale, size)
     test, place = ("test", "test", hr, lr, other), out / name.replace(" ", "_")
-    train = {"max_time": seconds, "epochs": 1_000_000, "patch": PATCH}
+    train = {"max_time": seconds, "epochs": 1_000_000}
     alone, pair = ("train", "train", hr, "", first), ("pair", "train", hr, lr, first)
 
     def config(**crappify: Any) -> dict[str, Any]:

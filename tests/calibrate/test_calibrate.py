@@ -69,7 +69,7 @@ def test_the_fitted_crappifier_makes_twins_of_the_real_scan(frames, fitted):
     mean = crappify_plane(hr, Crappifier.from_config(**quiet), key, 0, 255)
     inner = slice(8, -8), slice(8, -8)
     twins = compare(lr[inner], twin[inner], mean[inner])
-    assert all(check["passed"] for check in twins.checks())
+    assert all(check.passed for check in twins.checks())
     assert twins.twin_noise.std() == pytest.approx(twins.real_noise.std(), rel=0.04)
     for name in ("variance", "residuals", "registration"):
         assert path.with_name(f"{name}.png").stat().st_size > 5000
@@ -134,7 +134,7 @@ def test_a_search_finds_the_planted_noise(tissue):
     assert best["noise"][0]["intensity"] == pytest.approx(13, rel=0.04)
     found = parameters["noise.0.intensity"]
     assert found["low"] <= found["value"] <= found["high"]
-    assert all(check["passed"] for check in twins[0].checks())
+    assert all(check.passed for check in twins[0].checks())
 
 
 @pytest.mark.parametrize(

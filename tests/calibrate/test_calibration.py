@@ -174,20 +174,40 @@ def test_a_mismatched_pair_among_others_is_named_and_left_out(fields, rng):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "named"),
+    ("spoil", "named", "verdict"),
     [
-        (lambda lr: ndimage.uniform_filter1d(lr, 3, axis=0), "next along y"),
-        (lambda lr: lr + 25 * (np.arange(SIZE) / SIZE - 0.5), "next along"),
-        (lambda lr: np.where(np.arange(lr.size).reshape(lr.shape) % 50, lr, 255), "distribution"),
+        (lambda lr: ndimage.uniform_filter1d(lr, 3, axis=0), "next along y", "does not fit"),
+        (lambda lr: lr + 25 * (np.arange(SIZE) / SIZE - 0.5), "next along", "usable"),
+        (
+            lambda lr: np.where(np.arange(lr.size).reshape(lr.shape) % 50, lr, 255),
+            "distribution",
+            "does not fit",
+        ),
     ],
 )
-def test_a_frame_that_the_model_cannot_make_does_not_fit(spoil, named, fields, rng):
-    """Noise smeared along y, shading, and salt."""
+def test_what_the_model_cannot_make_is_named_and_judged_by_its_size(
+    spoil, named, verdict, fields, rng
+):
+    """Noise smeared along y, shading that leaves the noise as it is, and salt."""
     pair = pair_of(fields[0], rng)
     found = calibrate(replace(pair, lr=spoil(pair.lr).astype(np.float32)))
-    assert found.verdict == "does not fit"
+    assert found.verdict == verdict
     failed = [check.name for check in found.checks if not check.passed]
     assert any(named in name for name in failed), failed
+
+
+def test_a_dark_level_that_nobody_stated_is_where_shot_noise_vanishes(fields, rng):
+    """A detector that counts, with hardly any read noise, on an offset of both frames."""
+    offset, counting = 40, LR.changed(read_noise=0.2, offset=60)
+    slow = HR.changed(offset=offset, read_noise=0.2)
+    hr, lr = (record(clean, m, rng) for clean, m in zip(fields[0], (slow, counting)))
+    found = fit_pairs([Pair("counted", hr, lr, 1.0, 1.0)], SCALE)
+    assert found.parameters["dark"].value == pytest.approx(offset, abs=3)
+    assert found.parameters["offset"].value == pytest.approx(60, abs=5)
+    variance = next(c for c in found.checks if c.name == "variance at the worst grey level")
+    assert variance.passed
+    stated = fit_pairs([Pair("counted", hr, lr, 1.0, 1.0)], SCALE, dark=0.0)
+    assert stated.parameters["dark"].value == 0
 
 
 @pytest.mark.parametrize(("kernel", "width"), [("area", 1.0), ("bilinear", 1.0), ("probe", 0.9)])
@@ -269,5 +289,5 @@ def test_the_real_confocal_pair_is_placed_and_judged(real_data):
     assert found.parameters["gain"].value == pytest.approx(1, abs=0.1)
     assert found.parameters["offset"].low < 2
     # The two scans drifted apart in places: residuals resemble their neighbours.
-    assert found.verdict == "does not fit"
+    assert found.verdict == "usable"
     assert all("next along" in check.name for check in found.checks if not check.passed)

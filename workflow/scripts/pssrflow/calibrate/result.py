@@ -1,7 +1,7 @@
 """What goes into a calibration, and what comes out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 FORMAT = 1
 
 UNITS = {
+    "dark": "HR grey",
     "kernel": "name",
     "width": "LR pixel",
     "gain": "LR grey per HR grey",
@@ -51,19 +52,56 @@ class Estimate:
     high: float | None = None
 
 
+# Lowest and highest; None where there is none.
+Bounds = tuple[float | None, float | None]
+# Verdicts, best first; and where nothing could be compared.
+FITS, USABLE, UNFIT, UNCHECKED = "fits", "usable", "does not fit", "cannot be checked"
+
+
 @dataclass(frozen=True)
 class Check:
-    """One comparison of the model with pixels that it was not fitted to."""
+    """One comparison of the model with pixels that it was not fitted to.
+
+    Attributes
+    ----------
+    name : str
+    value : float
+    accepted : tuple of float or None
+        What a model that fits leaves.
+    usable : tuple of float or None, optional
+        What matters little for a network that learns from it; as `accepted` by default.
+    """
 
     name: str
     value: float
-    accepted: tuple[float | None, float | None]
+    accepted: Bounds
+    usable: Bounds | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the value lies inside what is accepted; NaN does not."""
-        low, high = self.accepted
+        return self._inside(self.accepted)
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether the value lies inside what matters little."""
+        return self.passed or (self.usable is not None and self._inside(self.usable))
+
+    def _inside(self, bounds: Bounds) -> bool:
+        low, high = bounds
         return bool((low is None or self.value >= low) and (high is None or self.value <= high))
+
+    def to_json(self) -> dict[str, Any]:
+        """As the files of a calibration hold it."""
+        told = {"name": self.name, "value": self.value, "accepted": self.accepted}
+        return told | {"passed": self.passed, "tolerated": self.tolerated}
+
+
+def verdict_of(checks: Sequence[Mapping[str, Any]]) -> str:
+    """In a word, from checks as `Check.to_json` gives them."""
+    if all(check["passed"] for check in checks):
+        return FITS
+    return USABLE if all(check["tolerated"] for check in checks) else UNFIT
 
 
 @dataclass(frozen=True)
@@ -80,7 +118,7 @@ class Calibration:
     hr_noise, effective : dict
         Noise of the HR frame, and the noise that a crappifier must add to it after downsampling.
     verdict : str
-        "fits", "does not fit" or "cannot be checked".
+        `FITS`, `USABLE` (with what is off, and by how much), `UNFIT` or `UNCHECKED`.
     checks : tuple of Check
     notes : tuple of str
     curves : dict
@@ -97,7 +135,7 @@ class Calibration:
     effective: dict[str, float | None] = field(
         default_factory=lambda: {"count_gain": None, "read_noise": None}
     )
-    verdict: str = "cannot be checked"
+    verdict: str = UNCHECKED
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
     curves: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +143,7 @@ class Calibration:
     def to_json(self) -> dict[str, Any]:
         """As plain lists, dictionaries, numbers and None, for `json.dumps`."""
         parameters = {k: asdict(v) | {"unit": UNITS[k]} for k, v in self.parameters.items()}
-        checks = [asdict(check) | {"passed": check.passed} for check in self.checks]
+        checks = [check.to_json() for check in self.checks]
         known = asdict(self) | {"parameters": parameters, "checks": checks}
         return {"format": FORMAT, **_plain(known)}
 

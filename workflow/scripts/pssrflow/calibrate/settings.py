@@ -25,10 +25,10 @@ class Settings(Keys):
         "one by one, for their noise alone.",
         min_length=1,
     )
-    dark: float = key(
-        0,
-        "Grey level (of 255) of the HR detector without signal, as from a blanked beam; no image "
-        "of a specimen shows it.",
+    dark: float | None = key(
+        None,
+        "Grey level (of 255) of the HR detector without signal, as from a blanked beam; null is 0, "
+        "or the level above it at which the noise of the images vanishes.",
         ge=-255,
         le=254,
     )

@@ -9,7 +9,14 @@ from typing import Any
 
 from pssrflow.calibrate.learned import learn
 from pssrflow.calibrate.plots import plot_calibration, plot_twins
-from pssrflow.calibrate.result import Calibration, Pair, accepted_in_words
+from pssrflow.calibrate.result import (
+    FITS,
+    UNFIT,
+    Calibration,
+    Pair,
+    accepted_in_words,
+    verdict_of,
+)
 from pssrflow.calibrate.scanner.fit import fit_pairs
 from pssrflow.calibrate.scanner.single import fit_single
 from pssrflow.calibrate.scanner.unpaired import Image, fit_unpaired
@@ -117,7 +124,7 @@ def calibrate(
     regression = found.to_json()
     regression["notes"] += notes
     if settings.kind == "scanner":
-        chosen = _scanner(regression, used, settings.dark)
+        chosen = _scanner(regression, used)
     else:
         chosen = _by_trial(pairs, regression, {**used, "scale": scale}, settings, seed, folder)
     plot_calibration(folder, regression)
@@ -138,7 +145,7 @@ def _write(folder, regression, chosen, about):
     shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
     figures = folder / "calibration.json"
     write_json(figures, regression | shown)
-    level = logging.INFO if chosen.verdict == "fits" else logging.WARNING
+    level = logging.INFO if chosen.verdict == FITS else logging.WARNING
     log.log(level, "verdict: %s", "; ".join([chosen.verdict, *about["reasons"]]))
     weights = [folder / WEIGHTS] if about["kind"] == "learned" else []
     left = figures, *weights, *sorted(folder.glob("*.png"))
@@ -240,21 +247,21 @@ def _images(rows, kind, notes) -> list[Image]:
 # -- from figures to a crappifier -----------------------------------------------------------------
 
 
-def _scanner(regression, used, dark):
+def _scanner(regression, used):
     """Chain of the fitted point scanner; what the images could not tell stays as configured."""
-    crappifier = _fitted(regression, used, dark)
+    crappifier = _fitted(regression, used)
     verdict, checks = regression["verdict"], regression["checks"]
     return Chosen(crappifier, verdict, checks, regression["parameters"])
 
 
-def _fitted(regression, used, dark):
+def _fitted(regression, used):
     value, effective = _values(regression), regression["effective"]
     if effective["read_noise"] is None:
         # A single image: what it shows is what there is, for no HR frame is beside it.
         effective = {name: value[name] for name in ("count_gain", "read_noise")}
     if effective["read_noise"] is None:
         return used
-    fitted = {**used, "before": [], "noise": scanner_chain(value, effective, dark)}
+    fitted = {**used, "before": [], "noise": scanner_chain(value, effective)}
     if value["kernel"] is not None:
         fitted |= {"downsample": value["kernel"], "width": value["width"]}
     return fitted
@@ -264,20 +271,18 @@ def _values(regression):
     return {name: parameter["value"] for name, parameter in regression["parameters"].items()}
 
 
-def scanner_chain(
-    value: Mapping[str, Any], effective: Mapping[str, Any], dark: float
-) -> list[dict[str, Any]]:
+def scanner_chain(value: Mapping[str, Any], effective: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Steps of the detector that was fitted.
 
     Parameters
     ----------
     value : mapping
-        Gain, offset, lag and saturation, as `Calibration.parameters`; None where not known.
+        Dark level, gain, offset, lag and saturation, as `Calibration.parameters`; None where not
+        known.
     effective : mapping
         Noise to add to the noisy HR frame.
-    dark : float
-        HR grey level without signal.
     """
+    dark = value["dark"] or 0.0
     gain = 1.0 if value["gain"] is None else value["gain"]
     offset = dark if value["offset"] is None else value["offset"]
     steps: list[dict[str, Any]] = []
@@ -302,26 +307,25 @@ def _by_trial(pairs, regression, used, settings, seed, folder):
         raise InputError("calibrate.kind", found, "rows with an lr_path")
     parameters = regression["parameters"]
     if parameters["gain"]["value"] is None:
-        return Chosen(_unscaled(used), "does not fit", regression["checks"], parameters)
-    matched = _all_matched(pairs, regression, used, settings.dark)
+        return Chosen(_unscaled(used), UNFIT, regression["checks"], parameters)
+    matched = _all_matched(pairs, regression, used)
     if settings.kind == "search":
         best, parameters, twins = search(matched, used, settings, seed)
     else:
         (best, twins), parameters = learn(matched, used, settings.steps, seed, folder / WEIGHTS), {}
     plot_twins(folder, twins)
-    checks = [check for twin in twins for check in twin.checks()]
-    verdict = "fits" if all(check["passed"] for check in checks) else "does not fit"
-    return Chosen(_unscaled(best), verdict, checks, parameters)
+    checks = [check.to_json() for twin in twins for check in twin.checks()]
+    return Chosen(_unscaled(best), verdict_of(checks), checks, parameters)
 
 
 def _unscaled(crappifier):
     return {key: value for key, value in crappifier.items() if key != "scale"}
 
 
-def _all_matched(pairs, regression, used, dark):
+def _all_matched(pairs, regression, used):
     """Pairs on one grid, with what the regression says that their LR images are without noise."""
     value = _values(regression)
-    readout = scanner_chain(value, {"count_gain": 0.0, "read_noise": 0.0}, dark)
+    readout = scanner_chain(value, {"count_gain": 0.0, "read_noise": 0.0})
     clean = Crappifier.from_config(used["scale"], value["kernel"], readout, value["width"])
     return [
         _matched(pair, [shift["value"] for shift in record["shift"]], clean)

@@ -232,7 +232,7 @@ def imitation_of(
     real, made = twins.real_noise.std(), twins.twin_noise.std()
     return Imitation(
         sample=sample,
-        good=all(check["passed"] for check in twins.checks()),
+        good=all(check.passed for check in twins.checks()),
         noise=float(made / max(real, 1e-6)),
         distance=twins.distance,
         rows=_rows(planes, twins),

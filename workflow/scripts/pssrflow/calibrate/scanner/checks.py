@@ -16,6 +16,11 @@ from pssrflow.seeded import generator
 # What is accepted of the model: departures that would change a crappified image visibly. Each is
 # widened where few pixels make a figure uncertain.
 VARIANCE, VARIANCE_BY_GREY, LEFT_OVER, DISTANCE = 0.1, 0.25, 0.05, 0.05
+# What matters little for a network that learns to restore: with a million pixels the departures of
+# every model are beyond doubt. Variance off by these factors (a fifth, and two fifths, of the
+# standard deviation), a tenth of the residuals' variance in a pattern, and a distribution as far
+# off as that of noise twice as strong.
+USABLE_VARIANCE, USABLE_BY_GREY, USABLE_LEFT_OVER, USABLE_DISTANCE = 1.5, 2.0, 0.3, 0.2
 # Standard errors by which chance may depart.
 CHANCE = 4.0
 # Grey-level bins of the check of variance, and held-out pixels without which nothing is checked.
@@ -196,7 +201,9 @@ def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]
         return (significance,)
     return (
         significance,
-        _variance("variance of residuals over the model's", standard, VARIANCE),
+        _variance(
+            "variance of residuals over the model's", standard, VARIANCE, USABLE_VARIANCE
+        ),
         _by_grey(held),
         *_structure(held),
         *_neighbours(held),
@@ -204,21 +211,15 @@ def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]
     )
 
 
-def verdict_of(found: Sequence[Check]) -> str:
-    """In words, from checks."""
-    if not all(check.passed for check in found):
-        return "does not fit"
-    return "fits" if len(found) > 1 else "cannot be checked"
-
-
 def _drawn(held):
     return (held.drawn / np.sqrt(held.variance))[held.keep]
 
 
-def _variance(name, standard, tolerance):
+def _variance(name, standard, tolerance, factor):
     error = np.std(standard**2) / math.sqrt(max(len(standard), 1))
     tolerance = float(max(tolerance, CHANCE * error))
-    return Check(name, float(np.mean(standard**2)), (1 - tolerance, 1 + tolerance))
+    accepted = 1 - tolerance, 1 + tolerance
+    return Check(name, float(np.mean(standard**2)), accepted, (1 / factor, factor))
 
 
 def _by_grey(held):
@@ -227,7 +228,12 @@ def _by_grey(held):
     standard = np.concatenate([h.standard[h.keep] for h in held])
     place = np.searchsorted(np.quantile(signal, np.linspace(0, 1, BINS + 1)[1:-1]), signal)
     found = [
-        _variance("variance at the worst grey level", standard[place == k], VARIANCE_BY_GREY)
+        _variance(
+            "variance at the worst grey level",
+            standard[place == k],
+            VARIANCE_BY_GREY,
+            USABLE_BY_GREY,
+        )
         for k in range(BINS)
         if np.count_nonzero(place == k) >= ENOUGH // BINS // 2
     ]
@@ -265,11 +271,11 @@ def _inside(keep):
 
 def _small(name, value, pixels):
     limit = max(LEFT_OVER, CHANCE / math.sqrt(max(pixels, 1)))
-    return Check(name, float(value), (-limit, limit))
+    return Check(name, float(value), (-limit, limit), (-USABLE_LEFT_OVER, USABLE_LEFT_OVER))
 
 
 def _distribution(standard, drawn):
     """Kolmogorov and Smirnov's distance from residuals that were drawn from the model."""
     distance = float(stats.ks_2samp(standard, drawn).statistic)
     limit = max(DISTANCE, 1.95 * math.sqrt(2 / max(len(standard), 1)))
-    return Check("distribution of residuals", distance, (None, limit))
+    return Check("distribution of residuals", distance, (None, limit), (None, USABLE_DISTANCE))

@@ -29,6 +29,7 @@ from pssrflow.calibrate.scanner.noise import (
 )
 from pssrflow.calibrate.scanner.optics import Optics, cut
 from pssrflow.calibrate.scanner.summary import (
+    Fitted,
     Registered,
     Saturation,
     no_match,
@@ -43,6 +44,8 @@ from pssrflow.seeded import generator
 # another kernel must be better than the first by `BETTER` standard errors.
 FAMILIES = {"probe": 0.4, "area": 1.0, "bilinear": 1.0, "bicubic": 1.0, "linear": 1.0}
 BETTER = 3.0
+# Noise must be below none at black by this many standard deviations for black to be no dark level.
+NO_SIGNAL = 4.0
 # A lag must stand out by this many standard deviations.
 LAG_SIGNIFICANT = 4.0
 # Fits, each with the saturated pixels and the lag that the one before found.
@@ -51,7 +54,9 @@ ROUNDS = 3
 BROAD = 2.0
 
 
-def fit_pairs(pairs: Sequence[Pair], scale: int, dark: float = 0.0, seed: int = 0) -> Calibration:
+def fit_pairs(
+    pairs: Sequence[Pair], scale: int, dark: float | None = None, seed: int = 0
+) -> Calibration:
     """Calibrate a fast scan (LR) against a slow scan (HR) of the same fields.
 
     Parameters
@@ -60,8 +65,10 @@ def fit_pairs(pairs: Sequence[Pair], scale: int, dark: float = 0.0, seed: int = 
         Of one detector and one setting; each may lie beside the other by its own shift.
     scale : int
         HR pixels per LR pixel.
-    dark : float
-        HR grey level without signal, from a scan with the beam blanked: images do not tell it.
+    dark : float, optional
+        HR grey level without signal, from a scan with the beam blanked. Images with read noise do
+        not tell it; those with hardly any show where shot noise vanishes. None: 0, or that level
+        where it lies above.
     seed : int
         Of the bootstrap and of the residuals that the model is compared with.
 
@@ -80,12 +87,26 @@ def fit_pairs(pairs: Sequence[Pair], scale: int, dark: float = 0.0, seed: int = 
     used = registered.used
     if not used:
         return no_match(registered)
-    if any(cut(pair, scale, match.shift, 0, dark) is None for pair, match in used):
+    if any(cut(pair, scale, match.shift, 0, 0.0) is None for pair, match in used):
         return too_small(registered)
-    limits = _saturation([pair for pair, _ in used], dark)
-    rng = generator(seed, "blocks")
-    fit, replicates, found = _fit(registered, scale, dark, limits, rng)
-    return summarised(registered, fit, found, replicates, limits, seed)
+    fitted = _fitted(registered, scale, dark or 0.0, seed)
+    if dark is None and (dark := _no_signal(fitted.found, fitted.replicates)):
+        fitted = _fitted(registered, scale, dark, seed)
+    return summarised(registered, fitted, seed)
+
+
+def _fitted(registered, scale, dark, seed):
+    limits = _saturation([pair for pair, _ in registered.used], dark)
+    fit, replicates, found = _fit(registered, scale, dark, limits, generator(seed, "blocks"))
+    return Fitted(fit, found, replicates, limits, dark)
+
+
+def _no_signal(found, replicates):
+    """HR grey level at which the noise of the LR frame vanishes; 0 if not beyond doubt above it."""
+    doubt = NO_SIGNAL * float(replicates.read_variance.std())
+    if found.read_variance > -doubt or found.count_gain <= 0:
+        return 0.0
+    return float(-found.read_variance / (found.count_gain * found.vector[0]))
 
 
 def _check(pair, scale):

@@ -144,7 +144,7 @@ def cut(
     Returns
     -------
     FieldOfView or None
-        None if less than a block of 8 LR pixels along an axis would be left.
+        None if less than two blocks of 8 LR pixels along an axis would be left.
     """
     reach = REACH * scale + 2
     starts, stops = [], []
@@ -152,7 +152,7 @@ def cut(
         centre = (scale - 1) // 2 + move
         starts.append(max(0, math.ceil((reach - centre) / scale) + before))
         stops.append(min(wanted, (length - 1 - reach - centre) // scale + 1))
-    if min(b - a for a, b in zip(starts, stops)) < 8 * 4:
+    if min(b - a for a, b in zip(starts, stops)) < 8 * 2:
         return None
     lr = np.ascontiguousarray(pair.lr[starts[0] : stops[0], starts[1] : stops[1]], np.float32)
     corner = tuple(scale * a + (scale - 1) // 2 + move for a, move in zip(starts, shift))

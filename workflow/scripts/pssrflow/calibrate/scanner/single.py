@@ -18,7 +18,9 @@ NOTES = (
 )
 
 
-def fit_single(image: np.ndarray, step: float, dark: float = 0.0, seed: int = 0) -> Calibration:
+def fit_single(
+    image: np.ndarray, step: float, dark: float | None = None, seed: int = 0
+) -> Calibration:
     """Noise of one image without a pair, from its finest details.
 
     Parameters
@@ -27,8 +29,8 @@ def fit_single(image: np.ndarray, step: float, dark: float = 0.0, seed: int = 0)
         On a grey scale from 0 to 255.
     step : float
         One grey level of the detector on that scale.
-    dark : float
-        Grey level without signal.
+    dark : float, optional
+        Grey level without signal; None: 0, or where the noise vanishes above it.
     seed : int
         Of the bootstrap.
 
@@ -47,7 +49,7 @@ def fit_single(image: np.ndarray, step: float, dark: float = 0.0, seed: int = 0)
         raise InputError("image", f"shape {image.shape}", "a finite plane, 32 pixels or more")
     levels = pile_up(image, step)
     keep = away(image, levels)
-    tally = frame_tally(image - np.float32(dark), blocks(image.shape), keep=keep)
+    tally = frame_tally(image - np.float32(dark or 0), blocks(image.shape), keep=keep)
     return _single(tally, step, dark, levels.high, generator(seed, "blocks"))
 
 
@@ -57,11 +59,18 @@ def _single(tally, step, dark, high, rng):
     slopes, bases = np.array([line(np.tensordot(share, tally, 1)) for share in shares]).T
     slope, base = line(tally.sum(axis=0))
     quantised = step**2 / 12
+    curve = points(tally, dark or 0.0)
+    if dark is None:
+        dark = no_signal(slope, base - quantised)
     parameters = Calibration().parameters | {
+        "dark": Estimate(dark),
         "count_gain": with_interval(slope, slopes),
         "read_noise": root_of(base - quantised, bases - quantised),
         "saturation": Estimate(high),
     }
-    return Calibration(
-        parameters=parameters, notes=NOTES, curves={"variance_lr": points(tally, dark)}
-    )
+    return Calibration(parameters=parameters, notes=NOTES, curves={"variance_lr": curve})
+
+
+def no_signal(slope: float, base: float) -> float:
+    """Grey level above 0 at which a variance of `base`, and `slope` a grey level, vanishes; or 0."""
+    return max(-base / slope, 0.0) if slope > 0 else 0.0

@@ -7,8 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pssrflow.calibrate.result import Calibration, Check, Estimate, Pair
-from pssrflow.calibrate.scanner.checks import checks_of, held_out, verdict_of
+from pssrflow.calibrate.result import (
+    UNCHECKED,
+    UNFIT,
+    Calibration,
+    Check,
+    Estimate,
+    Pair,
+    verdict_of,
+)
+from pssrflow.calibrate.scanner.checks import checks_of, held_out
 from pssrflow.calibrate.scanner.curves import curves
 from pssrflow.calibrate.scanner.estimate import Fit, Solution, interval
 from pssrflow.calibrate.scanner.noise import Levels
@@ -52,23 +60,27 @@ class Saturation(NamedTuple):
         return all(level is None for level in (*self.lr, *self.hr))
 
 
-def summarised(
-    registered: Registered,
-    fit: Fit,
-    found: Solution,
-    replicates: Solution,
-    limits: Saturation,
-    seed: int,
-) -> Calibration:
+class Fitted(NamedTuple):
+    """A fit, its solution and replicates of it, where detectors saturate, and the dark level."""
+
+    fit: Fit
+    found: Solution
+    replicates: Solution
+    limits: Saturation
+    dark: float
+
+
+def summarised(registered: Registered, fitted: Fitted, seed: int) -> Calibration:
     """What a fit says, with intervals, checks and a verdict."""
+    fit, found, replicates, limits, dark = fitted
     held = held_out(fit, registered.lr_step, seed)
     tests = checks_of(held, _matched(registered.matches))
     return Calibration(
         pairs=_records(registered, found, replicates),
-        parameters=_parameters(fit, found, replicates, limits),
+        parameters=_parameters(fit, found, replicates, limits) | {"dark": Estimate(dark)},
         hr_noise={"count_gain": found.hr_slope, "read_variance": found.hr_base},
         effective=_effective(found),
-        verdict=verdict_of(tests),
+        verdict=verdict_of([t.to_json() for t in tests]) if len(tests) > 1 else UNCHECKED,
         checks=tests,
         notes=tuple(_notes(tests, found, replicates, limits)),
         curves=curves(fit, found, held),
@@ -182,7 +194,7 @@ def no_match(registered: Registered) -> Calibration:
     """Where no pair shows one field."""
     return Calibration(
         pairs=_records(registered),
-        verdict="does not fit",
+        verdict=UNFIT,
         checks=(_matched(registered.matches),),
         notes=("No pair shows the same field in both images: nothing was fitted.",),
     )
@@ -193,5 +205,5 @@ def too_small(registered: Registered) -> Calibration:
     return Calibration(
         pairs=_records(registered),
         checks=(_matched(registered.matches),),
-        notes=("Less than 32 LR pixels along an axis overlap: too few to fit and to check.",),
+        notes=("Less than 16 LR pixels along an axis overlap: too few to fit and to check.",),
     )

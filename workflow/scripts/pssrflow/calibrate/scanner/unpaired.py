@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pssrflow.calibrate.result import Calibration, Estimate
-from pssrflow.calibrate.scanner.single import fit_single
+from pssrflow.calibrate.scanner.single import fit_single, no_signal
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.squares import NoiseKey
@@ -51,7 +51,11 @@ class Noise(NamedTuple):
 
 
 def fit_unpaired(
-    lr: Sequence[Image], hr: Sequence[Image], downsampling: Downsampling, dark: float, seed: int
+    lr: Sequence[Image],
+    hr: Sequence[Image],
+    downsampling: Downsampling,
+    dark: float | None,
+    seed: int,
 ) -> Calibration:
     """What fast scans add to slow ones, from images of different fields.
 
@@ -62,8 +66,8 @@ def fit_unpaired(
         so that it has the noise of one; HR images are needed.
     downsampling : Downsampling
         As configured.
-    dark : float
-        HR grey level without signal.
+    dark : float, optional
+        HR grey level without signal; None: 0, or where the noise vanishes above it.
     seed : int
         Of the bootstrap.
 
@@ -72,15 +76,19 @@ def fit_unpaired(
     Calibration
         Verdict "cannot be checked".
     """
-    slow, fine = _noise(hr, dark, seed)
+    black = dark or 0.0
+    slow, fine = _noise(hr, black, seed)
     fast, single = _noise(lr, 0.0, seed) if lr else (slow, fine)
     survives = _surviving(downsampling)
-    gain, offset = _levels(lr, hr, downsampling, dark, fast, slow, survives) if lr else (1.0, 0.0)
+    gain, offset = _levels(lr, hr, downsampling, black, fast, slow, survives) if lr else (1.0, 0.0)
     # Of the LR frame at the HR frame's black, in LR grey.
-    base = max(fast.base + fast.slope * offset, 0.0)
+    base = fast.base + fast.slope * offset
+    above = no_signal(fast.slope * gain, base) if dark is None else 0.0
+    black, offset = black + above, offset + gain * above
     step = max((image.step for image in lr or hr), default=0.0)
-    read = base - gain**2 * survives * max(slow.base, 0.0) - step**2 / 12
-    known = {"gain": Estimate(gain), "offset": Estimate(offset)}
+    beneath = gain**2 * survives * max(slow.base + slow.slope * above, 0.0)
+    read = max(base + fast.slope * gain * above, 0.0) - beneath - step**2 / 12
+    known = {"dark": Estimate(black), "gain": Estimate(gain), "offset": Estimate(offset)}
     return replace(
         single,
         parameters=single.parameters | known,
