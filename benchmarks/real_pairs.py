@@ -6,7 +6,8 @@ Each field is split into two halves behind a guard band. Four networks learn fro
 with the default noise, with noise that is measured on the pair of that half (`auto`), on LR images
 alone (`lr`, `crappify.fit: auto` in a sheet without a pair to learn from), and from the acquired
 pair itself. They are judged on the acquired pair of the other half, after an affine fit of the
-grey levels, beside smoothed interpolation with the width that is best on that very half.
+grey levels, beside smoothed interpolation with the width that is best on that very half. What is
+complete in the folder is kept: remove it to begin anew.
 """
 
 import json
@@ -46,7 +47,10 @@ def halves(scale: int, size: int) -> tuple[str, str]:
 
 
 def ran(folder: Path, rows: list[tuple], config: Mapping[str, Any], *targets: str) -> Path:
-    """Run the workflow in a folder of its own; its results."""
+    """Run the workflow in a folder of its own, unless it was; its results."""
+    last = folder / "results" / ("calibration/crappifier.json" if targets else "report.json")
+    if last.exists():
+        return folder / "results"
     shutil.rmtree(folder, ignore_errors=True)
     return run_sheet(folder, pd.DataFrame(rows, columns=COLUMNS), config, *targets)
 

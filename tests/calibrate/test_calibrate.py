@@ -44,7 +44,7 @@ def fitted(make_store, tmp_path):
             for name, image in (("hr", hr), ("lr", lr))
         }
         folder = tmp_path / "calibration"
-        used = Degradation(**(crappify or {})).plain()
+        used = Degradation(**{"fit": "calibration", **(crappify or {})}).plain()
         calibrate([Scans("pair", **stores)], used, Settings(dark=10, **settings), 0, folder)
         return json.loads((folder / "crappifier.json").read_text()), folder / "crappifier.json"
 
@@ -97,7 +97,7 @@ def test_another_field_does_not_fit_and_is_refused_later(frames, fitted):
     assert found["verdict"] == "does not fit"
     assert all(p["value"] is None for p in found["parameters"].values())
     with pytest.raises(InputError, match=r"the verdict is 'does not fit'.*require_fit: false"):
-        settings_of({"scale": 4, "fit": "calibration"}, path)
+        settings_of({"scale": 4, "fit": "calibration"}, path, require_fit=True)
     kept = settings_of({"scale": 4, "fit": str(path)}, require_fit=False)
     assert [step["name"] for step in kept["noise"]] == ["poisson"]
 
@@ -187,7 +187,7 @@ def test_a_file_that_holds_no_fit_is_refused(content, message, tmp_path):
     path = tmp_path / "crappifier.json"
     path.write_text(content)
     with pytest.raises(InputError, match=message):
-        settings_of({"scale": 4, "fit": str(path)})
+        settings_of({"scale": 4, "fit": str(path)}, require_fit=True)
 
 
 def test_a_key_that_cannot_be_searched_is_named():

@@ -54,8 +54,13 @@ class Estimate:
 
 # Lowest and highest; None where there is none.
 Bounds = tuple[float | None, float | None]
-# Verdicts, best first; and where nothing could be compared.
-FITS, USABLE, UNFIT, UNCHECKED = "fits", "usable", "does not fit", "cannot be checked"
+# Verdicts, best first; nothing could be compared where it "cannot be checked".
+FITS, USABLE, UNCHECKED, UNFIT = VERDICTS = (
+    "fits",
+    "usable",
+    "cannot be checked",
+    "does not fit",
+)
 
 
 @dataclass(frozen=True)

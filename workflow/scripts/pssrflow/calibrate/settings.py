@@ -41,7 +41,9 @@ class Settings(Keys):
     trials: int = key(100, "Trials of `search`.", ge=1, le=100_000)
     steps: int = key(2000, "Optimiser steps of `learned`.", ge=1, le=1_000_000)
     require_fit: bool = key(
-        True, "Refuse to crappify and train with a fit whose verdict is not `fits`."
+        False,
+        "Refuse to crappify and train with a fit whose verdict is not `fits`; else it is a warning "
+        "in log and report, with what is off and by how much.",
     )
 
     def faults(self) -> Iterator[Fault]:

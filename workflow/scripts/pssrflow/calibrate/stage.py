@@ -2,24 +2,25 @@
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pssrflow.calibrate.detectors import SMALLEST, Detector, Scans, by_detector
 from pssrflow.calibrate.learned import learn
 from pssrflow.calibrate.plots import plot_calibration, plot_twins
 from pssrflow.calibrate.result import (
     FITS,
     UNFIT,
+    VERDICTS,
     Calibration,
-    Pair,
     accepted_in_words,
     verdict_of,
 )
 from pssrflow.calibrate.scanner.fit import fit_pairs
 from pssrflow.calibrate.scanner.single import fit_single
-from pssrflow.calibrate.scanner.unpaired import Image, fit_unpaired
+from pssrflow.calibrate.scanner.unpaired import fit_unpaired
 from pssrflow.calibrate.search import search
 from pssrflow.calibrate.settings import Settings
 from pssrflow.crappify.chain import Crappifier, crappify_plane
@@ -28,36 +29,15 @@ from pssrflow.crappify.settings import AUTO, FIT_FORMAT, REPLACED
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY
 from pssrflow.errors import InputError
-from pssrflow.pairs.field import check_pair
-from pssrflow.pairs.grey import Grey, Matched, move
+from pssrflow.pairs.grey import Matched, move
 from pssrflow.run.files import file_hash, write_json
 
 log = logging.getLogger(__name__)
 
-# LR pixels along y and x that are read of a plane: enough for any parameter, and little memory.
-WINDOW = 1024
-# Images without a partner that are measured at most, and pixels along y and x that they need.
-MOST_IMAGES, SMALLEST = 8, 32
 # Of the file that names LR images without a partner that were measured.
 MEASURED_FORMAT = 1
 # Of a learnt crappifier.
 WEIGHTS = "crappifier.safetensors"
-
-
-@dataclass(frozen=True)
-class Scans:
-    """What there is of one row.
-
-    Attributes
-    ----------
-    sample : str
-    hr, lr : str or None
-        Stores; one of them None where there is no pair.
-    """
-
-    sample: str
-    hr: str | None
-    lr: str | None
 
 
 @dataclass(frozen=True)
@@ -117,41 +97,17 @@ def calibrate(
     folder.mkdir(parents=True, exist_ok=True)
     for drawing in folder.glob("*.png"):
         drawing.unlink()
-    pairs = _pairs(rows, scale, settings.planes, notes)
+    detectors = by_detector(rows, scale, settings.planes, notes)
+    if settings.kind != "scanner" and len(detectors) > 1:
+        notes.append(f"{settings.kind} knows one detector: {detectors[0].title}.")
+        detectors = detectors[:1]
     used = {key: crappify[key] for key in REPLACED}
-    told = {**used, "scale": scale, "fit": crappify.get("fit")}
-    source, found = _regressed(pairs, rows, told, settings, seed, notes)
-    regression = found.to_json()
-    regression["notes"] += notes
-    if settings.kind == "scanner":
-        chosen = _scanner(regression, used)
-    else:
-        chosen = _by_trial(pairs, regression, {**used, "scale": scale}, settings, seed, folder)
-    plot_calibration(folder, regression)
+    work = Work({**used, "scale": scale}, crappify.get("fit") == AUTO, settings, seed, folder)
+    found = [_measured(detector, work) for detector in detectors]
+    plot_calibration(folder, found[0].regression)
     lr = [row.sample for row in rows if row.lr and not row.hr]
     write_json(folder / "measured.json", {"format": MEASURED_FORMAT, "samples": lr})
-    about = {
-        "kind": settings.kind,
-        "source": source,
-        "scale": scale,
-        "samples": [row.sample for row in rows],
-        "reasons": chosen.reasons or regression["notes"],
-    }
-    _write(folder, regression, chosen, about)
-
-
-def _write(folder, regression, chosen, about):
-    """The fitted crappifier last: it says that all is done, and vouches for what lies beside."""
-    shown = {name: getattr(chosen, name) for name in ("parameters", "checks", "verdict")}
-    figures = folder / "calibration.json"
-    write_json(figures, regression | shown)
-    level = logging.INFO if chosen.verdict == FITS else logging.WARNING
-    log.log(level, "verdict: %s", "; ".join([chosen.verdict, *about["reasons"]]))
-    weights = [folder / WEIGHTS] if about["kind"] == "learned" else []
-    left = figures, *weights, *sorted(folder.glob("*.png"))
-    beside = {path.name: file_hash(path) for path in left}
-    written = {"format": FIT_FORMAT, **about, **vars(chosen), "beside": beside}
-    write_json(folder / "crappifier.json", written)
+    _write(found, [row.sample for row in rows], notes, work)
 
 
 def _check_rows(rows):
@@ -163,61 +119,127 @@ def _check_rows(rows):
         )
 
 
-# -- pixels ---------------------------------------------------------------------------------------
+def _write(found, samples, notes, work):
+    """The fitted crappifier last: it says that all is done, and vouches for what lies beside."""
+    folder, (first, *others) = work.folder, found
+    figures = folder / "calibration.json"
+    write_json(figures, first.figures() | {"detectors": {o.name: o.figures() for o in others}})
+    told = [*(reason for one in found for reason in one.reasons(len(found) > 1)), *notes]
+    verdict = max((one.chosen.verdict for one in found), key=VERDICTS.index)
+    level = logging.INFO if verdict == FITS else logging.WARNING
+    log.log(level, "verdict: %s", "; ".join([verdict, *told]))
+    weights = [folder / WEIGHTS] if work.settings.kind == "learned" else []
+    left = figures, *weights, *sorted(folder.glob("*.png"))
+    written = {
+        "format": FIT_FORMAT,
+        "kind": work.settings.kind,
+        "source": first.source,
+        "scale": work.scale,
+        "samples": samples,
+        "reasons": told,
+        **vars(first.chosen),
+        "verdict": verdict,
+        "detectors": {one.name: one.chosen.crappifier for one in found} if others else {},
+        "beside": {path.name: file_hash(path) for path in left},
+    }
+    write_json(folder / "crappifier.json", written)
 
 
-def _pairs(rows, scale, planes, notes):
-    paired = [row for row in rows if row.hr and row.lr]
-    return [pair for row in paired for pair in read_pairs(row, scale, planes, notes)]
+# -- one detector ---------------------------------------------------------------------------------
 
 
-def read_pairs(row: Scans, scale: int, planes: int, notes: list[str]) -> Iterator[Pair]:
-    """Some planes of a row, on the grey scale of their detectors, as far as both images go.
+@dataclass(frozen=True)
+class Work:
+    """What is asked for.
 
-    Parameters
+    Attributes
     ----------
-    row : Scans
-        Of a pair.
-    scale : int
-    planes : int
-        How many at most.
-    notes : list of str
-        What a user should know is added to it.
-
-    Raises
-    ------
-    InputError
-        The sizes do not agree with the scale.
+    used : dict
+        Keys of the crappifier as configured, with the scale.
+    auto : bool
+        What there is is measured, else the crappifier stays as configured.
+    settings : Settings
+    seed : int
+    folder : Path
     """
-    hr, lr = (Grey(path, planes) for path in (row.hr, row.lr) if path)
-    check_pair(row.sample, hr.array.shape, lr.array.shape, scale)
-    if hr.array.shape[1] > 1:
-        notes.append(f"{row.sample}: only the first channel was used; detectors differ.")
-    shape = [min(n, h // scale) for n, h in zip(lr.array.shape[3:], hr.array.shape[3:])]
-    for plane in hr.planes:
-        coarse = lr.read(plane, WINDOW)[: shape[0], : shape[1]]
-        fine = hr.read(plane, scale * WINDOW)
-        fine = fine[: scale * coarse.shape[0], : scale * coarse.shape[1]]
-        yield Pair(f"{row.sample} t={plane[0]} z={plane[2]}", fine, coarse, hr.step, lr.step)
+
+    used: dict[str, Any]
+    auto: bool
+    settings: Settings
+    seed: int
+    folder: Path
+
+    @property
+    def scale(self) -> int:
+        """HR pixels per LR pixel."""
+        return int(self.used["scale"])
 
 
-def _regressed(pairs, rows, used, settings, seed, notes) -> tuple[str, Calibration]:
+@dataclass(frozen=True)
+class Measured:
+    """What was found of one detector.
+
+    Attributes
+    ----------
+    name : str
+    samples : list of str
+    source : str
+        "pairs", "lr", "hr", or "stated" where nothing could be measured.
+    regression : dict
+        As `Calibration.to_json`.
+    chosen : Chosen
+    """
+
+    name: str
+    samples: list[str]
+    source: str
+    regression: dict[str, Any]
+    chosen: Chosen
+
+    def figures(self) -> dict[str, Any]:
+        """For `calibration.json`."""
+        shown = {name: getattr(self.chosen, name) for name in ("parameters", "checks", "verdict")}
+        return self.regression | shown | {"source": self.source, "samples": self.samples}
+
+    def reasons(self, named: bool) -> list[str]:
+        """What is off and by how much, or what should be known; with the detector's name."""
+        told = self.chosen.reasons or self.regression["notes"]
+        return [f"{self.name}: {reason}" if named else reason for reason in told]
+
+
+def _measured(detector: Detector, work: Work) -> Measured:
+    notes: list[str] = []
+    source, found = _regressed(detector, work, notes)
+    regression = found.to_json()
+    regression["notes"] += notes
+    if work.settings.kind == "scanner":
+        chosen = _scanner(regression, _unscaled(work.used))
+    else:
+        chosen = _by_trial(detector.pairs, regression, work)
+    return Measured(detector.name, detector.samples, source, regression, chosen)
+
+
+def _regressed(detector: Detector, work: Work, notes: list[str]) -> tuple[str, Calibration]:
     """What is told by pairs, else LR images, else HR images; and by which of them."""
-    auto = used["fit"] == AUTO
-    if pairs:
-        found = fit_pairs(pairs, used["scale"], settings.dark, seed)
-        if found.parameters["gain"].value is not None or not auto:
+    dark, seed = work.settings.dark, work.seed
+    if detector.pairs:
+        found = fit_pairs(detector.pairs, work.scale, dark, seed)
+        if found.parameters["gain"].value is not None or not work.auto:
             return "pairs", found
         notes.extend(found.notes)
         notes.append("The pairs tell nothing; LR and HR images were measured one by one.")
-    lr, hr = (_images(rows, kind, notes) for kind in ("lr", "hr"))
-    if auto and hr:
-        downsampling = Downsampling(used["scale"], used["downsample"], used["width"])
-        return "lr" if lr else "hr", fit_unpaired(lr, hr, downsampling, settings.dark, seed)
-    return _alone([*lr, *hr], bool(lr), settings, seed, notes)
+    lr, hr = detector.apart(notes)
+    if not work.auto:
+        return _one_image([*lr, *hr], "lr" if lr else "hr", work, notes)
+    # At scale 1 a scan has the noise of a scan: only LR images tell what is to be restored.
+    if not hr or not (lr or work.scale > 1):
+        notes.append("No image tells the noise of fast scans: it is as configured.")
+        return "stated", Calibration()
+    downsampling = Downsampling(work.scale, work.used["downsample"], work.used["width"])
+    return "lr" if lr else "hr", fit_unpaired(lr, hr, downsampling, dark, seed)
 
 
-def _alone(images, lr, settings, seed, notes):
+def _one_image(images, source, work, notes):
     """The noise of one image, and nothing else."""
     if not images:
         found = f"no image of {SMALLEST} pixels or more along y and x"
@@ -225,23 +247,7 @@ def _alone(images, lr, settings, seed, notes):
     first = images[0]
     if len(images) > 1:
         notes.append(f"There is no pair; the noise is that of {first.name} alone.")
-    return "lr" if lr else "hr", fit_single(first.grey, first.step, settings.dark, seed)
-
-
-def _images(rows, kind, notes) -> list[Image]:
-    """The middle plane of some rows, as far as it is large enough to measure noise in."""
-    found: list[Image] = []
-    for row in rows:
-        path = getattr(row, kind)
-        if path is None or len(found) == MOST_IMAGES:
-            continue
-        grey = Grey(path, 1)
-        image = grey.read(grey.planes[0], 2 * WINDOW)
-        if min(image.shape) < SMALLEST:
-            notes.append(f"{row.sample}: {kind.upper()} planes below {SMALLEST} pixels tell none.")
-            continue
-        found.append(Image(row.sample, image, grey.step))
-    return found
+    return source, fit_single(first.grey, first.step, work.settings.dark, work.seed)
 
 
 # -- from figures to a crappifier -----------------------------------------------------------------
@@ -300,8 +306,9 @@ def scanner_chain(value: Mapping[str, Any], effective: Mapping[str, Any]) -> lis
     return [*steps, readout]
 
 
-def _by_trial(pairs, regression, used, settings, seed, folder):
+def _by_trial(pairs, regression, work):
     """A searched or learnt crappifier, on the pairs that the regression could register."""
+    settings, used = work.settings, work.used
     if not pairs:
         found = f"{settings.kind} without any acquired pair"
         raise InputError("calibrate.kind", found, "rows with an lr_path")
@@ -310,10 +317,11 @@ def _by_trial(pairs, regression, used, settings, seed, folder):
         return Chosen(_unscaled(used), UNFIT, regression["checks"], parameters)
     matched = _all_matched(pairs, regression, used)
     if settings.kind == "search":
-        best, parameters, twins = search(matched, used, settings, seed)
+        best, parameters, twins = search(matched, used, settings, work.seed)
     else:
-        (best, twins), parameters = learn(matched, used, settings.steps, seed, folder / WEIGHTS), {}
-    plot_twins(folder, twins)
+        weights = work.folder / WEIGHTS
+        (best, twins), parameters = learn(matched, used, settings.steps, work.seed, weights), {}
+    plot_twins(work.folder, twins)
     checks = [check.to_json() for twin in twins for check in twin.checks()]
     return Chosen(_unscaled(best), verdict_of(checks), checks, parameters)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pssrflow.config.settings import Settings
-from pssrflow.crappify.settings import own_steps, settings_of
+from pssrflow.crappify.settings import OF_THIS_RUN, own_steps, settings_of
 from pssrflow.errors import InputError
 from pssrflow.plugins import in_time, load
 
@@ -61,7 +61,8 @@ def _crappify_a_plane(settings: Settings) -> None:
     """Run a user's own steps or fit on a small image."""
     crappify = settings.crappify.plain()
     own = not crappify["preset"] and own_steps([*crappify["before"], *crappify["noise"]])
-    if settings.crappify.measured or not (own or crappify["fit"]):
+    fitted = crappify["fit"] not in (None, *OF_THIS_RUN)
+    if settings.crappify.measured or not (own or fitted):
         return
     used = settings_of(crappify, None, settings.calibrate.require_fit)
     crappifier = load("pssrflow.crappify.chain:Crappifier").from_config(**used)

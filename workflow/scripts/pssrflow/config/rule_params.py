@@ -128,12 +128,13 @@ class Rules:
         What a truth shows is never looked at. LR images that were measured once are kept to: a row
         more must not make another crappifier, and train anew.
         """
-        if pairs := self.named("paired", "trained"):
+        # By name: rows in another order must not make another crappifier either.
+        if pairs := sorted(self.named("paired", "trained")):
             return [self._scans(name) for name in pairs]
-        lr = [s for s in self.named("predicted") if f"{s}/lr" in self.images]
+        lr = sorted(s for s in self.named("predicted") if f"{s}/lr" in self.images)
         kept = self._measured_before()
         lr = [name for name in kept if name in lr] or lr
-        hr = self.named("trained") if self.settings.crappify.fit == AUTO else []
+        hr = sorted(self.named("trained")) if self.settings.crappify.fit == AUTO else []
         return [*(self._scans(s, "lr") for s in lr), *(self._scans(s, "hr") for s in hr)]
 
     def _measured_before(self) -> list[str]:

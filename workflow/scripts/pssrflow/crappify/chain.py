@@ -78,6 +78,8 @@ class Crappifier:
         Where the beam really was.
     clip : bool
         Clip to the detector's range between steps, not only at the end.
+    detectors : dict of str to Crappifier
+        Of those that have their own, by `Volume.detector`.
     """
 
     downsampling: Downsampling
@@ -85,6 +87,7 @@ class Crappifier:
     before: tuple[Step, ...] = ()
     scan: Scan = field(default_factory=Scan)
     clip: bool = True
+    detectors: Mapping[str, "Crappifier"] = field(default_factory=dict)
 
     @classmethod
     def from_config(
@@ -96,15 +99,24 @@ class Crappifier:
         before: Sequence[Mapping[str, Any]] = (),
         scan: Mapping[str, Any] | None = None,
         clip: bool = True,
+        detectors: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "Crappifier":
-        """From the keys of the section `crappify` of the configuration."""
+        """From the keys of the section `crappify` of the configuration, and of a calibration."""
         return cls(
             Downsampling(scale, downsample, width),
             tuple(map(make_step, noise)),
             tuple(map(make_step, before)),
             Scan.parse(scan or {}, "scan"),
             clip,
+            {
+                name: cls.from_config(scale=scale, clip=clip, **own)
+                for name, own in (detectors or {}).items()
+            },
         )
+
+    def of(self, detector: str) -> "Crappifier":
+        """The one of a detector, where it has its own; else this one."""
+        return self.detectors.get(detector, self)
 
     @property
     def scale(self) -> int:

@@ -1,6 +1,7 @@
 """Section `crappify`: the crappifier that a configuration asks for."""
 
 import copy
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -37,10 +38,10 @@ class Settings(Keys):
         "or null for what stands below.",
     )
     fit: PathText | None = key(
-        None,
-        "`calibration` fits the crappifier to the acquired pairs (see calibrate), and replaces as "
-        "a preset does; `auto` the same where nothing below is changed, and without pairs measures "
-        "the noise of LR images, else of HR images; or the crappifier.json of another run.",
+        AUTO,
+        "`auto` measures it where nothing below is changed: on acquired pairs, else the noise of "
+        "LR images, else that of HR images; `calibration` on pairs, whatever stands below (see "
+        "calibrate); the path of another run's crappifier.json; null is what stands below.",
         min_length=1,
     )
     before: tuple[AnyStep, ...] = key((), "Steps on HR pixels, before the downsampling; as noise.")
@@ -84,18 +85,21 @@ class Settings(Keys):
         return self.fit == "calibration" or (self.fit == AUTO and not self._stated)
 
     @property
+    def _fitted(self) -> bool:
+        """Whether a calibration makes the crappifier, this run's or another's."""
+        return self.measured or self.fit not in (None, AUTO)
+
+    @property
     def _stated(self) -> bool:
         """Whether somebody said what the crappifier is."""
-        fields = type(self).model_fields
-        return self.preset is not None or any(
-            getattr(self, name) != fields[name].get_default(call_default_factory=True)
-            for name in REPLACED
-        )
+        default = type(self)()
+        changed = (getattr(self, name) != getattr(default, name) for name in REPLACED)
+        return self.preset is not None or any(changed)
 
     def faults(self) -> Iterator[Fault]:
         if self.preset and self.fit not in (None, AUTO):
             yield Fault("", "both preset and fit are given. Accepted: one of them, the other null")
-        elif self.scale == 1 and not (self.before or self.noise or self.preset or self.fit):
+        elif self.scale == 1 and not (self.before or self.noise or self.preset or self._fitted):
             yield Fault(
                 "", "scale 1 and no noise leave nothing to restore. Accepted: either of them"
             )
@@ -104,7 +108,7 @@ class Settings(Keys):
 def settings_of(
     crappify: Mapping[str, Any],
     calibration: Path | str | None = None,
-    require_fit: bool = True,
+    require_fit: bool = False,
 ) -> dict[str, Any]:
     """Keys that make the crappifier, after its preset or fit.
 
@@ -135,9 +139,15 @@ def settings_of(
     return used
 
 
+def detectors_of(crappify: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Keys that make crappifiers, of every detector that has its own."""
+    return [crappify, *crappify.get("detectors", {}).values()]
+
+
 def classes_of(crappify: Mapping[str, Any]) -> set[str]:
     """Python classes that steps name."""
-    steps = (*crappify.get("before", ()), *crappify.get("noise", ()))
+    chains = [one.get(key, ()) for one in detectors_of(crappify) for key in ("before", "noise")]
+    steps = itertools.chain.from_iterable(chains)
     return {str(step.get("path")) for step in steps if step.get("name") == "custom"}
 
 
@@ -162,7 +172,7 @@ def _preset(name: str) -> dict[str, Any]:
 
 
 def read_fit(path: Path | str, scale: int, require_fit: bool) -> dict[str, Any]:
-    """Keys of a fitted crappifier.
+    """Keys of a fitted crappifier; under `detectors` those of each that has its own, by its name.
 
     Raises
     ------
@@ -179,9 +189,11 @@ def read_fit(path: Path | str, scale: int, require_fit: bool) -> dict[str, Any]:
             "a fit whose verdict is 'fits', other pairs, crappify.fit: null, or "
             "calibrate.require_fit: false at your own risk",
         )
-    if unknown := [key for key in content["crappifier"] if key not in REPLACED]:
-        raise InputError(path, f"unknown key {unknown[0]!r}", ", ".join(REPLACED))
-    return content["crappifier"]
+    detectors = content.get("detectors", {})
+    for fitted in (content["crappifier"], *detectors.values()):
+        if unknown := [key for key in fitted if key not in REPLACED]:
+            raise InputError(path, f"unknown key {unknown[0]!r}", ", ".join(REPLACED))
+    return content["crappifier"] | ({"detectors": detectors} if detectors else {})
 
 
 def _fitted(path: Path | str) -> dict[str, Any]:
@@ -194,7 +206,9 @@ def _fitted(path: Path | str) -> dict[str, Any]:
         # What makes it anew is told where it is this run's.
         mends = f"{accepted}; if it is this run's: {error.accepted}"
         raise InputError(path, f"cannot be read ({error.found})", mends) from None
-    if not _is_crappifier(content.get("crappifier")):
+    detectors = content.get("detectors", {})
+    known = detectors.values() if isinstance(detectors, dict) else [None]
+    if not all(map(_is_crappifier, (content.get("crappifier"), *known))):
         raise InputError(path, "holds no fitted crappifier", accepted)
     # Calibrations that noted no format are of the first.
     if content.get("format", FIT_FORMAT) != FIT_FORMAT:

@@ -232,7 +232,8 @@ def crappify_box(work: Work, region: Region) -> np.ndarray:
     for t, c, z in region.planes():
         plane = Plane(functools.partial(read, (t, c, z)), shape, work.intensity.ranges[c])
         key = replace(work.key, t=t, c=c, z=z)
-        boxes.append(crappify_region(plane, work.crappifier, key, rows, cols))
+        crappifier = work.crappifier.of(work.hr.volume.detector(c))
+        boxes.append(crappify_region(plane, crappifier, key, rows, cols))
     return np.stack(boxes).reshape(region.shape)
 
 

@@ -20,23 +20,24 @@ class Grey:
     path : path-like
     planes : int
         How many are used at most.
+    channel : int
 
     Attributes
     ----------
     planes : list of tuple
-        t, c, z of the planes that are used: of the first channel, evenly spaced.
+        t, c, z of the planes that are used, evenly spaced.
     step : float
         One grey level of the detector on that scale; 0 for float.
     """
 
-    def __init__(self, path: Path | str, planes: int):
+    def __init__(self, path: Path | str, planes: int, channel: int = 0):
         store = Store(path)
-        self.levels = store.volume.intensity.ranges[0]
+        self.levels = store.volume.intensity.ranges[channel]
         self.array, self._read = store.level(), store.reader()
         self.factor = GREY / self.levels.span
         self.step = self.factor if self.array.dtype.kind in "iu" else 0.0
         times, _, sections = self.array.shape[:3]
-        places = [(t, 0, z) for t in range(times) for z in range(sections)]
+        places = [(t, channel, z) for t in range(times) for z in range(sections)]
         count = min(planes, len(places))
         self.planes = [places[(2 * i + 1) * len(places) // (2 * count)] for i in range(count)]
 

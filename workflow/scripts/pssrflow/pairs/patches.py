@@ -122,7 +122,8 @@ class Patches:
 
     def _crappified(self, field, plane, rows, cols, turn, realisation):
         """Turn the specimen, then scan it: lines of a scan always run along x."""
-        scale = self.crappifier.scale
+        crappifier = self.crappifier.of(field.hr.volume.detector(plane[1]))
+        scale = crappifier.scale
         # Whole LR pixels: only then do the turned pixels lie on the grid again.
         whole = tuple(n // scale * scale for n in field.hr.volume.shape[3:])
         turned = Turned(functools.partial(field.hr.reader(), plane), whole, turn)
@@ -130,10 +131,10 @@ class Patches:
             *((r.start * scale, r.stop * scale) for r in (rows, cols))
         )
         rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
-        around = turned.around((top, bottom), (left, right), self.crappifier.reach * scale)
+        around = turned.around((top, bottom), (left, right), crappifier.reach * scale)
         key = NoiseKey(self.seed, field.sample, realisation, *plane)
         seen = Plane(around, turned.shape, field.detector.ranges[plane[1]])
-        lr = crappify_patch(seen, self.crappifier, key, rows, cols)
+        lr = crappify_patch(seen, crappifier, key, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
 
 

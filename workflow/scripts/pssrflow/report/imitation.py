@@ -19,6 +19,7 @@ from pssrflow.pairs.grey import Grey, move
 from pssrflow.report.pictures import Picture, contrast, data_uri, png_uri, show
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
+from pssrflow.volumes.store import Store
 
 # LR pixels along y and x that are compared, and that the picture shows.
 WINDOW, SHOWN = 512, 96
@@ -29,6 +30,7 @@ MEASURED = {
     "pairs": "Measured on acquired pairs",
     "lr": "Measured on LR images without a pair: noise alone, and grey levels on the whole",
     "hr": "Measured on HR images alone: a pixel of the fast scan has the noise of one of the slow",
+    "stated": "Nothing could be measured: it is as configured",
 }
 # Drawings of a calibration, where it made them.
 PLOTS = ("variance", "residuals", "registration", "twins")
@@ -247,10 +249,12 @@ def _planes(layout, sample, crappifier, seed):
     images = hr.read(place, WINDOW * scale), lr.read(lr.planes[0], WINDOW)
     moved, real = move(*images, shift, scale)
     key = NoiseKey(seed, sample, "report", *place)
-    noiseless = {**crappifier, "before": [], "noise": []}
+    detector = Store(layout.store("hr", sample)).volume.detector(0)
+    own = {**crappifier, **crappifier.get("detectors", {}).get(detector, {}), "detectors": {}}
+    noiseless = {**own, "before": [], "noise": []}
     made, clean = (
         crappify_plane(moved, Crappifier.from_config(**keys), key, 0.0, GREY)
-        for keys in (crappifier, noiseless)
+        for keys in (own, noiseless)
     )
     return Planes(moved, real, made, clean)
 

@@ -40,6 +40,12 @@ class Volume:
     intensity: Intensity
     origin: tuple[float, ...] = (0.0, 0.0, 0.0)
 
+    def detector(self, channel: int) -> str:
+        """What recorded a channel, and at which setting, as far as its pixels tell; in words."""
+        levels = self.intensity.ranges[channel]
+        setting = f"{self.dtype} {levels.black:g} to {levels.white:g}"
+        return f"channel {self.channels[channel]}, {setting}"
+
     def level_shapes(self) -> list[tuple[int, ...]]:
         """Shapes of the pyramid: y and x halved, rounded up, until a level fits one chunk."""
         shapes = [self.shape]

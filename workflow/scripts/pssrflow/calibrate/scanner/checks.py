@@ -201,9 +201,7 @@ def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]
         return (significance,)
     return (
         significance,
-        _variance(
-            "variance of residuals over the model's", standard, VARIANCE, USABLE_VARIANCE
-        ),
+        _variance("variance of residuals over the model's", standard, VARIANCE, USABLE_VARIANCE),
         _by_grey(held),
         *_structure(held),
         *_neighbours(held),

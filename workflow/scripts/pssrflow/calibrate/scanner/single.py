@@ -72,5 +72,5 @@ def _single(tally, step, dark, high, rng):
 
 
 def no_signal(slope: float, base: float) -> float:
-    """Grey level above 0 at which a variance of `base`, and `slope` a grey level, vanishes; or 0."""
+    """Grey level above 0 where a variance of `base` and `slope` a grey level vanishes; or 0."""
     return max(-base / slope, 0.0) if slope > 0 else 0.0
