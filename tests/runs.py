@@ -17,6 +17,7 @@ TINY = {
     "samples": "samples.tsv",
     "results": "results",
     "ingest": {"chunk": [1, 64, 64], "shard": [1, 256, 256]},
+    "crappify": {"fit": None},
     "models": {"tiny": {"arch": "unet", "widths": [8, 16], "blocks": 1}},
     "train": {"max_steps": 20, "validate_every": 5, "batch": 2, "patch": 16, "max_time": None},
     "predict": {"tile": 32, "parts": 2},

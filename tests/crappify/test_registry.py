@@ -5,9 +5,11 @@ import json
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from pssrflow.crappify.presets import PRESETS
 from pssrflow.crappify.registry import FILES, make_step, step_symbol, steps
 from pssrflow.crappify.settings import Settings, steps_named
@@ -98,3 +100,17 @@ def test_the_steps_that_run_are_those_of_the_preset_or_the_fit(tmp_path):
     (tmp_path / "fit.json").write_text(json.dumps(fit))
     of_file = Settings.parse(own | {"fit": str(tmp_path / "fit.json")}, "c").plain()
     assert steps_named(of_file) == ["lag"]
+
+
+def test_it_is_measured_by_default_and_never_where_somebody_stated_it():
+    assert Settings().measured
+    written = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text())["crappify"]
+    assert Settings(**written).measured
+    assert Settings(downsample="area").measured
+    for stated in (
+        {"noise": [{"name": "poisson", "intensity": 0.9}]},
+        {"preset": "em_AG_D"},
+        {"scan": {"jitter": 1}},
+        {"fit": None},
+    ):
+        assert not Settings(**stated).measured, stated

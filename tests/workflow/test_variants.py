@@ -117,6 +117,7 @@ def test_targets_make_their_stage_and_no_later_one(tmp_path):
         assert not set(order[order.index(rule) + 1 :]) & found, target
 
 
+REQUIRED = {"calibrate": {"require_fit": True}}
 PAIR_TO_LEARN_FROM = """sample\trole\tpath\tlr_path
 pair\ttrain\tsimulate:pair-hr\tsimulate:pair-lr
 train\ttrain\tsimulate:train\t
@@ -143,6 +144,24 @@ def test_a_fitted_crappifier_is_made_from_the_pairs_before_anything_is_crappifie
     prepare(tmp_path, TINY | fit | {"simulate": simulate}, PAIR_TO_LEARN_FROM)
     found = {"calibrate_crappifier", "crappify_acquisition", "crappify"}
     assert planned(tmp_path, "crappify") == found
+
+
+def test_noise_is_measured_by_default_on_the_images_that_are_to_be_restored(tmp_path):
+    prepare(tmp_path, {k: v for k, v in TINY.items() if k != "crappify"})
+    output = run(tmp_path, "crappify")
+    path = tmp_path / "results/calibration/crappifier.json"
+    fitted = json.loads(path.read_text())
+    assert fitted["source"] == "lr" and fitted["samples"] == ["pair", "survey", "train"]
+    # No verdict but a fit goes by in silence, and none stops the run unless asked.
+    assert "WARNING verdict: cannot be checked" in output
+    assert planned(tmp_path, "crappify") == set()
+    # Rows in another order make no other crappifier.
+    header, *rows = SHEET.splitlines()
+    (tmp_path / "samples.tsv").write_text("\n".join([header, *rows[::-1]]) + "\n")
+    assert planned(tmp_path, "crappify") == set()
+    prepare(tmp_path, {k: v for k, v in TINY.items() if k != "crappify"} | REQUIRED)
+    refused = run(tmp_path, "crappify", check=False)
+    assert "the verdict is 'cannot be checked'" in refused
 
 
 def test_the_demo_is_planned_from_the_project_folder_alone(tmp_path):

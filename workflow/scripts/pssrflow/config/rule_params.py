@@ -151,6 +151,8 @@ class Rules:
         """What makes the crappifier, with a hash of every file of the user's own that it runs."""
         plain = self.settings.crappify.plain()
         kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster")}
+        if kept["fit"] == AUTO and not self.settings.crappify.measured:
+            kept["fit"] = None
         return {**kept, "files": self._crappifier_files()}
 
     def _crappifier_files(self) -> dict[str, str]:

@@ -20,6 +20,8 @@ FIT_FORMAT = 1
 AUTO = "auto"
 # What is no path of a fit.
 OF_THIS_RUN = ("calibration", AUTO)
+# What nobody measures for whom has changed it.
+STATED = ("before", "scan", "noise")
 # What a preset and a fit replace, and what it is where they do not name it.
 REPLACED = {"before": (), "downsample": "bilinear", "width": None, "scan": None, "noise": ()}
 
@@ -39,9 +41,10 @@ class Settings(Keys):
     )
     fit: PathText | None = key(
         AUTO,
-        "`auto` measures it where nothing below is changed: on acquired pairs, else the noise of "
-        "LR images, else that of HR images; `calibration` on pairs, whatever stands below (see "
-        "calibrate); the path of another run's crappifier.json; null is what stands below.",
+        "`auto` measures it where before, scan and noise are not changed: on acquired pairs, else "
+        "the noise of LR images, else that of HR images; `calibration` on pairs, whatever stands "
+        "below (see calibrate); the path of another run's crappifier.json; null is what stands "
+        "below.",
         min_length=1,
     )
     before: tuple[AnyStep, ...] = key((), "Steps on HR pixels, before the downsampling; as noise.")
@@ -91,9 +94,9 @@ class Settings(Keys):
 
     @property
     def _stated(self) -> bool:
-        """Whether somebody said what the crappifier is."""
+        """Whether somebody said what the crappifier is; a kernel is one where there is no pair."""
         default = type(self)()
-        changed = (getattr(self, name) != getattr(default, name) for name in REPLACED)
+        changed = (getattr(self, name) != getattr(default, name) for name in STATED)
         return self.preset is not None or any(changed)
 
     def faults(self) -> Iterator[Fault]:

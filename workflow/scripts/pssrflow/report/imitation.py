@@ -58,12 +58,26 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Check:
-    """A comparison with pixels that were not fitted; what is accepted is said in words."""
+    """A comparison with pixels that were not fitted; what is accepted is said in words.
+
+    What is not passed but tolerated matters little for a network that learns from it.
+    """
 
     name: str
     value: float | None
     accepted: str
     passed: bool
+    tolerated: bool
+
+
+@dataclass(frozen=True)
+class Detector:
+    """One of several detectors or settings, and what was found of it."""
+
+    name: str
+    samples: list[str]
+    verdict: str
+    parameters: dict[str, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -75,8 +89,10 @@ class Fit:
     measured : str
         On what it was, in words.
     verdict : str
-        "fits", or what is wrong; `reasons` say why.
+        As `calibrate.result.VERDICTS`; `reasons` say why.
     reasons, samples : list of str
+    detectors : list of Detector
+        Where they are several; what follows is of the first.
     parameters : list of Parameter
     checks : list of Check
     pictures : list of Picture
@@ -86,6 +102,7 @@ class Fit:
     verdict: str
     reasons: list[str]
     samples: list[str]
+    detectors: list[Detector]
     parameters: list[Parameter]
     checks: list[Check]
     pictures: list[Picture]
@@ -105,10 +122,27 @@ def read_fit(path: Path | str) -> Fit:
         verdict=content["verdict"],
         reasons=content["reasons"],
         samples=content["samples"],
+        detectors=_detectors(Path(path), content),
         parameters=[_parameter(*item) for item in content["parameters"].items()],
         checks=[_check(check) for check in content["checks"]],
         pictures=_plots(Path(path)),
     )
+
+
+def _detectors(path, content):
+    names = list(content.get("detectors", {}))
+    if not names:
+        return []
+    figures = read_json(path.with_name("calibration.json"))
+    return [
+        _detector(name, found)
+        for name, found in ((names[0], figures), *figures["detectors"].items())
+    ]
+
+
+def _detector(name, found):
+    values = {key: parameter["value"] for key, parameter in found["parameters"].items()}
+    return Detector(name, found["samples"], found["verdict"], values)
 
 
 def _parameter(name, found):
@@ -117,7 +151,8 @@ def _parameter(name, found):
 
 def _check(found):
     accepted = accepted_in_words(found["accepted"])
-    return Check(found["name"], found["value"], accepted, found["passed"])
+    passed = found["passed"]
+    return Check(found["name"], found["value"], accepted, passed, found.get("tolerated", passed))
 
 
 def _plots(path):
