@@ -12,6 +12,7 @@ import yaml
 
 from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Comparison
+from pssrflow.report.domain import differences
 from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
 from pssrflow.report.pictures import Picture, Shown, glimpse, shown
 from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
@@ -39,6 +40,7 @@ class Page:
     models: list[str]
     verdicts: list[Verdict]
     notes: list[Note]
+    differences: dict[str, list[str]]
     headline: list[Headline]
     predictions: list[Shown]
     trainings: list[Training]
@@ -67,6 +69,10 @@ def _page(run, provenance):
     metrics = read_metrics(run.layout, run.samples, run.models)
     found = verdicts(metrics)
     imitations, left_out = _imitations(run)
+    far = differences(run.layout, run.samples)
+    for sample, texts in far.items():
+        for text in texts:
+            log.warning("%s: %s", sample, text)
     return Page(
         title=run.config["report"]["title"],
         pssrflow=provenance.pssrflow,
@@ -74,6 +80,7 @@ def _page(run, provenance):
         models=run.models,
         verdicts=found,
         notes=provenance.notes,
+        differences=far,
         headline=headline(metrics),
         predictions=_predictions(run, found),
         trainings=[training_of(run.layout, model) for model in run.models],
