@@ -132,6 +132,25 @@ def test_lag_is_found_and_taken_into_account(fields, rng):
         assert shift["value"] == pytest.approx(true, abs=0.2)
 
 
+def test_a_detector_of_another_contrast_is_told_by_its_curve(fields, rng):
+    """Gamma of 0.7: what the model says of a grey level is what was planted, within one."""
+    hr, lr = fields[0]
+    white = lr.max()
+    found = calibrate(pair_of((hr, white * (lr / white) ** 0.7), rng))
+    assert any("follow a curve" in note for note in found.notes)
+    levels, values = (np.array(found.response[name]) for name in ("levels", "values"))
+    per_grey = HR.counts_per_us * HR.dwell_us * HR.gain
+    signal = np.clip((levels - HR.offset) / per_grey, 0, None)
+    planted_mean = white * (signal / white) ** 0.7 * LR.counts_per_us * LR.dwell_us * LR.gain
+    gain, offset = (found.parameters[name].value for name in ("gain", "offset"))
+    told = gain * (values - HR.offset) + offset
+    np.testing.assert_allclose(told[1:-1], planted_mean[1:-1] + LR.offset, atol=2)
+
+
+def test_a_line_is_no_curve(fields, rng):
+    assert calibrate(pair_of(fields[0], rng)).response is None
+
+
 def test_saturated_pixels_do_not_bias_and_are_reported(fields, rng):
     bright = LR.changed(gain=5.5)
     pair = pair_of(fields[0], rng, bright)

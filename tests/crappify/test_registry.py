@@ -24,6 +24,7 @@ EXAMPLES = {
     "blur": {"intensity": 2, "spread": 1},
     "local_gaussian": {"intensity": 0.1},
     "counts": {"dwell_us": 1, "counts_per_us": 90},
+    "response": {"levels": [0, 100, 255], "values": [10, 90, 240]},
     "lag": {"pixels": 0.5},
     "readout": {},
     "custom": {"path": "mine.py:Crap", "options": {"strength": 1}},

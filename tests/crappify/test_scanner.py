@@ -164,6 +164,14 @@ def test_a_probe_samples_the_scene_and_does_not_average_pixels():
 @pytest.mark.parametrize(
     ("step", "message"),
     [
+        (
+            {"name": "response", "levels": [0, 1], "values": [0, 1, 2]},
+            r"values: found 3\. Accepted: as many as levels, 2",
+        ),
+        (
+            {"name": "response", "levels": [0, 5, 4], "values": [0, 1, 2]},
+            r"levels: found one that is lower by 1 than the one before",
+        ),
         ({"name": "readout", "gain": -1}, r"gain: found -1\. Accepted: at least 1e-06"),
         ({"name": "readout", "read_noise": float("nan")}, r"read_noise: found nan"),
         ({"name": "counts", "dwell_us": 0, "counts_per_us": 10}, r"dwell_us: found 0\."),

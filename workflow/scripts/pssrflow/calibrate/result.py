@@ -122,6 +122,8 @@ class Calibration:
         Keys and units as in `UNITS`.
     hr_noise, effective : dict
         Noise of the HR frame, and the noise that a crappifier must add to it after downsampling.
+    response : dict of list of float, optional
+        Keys of the step `response`, where no line relates the grey levels of both scans.
     verdict : str
         `FITS`, `USABLE` (with what is off, and by how much), `UNFIT` or `UNCHECKED`.
     checks : tuple of Check
@@ -140,6 +142,7 @@ class Calibration:
     effective: dict[str, float | None] = field(
         default_factory=lambda: {"count_gain": None, "read_noise": None}
     )
+    response: dict[str, Sequence[float]] | None = None
     verdict: str = UNCHECKED
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()

@@ -267,7 +267,11 @@ def _fitted(regression, used):
         effective = {name: value[name] for name in ("count_gain", "read_noise")}
     if effective["read_noise"] is None:
         return used
-    fitted = {**used, "before": [], "noise": scanner_chain(value, effective)}
+    fitted = {
+        **used,
+        "before": [],
+        "noise": scanner_chain(value, effective, regression["response"]),
+    }
     if value["kernel"] is not None:
         fitted |= {"downsample": value["kernel"], "width": value["width"]}
     return fitted
@@ -277,7 +281,11 @@ def _values(regression):
     return {name: parameter["value"] for name, parameter in regression["parameters"].items()}
 
 
-def scanner_chain(value: Mapping[str, Any], effective: Mapping[str, Any]) -> list[dict[str, Any]]:
+def scanner_chain(
+    value: Mapping[str, Any],
+    effective: Mapping[str, Any],
+    response: Mapping[str, Any] | None,
+) -> list[dict[str, Any]]:
     """Steps of the detector that was fitted.
 
     Parameters
@@ -287,11 +295,13 @@ def scanner_chain(value: Mapping[str, Any], effective: Mapping[str, Any]) -> lis
         known.
     effective : mapping
         Noise to add to the noisy HR frame.
+    response : mapping, optional
+        Keys of the step of that name.
     """
     dark = value["dark"] or 0.0
     gain = 1.0 if value["gain"] is None else value["gain"]
     offset = dark if value["offset"] is None else value["offset"]
-    steps: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = [{"name": "response", **response}] if response else []
     if effective["count_gain"] and effective["count_gain"] > 0:
         full = gain * (GREY - dark) / effective["count_gain"]
         steps.append({"name": "counts", "dwell_us": 1.0, "counts_per_us": full, "dark": dark})
@@ -333,7 +343,8 @@ def _unscaled(crappifier):
 def _all_matched(pairs, regression, used):
     """Pairs on one grid, with what the regression says that their LR images are without noise."""
     value = _values(regression)
-    readout = scanner_chain(value, {"count_gain": 0.0, "read_noise": 0.0})
+    quiet = {"count_gain": 0.0, "read_noise": 0.0}
+    readout = scanner_chain(value, quiet, regression["response"])
     clean = Crappifier.from_config(used["scale"], value["kernel"], readout, value["width"])
     return [
         _matched(pair, [shift["value"] for shift in record["shift"]], clean)

@@ -14,7 +14,11 @@ from pssrflow.run.rerun import code_hash
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 # Steps of a fitted crappifier, by the kind of calibration that fits it.
-FITTED = {"scanner": ("counts", "lag", "readout"), "learned": ("network",), "search": ()}
+FITTED = {
+    "scanner": ("response", "counts", "lag", "readout"),
+    "learned": ("network",),
+    "search": (),
+}
 
 
 # Asked for with a job's wildcards: all other jobs parse the rules too, and need not wait for it.

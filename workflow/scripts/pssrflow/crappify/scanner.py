@@ -6,14 +6,16 @@ Biological Confocal Microscopy, doi:10.1007/978-0-387-45524-5, chapter 25 (flyba
 """
 
 import math
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
 
 import numpy as np
 import scipy
+from pydantic import Field, Strict
 
 from pssrflow.crappify.squares import NOISE_BLOCK, NoiseKey
 from pssrflow.crappify.steps import GREY, TRUNCATE, Halo, Inner, Step
-from pssrflow.keys import Keys, key
+from pssrflow.keys import Fault, Keys, key
 
 # Share of a pixel's signal that lag may leave uncounted.
 FORGOTTEN = 1e-5
@@ -94,6 +96,39 @@ def _wander(key: NoiseKey, what: str, times: np.ndarray) -> np.ndarray:
     index = times.astype(int) - knots[0]
     angle = np.pi / 2 * (times - times.astype(int))
     return drawn[index] * np.cos(angle) + drawn[index + 1] * np.sin(angle)
+
+
+# Grey levels along a curve.
+Levels = Annotated[tuple[float, ...], Strict(False), Field(min_length=2, max_length=256)]
+
+
+class Response(Step):
+    """A detector of another contrast: grey levels follow a curve, and its ends beyond it."""
+
+    name: ClassVar[str] = "response"
+    whole_squares: ClassVar[bool] = False
+    clips: ClassVar[bool] = False
+    levels: Levels = key(..., "Grey levels of the HR image, ascending.")
+    values: Levels = key(..., "What becomes of each; never descending.")
+
+    def faults(self) -> Iterator[Fault]:
+        if len(self.levels) != len(self.values):
+            yield Fault(
+                "values",
+                f"found {len(self.values)}. Accepted: as many as levels, {len(self.levels)}",
+            )
+        for name, least in (("levels", 1e-6), ("values", 0.0)):
+            steps = np.diff(getattr(self, name))
+            if (steps < least).any():
+                yield Fault(
+                    name, f"found one that is lower by {-steps.min():g} than the one before"
+                )
+
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
+        grey = window[inner]
+        low, high = np.float32(self.levels[0]), np.float32(self.levels[-1])
+        values = np.interp(grey, self.levels, self.values).astype(np.float32)
+        return values + np.minimum(grey - low, 0) + np.maximum(grey - high, 0)
 
 
 class Counts(Step):

@@ -142,11 +142,11 @@ def gather(
     """Evidence of one field."""
     sums, rest, shown = sums_of(field, model, fraction, keep)
     bright, broad = brightness(field, model.optics, fraction)
-    narrow = _kernel(field, model.optics, fraction)
+    narrow = kernel_of(field, model.optics, fraction)
     # Of the counts that a detector still shows after k pixels, a^2k of the variance is left.
     late = replace(model.optics, lag=model.optics.lag**2)
     kernel = late.along(fraction[0]), late.along(fraction[1], field.memory)
-    mean = field.through(kernel)[0] if late.lag > 0 else shown
+    mean = model.seen(field.through(kernel)[0]) if late.lag > 0 else shown
     lr_tally = tally(field.block, bright, edges, keep, mean, rest.astype(float) ** 2)
     shared = float(np.outer(*kernel).ravel() @ broad)
     return Evidence(
@@ -161,7 +161,8 @@ def gather(
     )
 
 
-def _kernel(field, optics, fraction):
+def kernel_of(field: FieldOfView, optics: Optics, fraction: Fraction) -> np.ndarray:
+    """What makes an LR pixel of HR pixels (y, x)."""
     return np.outer(optics.along(fraction[0]), optics.along(fraction[1], field.memory))
 
 

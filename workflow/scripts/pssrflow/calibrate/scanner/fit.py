@@ -28,6 +28,7 @@ from pssrflow.calibrate.scanner.noise import (
     pile_up,
 )
 from pssrflow.calibrate.scanner.optics import Optics, cut
+from pssrflow.calibrate.scanner.response import response_of
 from pssrflow.calibrate.scanner.summary import (
     Fitted,
     Registered,
@@ -155,6 +156,8 @@ def _fit(registered, scale, dark, limits, rng):
             break
         optics = replace(fit.model.optics, lag=lag)
     fit = _best_kernel(fit)
+    if response := response_of(fit, step):
+        fit = _refitted(fit, replace(fit.model, response=response))
     found, replicates = _solved(fit, step, rng)
     return fit, replicates, found
 
@@ -226,6 +229,11 @@ def _best_kernel(fit):
 def _with_kernel(fit, kernel, width):
     optics = replace(fit.model.optics, kernel=kernel, square=width**2)
     model = first_guess(fit.fields, optics, fit.model.fractions, fit.hr_line, fit.keeps, fit.shares)
+    return _refitted(fit, model)
+
+
+def _refitted(fit, model):
+    """Fit of the same fields that begins at another model."""
     model = fit_mean(fit.fields, model, fit.hr_line, fit.keeps, fit.shares)
     return _gathered(fit.fields, fit.keeps, model, fit.hr_line, fit.hr_tallies, fit.edges)
 

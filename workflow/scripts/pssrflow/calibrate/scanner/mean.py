@@ -13,6 +13,26 @@ WIDEST = 2.0
 
 
 @dataclass(frozen=True)
+class Response:
+    """Grey levels of the slow scan, and those that a line would take to the mean of the fast one.
+
+    Attributes
+    ----------
+    levels, values : tuple of float
+        HR grey above dark, ascending.
+    """
+
+    levels: tuple[float, ...]
+    values: tuple[float, ...]
+
+    def of(self, grey: np.ndarray) -> np.ndarray:
+        """What becomes of grey levels; as far beside the line beyond both ends as there."""
+        values = np.interp(grey, self.levels, self.values)
+        values += np.minimum(grey - self.levels[0], 0) + np.maximum(grey - self.levels[-1], 0)
+        return values.astype(np.float32)
+
+
+@dataclass(frozen=True)
 class MeanModel:
     """What predicts the mean of an LR pixel.
 
@@ -22,12 +42,15 @@ class MeanModel:
     optics : Optics
     fractions : tuple of (float, float)
         Sub-pixel displacement (y, x) of each field, HR pixels.
+    response : Response, optional
+        Where no line relates the grey levels.
     """
 
     gain: float
     offset: float
     optics: Optics
     fractions: tuple[Fraction, ...]
+    response: Response | None = None
 
     def vector(self) -> np.ndarray:
         """Gain, offset, square of the width, then the displacements."""
@@ -38,7 +61,17 @@ class MeanModel:
         gain, offset, square, *rest = self.vector() + step
         square = float(np.clip(square, self.optics.narrowest, WIDEST**2))
         fractions = tuple(map(tuple, np.reshape(rest, (-1, 2)).tolist()))
-        return MeanModel(float(gain), float(offset), replace(self.optics, square=square), fractions)
+        return replace(
+            self,
+            gain=float(gain),
+            offset=float(offset),
+            optics=replace(self.optics, square=square),
+            fractions=fractions,
+        )
+
+    def seen(self, shown: np.ndarray) -> np.ndarray:
+        """HR grey that gain and offset take to the mean of the LR frame."""
+        return shown if self.response is None else self.response.of(shown)
 
 
 @dataclass(frozen=True)
@@ -75,9 +108,10 @@ def sums_of(
 ) -> tuple[Sums, np.ndarray, np.ndarray]:
     """Sums of one field, and its residual and prediction before gain and offset."""
     found = slopes(field, model.optics, fraction)
-    shown = found.images[0]
+    shown = model.seen(found.images[0])
     rest = field.lr - np.float32(model.gain) * shown - np.float32(model.offset)
-    columns = _columns(found.images, np.float32(model.gain), np.ones_like(shown))
+    images = np.concatenate([shown[None], found.images[1:]])
+    columns = _columns(images, np.float32(model.gain), np.ones_like(shown))
     columns = np.stack([*columns, rest], -1) * keep[..., None]
     kernels = np.stack(_columns(found.kernels, model.gain, 0 * found.kernels[0]), -1)
     parts = by_block(columns, field.block)

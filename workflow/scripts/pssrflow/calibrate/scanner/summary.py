@@ -20,6 +20,7 @@ from pssrflow.calibrate.scanner.checks import checks_of, held_out
 from pssrflow.calibrate.scanner.curves import curves
 from pssrflow.calibrate.scanner.estimate import Fit, Solution, interval
 from pssrflow.calibrate.scanner.noise import Levels
+from pssrflow.calibrate.scanner.response import as_step, largest
 from pssrflow.pairs.registration import SAME_FIELD, Match
 
 
@@ -80,9 +81,10 @@ def summarised(registered: Registered, fitted: Fitted, seed: int) -> Calibration
         parameters=_parameters(fit, found, replicates, limits) | {"dark": Estimate(dark)},
         hr_noise={"count_gain": found.hr_slope, "read_variance": found.hr_base},
         effective=_effective(found),
+        response=as_step(fit.model.response, dark) if fit.model.response else None,
         verdict=verdict_of([t.to_json() for t in tests]) if len(tests) > 1 else UNCHECKED,
         checks=tests,
-        notes=tuple(_notes(tests, found, replicates, limits)),
+        notes=(*_curved(fit.model), *_notes(tests, found, replicates, limits)),
         curves=curves(fit, found, held),
     )
 
@@ -122,6 +124,12 @@ def _effective(found):
         "count_gain": float(max(found.count_gain - found.survives_slope, 0.0)),
         "read_noise": math.sqrt(max(variance, 0.0)),
     }
+
+
+def _curved(model):
+    if model.response:
+        beside = largest(model.response, model.gain)
+        yield f"Grey levels of both scans follow a curve, up to {beside:.2g} LR grey beside a line."
 
 
 def _notes(tests, found, replicates, limits):
