@@ -5,8 +5,9 @@ from pathlib import Path
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
 from pssrflow.models.model import Model
+from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_field
-from pssrflow.run.files import read_json, read_made
+from pssrflow.run.files import read_made
 from pssrflow.run.job import job
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
@@ -23,7 +24,7 @@ if __name__ == "__main__":
                 row["lr"],
                 row["acquired"],
                 params.crappify["scale"],
-                read_json(row["registration"])["shift"] if row["acquired"] else (0, 0),
+                *(read_shift(row["registration"]) if row["acquired"] else ((0, 0), (0.0, 0.0))),
                 row["weight"],
             )
             for row in params.rows

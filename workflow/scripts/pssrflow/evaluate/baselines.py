@@ -15,8 +15,9 @@ import numpy as np
 from scipy import ndimage
 
 from pssrflow.evaluate.metrics import AffineFit, psnr
+from pssrflow.pairs.aligned import aligned, read_shift
 from pssrflow.pairs.registration import middle
-from pssrflow.run.files import read_json, write_json
+from pssrflow.run.files import write_json
 from pssrflow.volumes.blocks import with_halo
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.rectangles import Reader
@@ -122,12 +123,13 @@ def psnr_by_width(row: Mapping[str, Any], scale: int) -> list[float]:
     scale : int
     """
     hr, lr = Store(row["hr"]), Store(row["lr"])
-    shift = read_json(row["registration"])["shift"] if row["acquired"] else (0, 0)
+    shift, rest = read_shift(row["registration"]) if row["acquired"] else ((0, 0), (0.0, 0.0))
     plane = tuple(n // 2 for n in hr.volume.shape[:3])
     sizes = zip(hr.volume.shape[3:], lr.volume.shape[3:], shift)
     extents = [min(n * scale, h - max(0, d)) + min(0, d) for h, n, d in sizes]
     boxes = [_moved(middle(n, WINDOW), max(0, -d)) for n, d in zip(extents, shift)]
-    truth = hr.reader()(plane, *(_moved(s, d) for s, d in zip(boxes, shift))).astype(np.float32)
+    places = (_moved(s, d) for s, d in zip(boxes, shift))
+    truth = aligned(hr, rest)(plane, *places).astype(np.float32)
     span = hr.volume.intensity.ranges[plane[1]].span
     rows, cols = boxes
     made = (smoothed(lr, plane, rows, cols, scale, width) for width in WIDTHS)

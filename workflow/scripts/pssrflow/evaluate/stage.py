@@ -15,6 +15,7 @@ import pandas as pd
 
 from pssrflow.evaluate.baselines import CONSTANT, baselines, mean_level
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
+from pssrflow.pairs.aligned import Fraction, aligned
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.volumes.store import Store
 
@@ -47,6 +48,8 @@ class Judged:
         HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
     width : float
         Standard deviation of the Gaussian of smoothed interpolation, HR pixels.
+    fraction : tuple of float
+        What the shift leaves below a whole HR pixel; the truth is moved by it.
     """
 
     hr: Store
@@ -55,6 +58,7 @@ class Judged:
     scale: int
     shift: tuple[int, int] = (0, 0)
     width: float = 0.0
+    fraction: Fraction = (0.0, 0.0)
 
     def pieces(self, plane: tuple[int, ...], level: float) -> Iterator[Piece]:
         """Truth and images of every piece of a plane (t, c, z), read one piece at a time.
@@ -66,11 +70,12 @@ class Judged:
             Grey level of the constant.
         """
         hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
+        truth = aligned(self.hr, self.fraction)
         for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
             images = {"sr": self.sr.reader()(plane, *sr_box).astype(np.float32)}
             images |= baselines(self.lr, plane, sr_box, self.scale, self.width)
             images[CONSTANT] = np.full_like(images["sr"], level)
-            yield self.hr.reader()(plane, *hr_box).astype(np.float32), images
+            yield truth(plane, *hr_box).astype(np.float32), images
 
 
 def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: Path | str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pssrflow.errors import InputError
+from pssrflow.pairs.aligned import Fraction
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.store import Store
@@ -32,6 +33,8 @@ class Field:
         LR pixels whose HR pixels all exist.
     shift : tuple of int
         HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    fraction : tuple of float
+        What that leaves below a whole pixel.
     weight : Store or None
         As large as the HR image or with one channel: how much each HR pixel counts.
     heaviest : float
@@ -46,6 +49,7 @@ class Field:
     detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
+    fraction: Fraction = (0.0, 0.0)
     weight: Store | None = None
     heaviest: float = 1.0
 
@@ -65,6 +69,7 @@ def open_field(
     acquired: bool,
     scale: int,
     shift: Sequence[int] = (0, 0),
+    fraction: Fraction = (0.0, 0.0),
     weight: Path | str | None = None,
 ) -> Field:
     """Open the stores of one training row.
@@ -80,6 +85,8 @@ def open_field(
         HR pixels per LR pixel.
     shift : sequence of int
         HR pixels (y, x) by which the HR image lies beside the acquired LR one.
+    fraction : tuple of float
+        What that leaves below a whole pixel.
     weight : path-like, optional
         Store of the weights of HR pixels.
 
@@ -104,6 +111,7 @@ def open_field(
         detector=truth.intensity,
         region=_matched(truth.shape, seen.shape, scale, shift),
         shift=(shift[0], shift[1]),
+        fraction=fraction,
     )
     return _weighted(field, Store(weight)) if weight else field
 

@@ -12,6 +12,7 @@ import numpy as np
 from pssrflow.crappify.chain import Crappifier, Plane, crappify_patch
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.models.input import Input
+from pssrflow.pairs.aligned import aligned
 from pssrflow.pairs.field import Field
 from pssrflow.pairs.orientation import Turned, orient
 from pssrflow.seeded import generator
@@ -101,7 +102,8 @@ class Patches:
     def _acquired(self, field, plane, rows, cols):
         seen = (slice(side.start, side.stop) for side in (rows, cols))
         lr = field.lr.reader()(plane, *seen)
-        return lr, field.hr.reader()(plane, *self._target(field, rows, cols))
+        truth = aligned(field.hr, field.fraction)
+        return lr, truth(plane, *self._target(field, rows, cols))
 
     def _target(self, field, rows, cols):
         """HR pixels of a box of LR pixels."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from pssrflow.evaluate.metrics import AffineFit
 from pssrflow.evaluate.stage import Box, matched
-from pssrflow.run.files import read_json
+from pssrflow.pairs.aligned import aligned, read_shift
 from pssrflow.run.layout import Layout, Sample
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
@@ -42,7 +42,7 @@ class Comparison:
         self.sr = Store(layout.map_store("sr", sample.name, model))
         self.hr = Store(layout.store("hr", sample.name)) if sample.tested else None
         self.acquired = sample.paired
-        self.shift = _shift(layout, sample)
+        self.shift, self.fraction = _shift(layout, sample)
         self.plane = tuple(n // 2 for n in self.sr.volume.shape[:3])
 
     @property
@@ -124,7 +124,7 @@ class Comparison:
         if self.hr is None:
             return None
         rows, cols = (slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift))
-        return self.hr.reader()(self.plane, rows, cols).astype(np.float32)
+        return aligned(self.hr, self.fraction)(self.plane, rows, cols).astype(np.float32)
 
     def _from_lr(self, box):
         """Plane of the LR image, and the rectangle counted from its corner, in SR pixels."""
@@ -142,9 +142,8 @@ def structure(image: np.ndarray) -> tuple[float, float]:
 
 def _shift(layout, sample):
     if not sample.paired:
-        return 0, 0
-    dy, dx = read_json(layout.registration(sample.name))["shift"]
-    return dy, dx
+        return (0, 0), (0.0, 0.0)
+    return read_shift(layout.registration(sample.name))
 
 
 def _shrunk(side, size, scale):
