@@ -74,6 +74,35 @@ def test_a_global_scale_of_another_length_is_that_of_the_last_axes(scale, factor
     assert any("scale" in note for note in found.notes) == (scale != [1, 1, 2, 2, 2])
 
 
+@pytest.mark.parametrize(
+    ("given", "crop", "pixels"),
+    [
+        ([0, 0, 1, 2, 3], None, (1, 2, 3)),
+        ([1, -2, 3], None, (1, -2, 3)),
+        ([0, 0, 1, 2, 3], "1:, 4:, 5:", (2, 6, 8)),
+        ([0, 0, 1, float("inf"), 3], None, (0, 0, 0)),
+        (None, None, (0, 0, 0)),
+    ],
+)
+def test_a_translation_is_kept_as_origin(given, crop, pixels, tmp_path):
+    """In nanometers in the file, in pixels in a store; a crop begins further on."""
+    path = tmp_path / "a.zarr"
+    write_ome_zarr(path, texture(2, 2, 3, 40, 50))
+    size = opened(path).pixel_size
+    numbers = given
+    if given:
+        space = [n * s * 1e3 for n, s in zip(given[-3:], size, strict=True)]
+        numbers = [*given[:-3], *space]
+
+    def edit(ome):
+        ome["multiscales"][0]["coordinateTransformations"] = [
+            {"type": "translation", "translation": numbers}
+        ]
+
+    edited(path, edit)
+    assert opened(path, crop=crop).origin == pytest.approx(pixels)
+
+
 def test_an_ome_zarr_without_units_has_no_pixel_size(tmp_path):
     write_ome_zarr(tmp_path / "a.zarr", texture(3, 40, 50), names="zyx", unit="")
     assert opened(tmp_path / "a.zarr").pixel_size == (None, None, None)

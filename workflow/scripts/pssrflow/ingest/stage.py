@@ -85,6 +85,7 @@ def _volume(acquisition, settings):
         chunk=tuple(settings.chunk),
         shard=tuple(settings.shard),
         pixel_size=acquisition.pixel_size,
+        origin=acquisition.origin,
         channels=acquisition.channels,
         intensity=Intensity.unknown(len(acquisition.channels)),
     )

@@ -45,6 +45,8 @@ class Source:
         allows it, else of the chunks that it meets.
     pixel_size : tuple of (float or None)
         z, y, x in micrometer.
+    begins : tuple of (float or None)
+        z, y, x of the centre of the first pixel, micrometer, where the file places the image.
     channels : tuple of str
         Empty where the file does not say.
     black : float or None
@@ -63,6 +65,7 @@ class Source:
     dtype: np.dtype
     read: Callable[[tuple], np.ndarray]
     pixel_size: tuple[float | None, float | None, float | None] = (None, None, None)
+    begins: tuple[float | None, float | None, float | None] = (None, None, None)
     channels: tuple[str, ...] = ()
     black: float | None = None
     notes: tuple[str, ...] = ()
@@ -118,6 +121,8 @@ class Acquisition:
         uint8, uint16, int16 or float32 in native byte order.
     pixel_size : tuple of (float or None)
         z, y, x in micrometer, None where it is not known.
+    origin : tuple of float
+        z, y, x of the centre of the first pixel, in pixels; 0 where the file places no image.
     channels : tuple of str
         Names; "0", "1", ... where the file does not say.
     black : float or None
@@ -131,13 +136,14 @@ class Acquisition:
     shape: tuple[int, int, int, int, int]
     dtype: np.dtype
     pixel_size: tuple[float | None, float | None, float | None]
+    origin: tuple[float, ...]
     channels: tuple[str, ...]
     black: float | None
     notes: tuple[str, ...]
     _from: Source = field(repr=False)
     _roles: str = field(repr=False)
     _selected: tuple[int, ...] = field(repr=False)
-    _origin: tuple[int, int, int] = field(repr=False)
+    _corner: tuple[int, int, int] = field(repr=False)
 
     def read(self, t: int, c: int, z: int, rows: slice, cols: slice) -> np.ndarray:
         """Read one rectangle of one plane.
@@ -160,7 +166,7 @@ class Acquisition:
         """
         if not all(0 <= i < n for i, n in zip((t, c, z), self.shape[:3], strict=True)):
             raise IndexError(f"t={t} c={c} z={z} of {self.shape[:3]}")
-        z0, y0, x0 = self._origin
+        z0, y0, x0 = self._corner
         at = {"T": t, "C": self._selected[c], "Z": z + z0}
         at |= {"Y": _shift(rows, y0, self.shape[3]), "X": _shift(cols, x0, self.shape[4])}
         with faults(f"{self.source}, plane t={t} c={c} z={z}"):
@@ -208,6 +214,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         shape=(size.get("T", 1), len(selected), *(s.stop - s.start for s in box)),
         dtype=_native(source.dtype, path),
         pixel_size=(z, y, x),
+        origin=_origin(source.begins, (z, y, x), box),
         channels=tuple(names[i] for i in selected),
         black=source.black,
         notes=(
@@ -219,7 +226,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         _from=source,
         _roles=roles,
         _selected=selected,
-        _origin=tuple(s.start for s in box),
+        _corner=tuple(s.start for s in box),
     )
 
 
@@ -264,6 +271,12 @@ def _transparent(source, names):
 
 def _box(crop, zyx):
     return parse_crop(crop, zyx) if crop else tuple(slice(0, n) for n in zyx)
+
+
+def _origin(begins, pixel_size, box):
+    """Of what a box leaves, in its pixels; 0 along axes on which the file does not place it."""
+    told = zip(begins, pixel_size, box, strict=True)
+    return tuple(at / size + side.start if at and size else 0.0 for at, size, side in told)
 
 
 def _native(dtype, path):

@@ -111,12 +111,13 @@ def _multiscale(path, group, files, notes):
     axes = _axes(path, multiscale, array)
     _check_stored(array, files)
     odd: list[str] = []
-    both = (_scale(node, len(axes), odd) for node in (level, multiscale))
+    both = (_numbers(node, "scale", len(axes), odd) for node in (level, multiscale))
     scale = [a * b for a, b in zip(*both, strict=True)]
     letters = "".join(_letter(a) for a in axes)
-    sizes = {
-        n: sane_size(s, a.get("unit", "")) for n, s, a in zip(letters, scale, axes, strict=True)
-    }
+    units = [a.get("unit", "") for a in axes]
+    sizes = {n: sane_size(s, unit) for n, s, unit in zip(letters, scale, units, strict=True)}
+    corner = _begins(level, multiscale, len(axes), odd)
+    begins = {n: _placed(b, unit) for n, b, unit in zip(letters, corner, units, strict=True)}
     return Source(
         files=files,
         axes=letters,
@@ -124,6 +125,7 @@ def _multiscale(path, group, files, notes):
         dtype=array.dtype,
         read=lambda index: array[index],
         pixel_size=tuple(sizes.get(a) for a in "ZYX"),
+        begins=tuple(begins.get(a) for a in "ZYX"),
         channels=tuple(_label(c, i) for i, c in enumerate(_channels(ome))),
         notes=(*notes, *odd, *_absent(array, files)),
         movable=True,
@@ -148,23 +150,42 @@ def _axes(path, multiscale, array):
     return [a if isinstance(a, dict) else {"name": a} for a in named]
 
 
-def _scale(node, count, odd):
-    """Scale along every axis, from the transformations of a level or of all; what is odd is noted.
+def _begins(level, multiscale, count, odd):
+    """Where the first pixel lies: the translation of a level, then scale and translation of all."""
+    inner, outer = (_numbers(n, "translation", count, odd) for n in (level, multiscale))
+    scale = _numbers(multiscale, "scale", count, odd)
+    return [a * s + b for a, s, b in zip(inner, scale, outer, strict=True)]
+
+
+def _placed(begins, unit):
+    """In micrometer; None in a unit that is not known."""
+    micrometer = sane_size(1.0, unit)
+    return micrometer and begins * micrometer
+
+
+def _numbers(node, kind, count, odd):
+    """Scale or translation along every axis, of a level or of all; what is odd is noted.
 
     One for fewer axes is that of the last ones, which are those of space.
     """
+    neutral = {"scale": 1.0, "translation": 0.0}[kind]
     found = node.get("coordinateTransformations") or ()
-    scales = [t.get("scale") for t in found if isinstance(t, dict) and t.get("type") == "scale"]
-    if not scales:
-        return [1.0] * count
+    given = [t.get(kind) for t in found if isinstance(t, dict) and t.get("type") == kind]
+    if not given:
+        return [neutral] * count
     try:
-        scale = [float(number) for number in scales[0]]
+        numbers = [float(number) for number in given[0]]
     except (TypeError, ValueError):
-        odd.append(f"a scale that is no list of numbers was left out ({scales[0]!r})")
-        return [1.0] * count
-    if len(scale) != count:
-        odd.append(f"a scale of {len(scale)} numbers for {count} axes was taken from the last on")
-    return ([1.0] * count + scale)[-count:]
+        odd.append(f"a {kind} that is no list of numbers was left out ({given[0]!r})")
+        return [neutral] * count
+    if not all(map(math.isfinite, numbers)):
+        odd.append(f"a {kind} that is not finite was left out ({given[0]!r})")
+        return [neutral] * count
+    if len(numbers) != count:
+        odd.append(
+            f"a {kind} of {len(numbers)} numbers for {count} axes was taken from the last on"
+        )
+    return ([neutral] * count + numbers)[-count:]
 
 
 def _label(channel, number):
