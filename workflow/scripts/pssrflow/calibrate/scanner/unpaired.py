@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from pssrflow.calibrate.result import Calibration, Estimate
 from pssrflow.calibrate.scanner.single import fit_single, no_signal
@@ -22,6 +23,8 @@ from pssrflow.seeded import generator
 SIDE = 256
 # A gain beyond these is none: one of the images has hardly any structure.
 GAINS = 0.02, 50.0
+# Percentiles of LR pixels, after a Gaussian of so many of them, that are the ends of grey levels.
+ENDS, SMOOTHED = (1.0, 99.5), 2.0
 KEY = NoiseKey(0, "", 0, 0, 0, 0)
 
 
@@ -80,7 +83,8 @@ def fit_unpaired(
     slow, fine = _noise(hr, black, seed)
     fast, single = _noise(lr, 0.0, seed) if lr else (slow, fine)
     survives = _surviving(downsampling)
-    gain, offset = _levels(lr, hr, downsampling, black, fast, slow, survives) if lr else (1.0, 0.0)
+    gain, offset = _levels(lr, hr, downsampling) if lr else (1.0, 0.0)
+    offset += gain * black
     # Of the LR frame at the HR frame's black, in LR grey.
     base = fast.base + fast.slope * offset
     above = no_signal(fast.slope * gain, base) if dark is None else 0.0
@@ -129,13 +133,21 @@ def _coarse(grey, downsampling):
     return crappify_plane(grey, Crappifier(downsampling), KEY, -bound, bound)
 
 
-def _levels(lr, hr, downsampling, dark, fast, slow, survives):
-    """Gain and offset that give the LR frames' mean and contrast, noise taken off."""
-    fine = np.concatenate([_coarse(i.grey, downsampling).ravel() for i in hr]) - dark
-    coarse = np.concatenate([i.grey.ravel() for i in lr])
-    contrasts = [
-        max(float(coarse.var()) - fast.slope * float(coarse.mean()) - fast.base, 1e-3),
-        max(float(fine.var()) - survives * (slow.slope * float(fine.mean()) + slow.base), 1e-3),
-    ]
-    gain = float(np.clip((contrasts[0] / contrasts[1]) ** 0.5, *GAINS))
-    return gain, float(coarse.mean() - gain * fine.mean())
+def _levels(lr, hr, downsampling):
+    """Gain and offset from the ends of grey levels, which show the same kind of specimen.
+
+    Means are those of whatever lies in a field; its darkest part is background in most. What the
+    network sees is scaled between such ends, too.
+    """
+    fast = _ends([image.grey for image in lr])
+    slow = _ends([_coarse(image.grey, downsampling) for image in hr])
+    span = max(slow[1] - slow[0], 1e-3)
+    gain = float(np.clip((fast[1] - fast[0]) / span, *GAINS))
+    return gain, fast[0] - gain * slow[0]
+
+
+def _ends(images):
+    """Low and high end of images whose noise is smoothed away."""
+    smooth = [ndimage.gaussian_filter(image, SMOOTHED).ravel() for image in images]
+    low, high = np.percentile(np.concatenate(smooth), ENDS)
+    return float(low), float(high)
