@@ -47,3 +47,16 @@ def test_hr_images_alone_give_a_pixel_of_the_fast_scan_their_own_noise(field, rn
     level = float(hr[0].grey.mean())
     added = found.effective["count_gain"] * level + found.effective["read_noise"] ** 2
     assert added == pytest.approx((0.8 * level + 4) * (1 - 1 / SCALE**2), rel=0.15)
+
+
+def test_fields_of_other_content_tell_where_black_is(field, rng):
+    """An LR field that is dark background for the most part; of the HR field it is a tenth."""
+    bright = np.where(np.arange(1024) < 920, field(), 30)
+    hr = [Image("a", scanned(bright, 0.2, 0.3, rng), 0.0)]
+    coarse = np.where(np.arange(256) < 64, field()[::SCALE, ::SCALE], 30)
+    found = fit_unpaired([Image("b", scanned(coarse, 1.5, 0.3, rng), 0.0)], hr, AREA, None, 0)
+    value = {name: found.parameters[name].value for name in ("dark", "gain", "offset")}
+    # Grey levels of the means would put black, and all that is below it, at a third of white.
+    at_black = value["gain"] * (30 - value["dark"]) + value["offset"]
+    assert at_black == pytest.approx(30, abs=6)
+    assert value["dark"] < 25

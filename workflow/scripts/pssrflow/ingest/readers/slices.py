@@ -12,6 +12,7 @@ from natsort import natsorted
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, describe, faults, only_scene
+from pssrflow.ingest.readers.companion import is_companion
 from pssrflow.ingest.readers.open import open_source
 from pssrflow.ingest.readers.order import in_order
 from pssrflow.run.files import input_paths
@@ -44,6 +45,8 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         No images, a file with several planes, or slices of different shape or data type.
     """
     _check_links(path)
+    if (companion := _set_of(path)) is not None:
+        return open_source(str(companion), scene)
     images = in_order(parts(path))
     if not images:
         raise InputError(path, "no images here", _ACCEPTED)
@@ -63,6 +66,12 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         notes=tuple(notes),
         close=stack.close,
     )
+
+
+def _set_of(path):
+    """What holds the metadata of an OME set that lies in a folder, where there is one alone."""
+    found = [p for p in _found(path) if is_companion(p)]
+    return found[0] if len(found) == 1 else None
 
 
 def _check_links(path):

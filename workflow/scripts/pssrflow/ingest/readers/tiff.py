@@ -10,6 +10,7 @@ import tifffile
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import ALPHA, Source, describe, faults, pick
+from pssrflow.ingest.readers.companion import companion_of, is_companion, read_set
 from pssrflow.ingest.readers.tiff_metadata import (
     NOTHING,
     black_level,
@@ -35,9 +36,10 @@ MOST_PLANES = 2_000_000
 
 
 def recognises(path: str) -> bool:
-    """Whether the file is named, or begins, like a TIFF or BigTIFF."""
+    """Whether the file is named, or begins, like a TIFF or BigTIFF, or holds metadata of a set."""
     file = Path(path)
-    return file.suffix.lower() in _SUFFIXES or (file.is_file() and _begins_like_one(file))
+    named = file.suffix.lower() in _SUFFIXES or is_companion(file)
+    return named or (file.is_file() and _begins_like_one(file))
 
 
 def _begins_like_one(file):
@@ -46,7 +48,7 @@ def _begins_like_one(file):
 
 
 def open_file(path: str, scene: int | str | None = None) -> Source:
-    """Open one series of a TIFF.
+    """Open one series of a TIFF, or of the set of TIFFs that it is a part of.
 
     Parameters
     ----------
@@ -61,7 +63,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     """
     file = Path(path)
     broken: list[str] = []
-    with _strict(file) as messages, _opened(file, broken) as tif:
+    with _strict(file) as messages, _opened(file, broken) as (tif, beside):
         names = [s.name or str(i) for i, s in enumerate(tif.series)]
         if not names:
             raise InputError(path, "a TIFF without images", "a TIFF with at least one image")
@@ -75,7 +77,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         told = map(_of_metadata, dict.fromkeys((*messages, *broken)))
         notes = (*several, *_remarks(series.keyframe, planes.axes), *told)
     return Source(
-        files=tuple(sorted({p.path for p in planes.pages})),
+        files=tuple(sorted({*beside, *(p.path for p in planes.pages)})),
         axes=planes.axes,
         sizes=planes.sizes,
         dtype=series.dtype,
@@ -88,20 +90,33 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     )
 
 
+def _companion(file):
+    """What holds the metadata of the set that a file is a part of, or that it is itself."""
+    if is_companion(file):
+        return file
+    with tifffile.TiffFile(file) as tif:
+        return companion_of(tif)
+
+
 @contextlib.contextmanager
 def _opened(file, broken):
-    """Open a TIFF with its series: those of its metadata, or the pages that lie in it."""
-    with tifffile.TiffFile(file) as tif:
+    """Open a TIFF with its series: those of its metadata, or the pages that lie in it.
+
+    Yields it, and the files beside it that hold its metadata.
+    """
+    companion = _companion(file)
+    file, metadata = (file, None) if companion is None else read_set(companion)
+    with tifffile.TiffFile(file, omexml=metadata) as tif:
         promised = _promised(file, tif)
         error = _unreadable_series(tif)
         if error is None:
             _check_whole(file, tif, promised)
-            yield tif
+            yield tif, [companion] if companion else []
             return
     broken.append(error)
     with tifffile.TiffFile(file, **dict.fromkeys(_WITH_SERIES, False)) as tif:
         _check_whole(file, tif, promised)
-        yield tif
+        yield tif, []
 
 
 def _unreadable_series(tif):
