@@ -330,3 +330,31 @@ def test_a_leak_is_told_by_the_pixels_that_are_read(train, test, leak, stack, mo
         3: Row(sample="b", role="test", **test),
     }
     assert [said[:13] for said in leaks(sheet, 4)] == ["lines 2 and 3"] * leak
+
+
+@pytest.mark.parametrize(
+    ("change", "leak"),
+    [
+        (lambda content: content, True),
+        (lambda content: content[:5000] + b"x" + content[5001:], True),
+        (lambda content: content[:-9] + b"otherwise", False),
+        (lambda content: content + b"x", False),
+    ],
+)
+def test_a_copy_under_another_name_is_the_same_file(change, leak, tmp_path, rng):
+    """Compared at a few places: what differs between them passes for a copy."""
+    content = rng.bytes(100_000)
+    (tmp_path / "a.tif").write_bytes(content)
+    (tmp_path / "b.tif").write_bytes(change(content))
+    roles = {"a": "train", "b": "test"}
+    rows = [Row(sample=n, role=r, path=f"{tmp_path}/{n}.tif") for n, r in roles.items()]
+    assert len(list(leaks(dict(enumerate(rows, 2))))) == leak
+
+
+def test_lost_sections_are_no_copies(tmp_path):
+    """A slice of nothing but black is as that of any other stack."""
+    for name in "ab":
+        (tmp_path / f"{name}.tif").write_bytes(bytes(100_000))
+    roles = {"a": "train", "b": "test"}
+    rows = [Row(sample=n, role=r, path=f"{tmp_path}/{n}.tif") for n, r in roles.items()]
+    assert not list(leaks(dict(enumerate(rows, 2))))

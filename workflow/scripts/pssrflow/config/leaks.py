@@ -1,12 +1,13 @@
 """Rows that show the same pixels, of which one is learnt from: told by what is read."""
 
+import contextlib
 import functools
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pssrflow.ingest.readers.order import in_order
 from pssrflow.run.files import input_paths
@@ -21,6 +22,10 @@ ENDLESS = sys.maxsize
 MOST = 100
 # Of slices that are stacked.
 SLICES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+
+# Bytes of a file that may be a copy, of each of the places that are compared; and files of one size
+# beyond which none is opened: so many are the slices of a camera.
+SMALLEST, BLOCK, MOST_ALIKE = 512, 4096, 2000
 
 Crop = tuple[slice, slice, slice]
 
@@ -60,6 +65,9 @@ def leaks(rows: Mapping[int, "Row"], scale: int = 1) -> Iterator[str]:
     for line, row in rows.items():
         for place, shown in _shown(line, row, scale):
             files.setdefault(place, []).append(shown)
+    for copy, first in _copies({file for file, _ in files}):
+        for place in [place for place in files if place[0] == copy]:
+            files.setdefault((first, place[1]), []).extend(files.pop(place))
     # Slices may be of the same two rows very often.
     pairs = (pair for found in files.values() for pair in _overlapping(found))
     for one, two in itertools.islice(dict.fromkeys(pairs), MOST):
@@ -106,6 +114,36 @@ def _slices(folder: str) -> Iterator[str]:
     for entry in os.scandir(folder):
         if not entry.name.startswith(".") and entry.name.lower().endswith(SLICES):
             yield os.path.realpath(entry.path)
+
+
+def _copies(files: Collection[str]) -> list[tuple[str, str]]:
+    """Files that hold what another one holds, and the first of those.
+
+    Files of one size are compared at a few places. A lost section is as black as any other, so
+    what is of one value there is no copy.
+    """
+    by_size: dict[int, list[str]] = {}
+    for file in sorted(files):
+        with contextlib.suppress(OSError):
+            if os.path.isfile(file) and (size := os.path.getsize(file)) >= SMALLEST:
+                by_size.setdefault(size, []).append(file)
+    alike = [group for group in by_size.values() if 1 < len(group) <= MOST_ALIKE]
+    found: dict[tuple[int, tuple[bytes, ...]], str] = {}
+    copies = []
+    for file in itertools.chain.from_iterable(alike):
+        with contextlib.suppress(OSError), open(file, "rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            content = tuple(_blocks(stream, size))
+            first = found.setdefault((size, content), file)
+            if first != file and all(len(set(block)) > 1 for block in content):
+                copies.append((file, first))
+    return copies
+
+
+def _blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
+    for share in (0, 1, 2, 3):
+        stream.seek(max(0, size - BLOCK) * share // 3)
+        yield stream.read(BLOCK)
 
 
 def _overlapping(found: Sequence[Shown]) -> Iterator[tuple[int, int]]:
