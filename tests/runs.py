@@ -19,7 +19,14 @@ TINY = {
     "ingest": {"chunk": [1, 64, 64], "shard": [1, 256, 256]},
     "crappify": {"fit": None},
     "models": {"tiny": {"arch": "unet", "widths": [8, 16], "blocks": 1}},
-    "train": {"max_steps": 20, "validate_every": 5, "batch": 2, "patch": 16, "max_time": None},
+    "train": {
+        "max_steps": 20,
+        "max_time": None,
+        "validate_every": 5,
+        "batch": 2,
+        "patch": 16,
+        "zoom": 1,
+    },
     "predict": {"tile": 32, "parts": 2},
     "simulate": {
         "train": {"shape": [2, 256, 256], **HR},

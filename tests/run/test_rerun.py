@@ -24,7 +24,8 @@ MOST = {
     "train": 42,
     "predict_init": 30,
     "predict_part": 28,
-    "smoothing": 12,
+    "magnification": 12,
+    "smoothing": 13,
     "evaluate": 13,
     "report": 36,
 }

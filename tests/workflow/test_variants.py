@@ -117,6 +117,20 @@ def test_targets_make_their_stage_and_no_later_one(tmp_path):
         assert not set(order[order.index(rule) + 1 :]) & found, target
 
 
+def test_magnifications_are_chosen_by_pixel_sizes_and_kept_with_the_weights(mine):
+    simulate = copy.deepcopy(TINY["simulate"])
+    simulate["survey"]["step_nm"] = 8
+    config = TINY | {"simulate": simulate, "train": TINY["train"] | {"zoom": "auto"}}
+    prepare(mine, config)
+    assert "choose_magnification" in planned(mine, "train")
+    output = run(mine, "train")
+    assert "survey: structure is 2 times larger" in output
+    assert json.loads((mine / "results/magnification.json").read_text())["zoom"] == [1, 2]
+    facts = Facts.read(mine / "results/models/tiny/best.safetensors")
+    assert facts.zoom == [1, 2]
+    assert planned(mine, "train") == set()
+
+
 REQUIRED = {"calibrate": {"require_fit": True}}
 PAIR_TO_LEARN_FROM = """sample\trole\tpath\tlr_path
 pair\ttrain\tsimulate:pair-hr\tsimulate:pair-lr

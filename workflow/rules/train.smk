@@ -1,3 +1,27 @@
+rule choose_magnification:
+    """Choose at which magnifications to learn, by the pixel sizes of what is asked for."""
+    input:
+        RUN.magnified_images,
+    output:
+        PATHS.magnification,
+    log:
+        PATHS.log("magnification"),
+    benchmark:
+        PATHS.benchmark("magnification")
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        learnt=RUN.magnified_stores["learnt"],
+        asked=RUN.magnified_stores["asked"],
+        scale=config["crappify"]["scale"],
+        code=RUN.code.of("magnification"),
+    script:
+        "../scripts/magnification.py"
+
+
 rule train_model:
     """Train one network on every training row; goes on where it was killed."""
     input:
@@ -6,6 +30,7 @@ rule train_model:
         registration=RUN.trained_on("registration"),
         weight=RUN.trained_on("weight"),
         fit=RUN.fit,
+        zoom=RUN.magnification,
     output:
         done=PATHS.trained(),
     log:

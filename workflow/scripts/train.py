@@ -7,7 +7,8 @@ from pssrflow.crappify.settings import settings_of
 from pssrflow.models.model import Model
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_field
-from pssrflow.run.files import read_made
+from pssrflow.pairs.magnification import zoom_of
+from pssrflow.run.files import read_json, read_made
 from pssrflow.run.job import job
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
@@ -29,9 +30,13 @@ if __name__ == "__main__":
             )
             for row in params.rows
         ]
+        # Of the recipe, only what decides the result is a parameter.
+        recipe = Settings(**snakemake.config["train"])
+        chosen = read_json(snakemake.input.zoom[0])["zoom"] if snakemake.input.zoom else None
+        zoom = zoom_of(recipe.zoom, chosen)
         training = Training(
-            # Of the recipe, only what decides the result is a parameter.
-            recipe=Settings(**snakemake.config["train"]),
+            recipe=recipe,
+            zoom=zoom,
             seed=params.seed,
             folder=Path(params.folder),
             made_of={
@@ -43,9 +48,10 @@ if __name__ == "__main__":
                     # Networks know pixels, not how large they are.
                     path: read_made(path, "pixel_size_um")
                     for path in map(str, snakemake.input)
-                    if path not in snakemake.input.fit
+                    if path not in (*snakemake.input.fit, *snakemake.input.zoom)
                 },
-            },
+            }
+            | ({"zoom": list(zoom)} if zoom != (1, 1) else {}),
             # No parameter: another licence trains nothing anew.
             licence=snakemake.config["export"]["license"],
         )

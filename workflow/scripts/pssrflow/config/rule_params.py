@@ -196,6 +196,44 @@ class Rules:
             for name in self._learnt()
         ]
 
+    @cached_property
+    def magnified(self) -> dict[str, list[Any]]:
+        """What magnifications are chosen by: HR images that are crappified, and those asked for.
+
+        Empty where nothing is chosen.
+        """
+        learnt = [s for s in self._learnt() if not self.rows[s].paired]
+        asked = sorted(set(self.named("tested")) | set(self.named("predicted")))
+        if self.settings.train.zoom != "auto" or not (learnt and asked):
+            return {"learnt": [], "asked": []}
+        return {"learnt": [f"{s}/hr" for s in learnt], "asked": list(map(self._asked, asked))}
+
+    def _asked(self, sample: str) -> str:
+        """The acquired image of a row that is restored: its LR image, else its HR image."""
+        lr = f"{sample}/lr"
+        return lr if lr in self.images else f"{sample}/hr"
+
+    @cached_property
+    def magnification(self) -> list[str]:
+        """The magnifications at which networks learn, where they are chosen."""
+        return [self.layout.magnification] if self.magnified["learnt"] else []
+
+    @property
+    def magnified_images(self) -> list[str]:
+        """Done files of the images that they are chosen by."""
+        images = (image for some in self.magnified.values() for image in some)
+        return [self.layout.image_done(image) for image in images]
+
+    @cached_property
+    def magnified_stores(self) -> dict[str, Any]:
+        """Stores of HR images to learn from; sample, store and whether it is LR of those asked."""
+        place = self.layout.image_store
+        asked = [
+            (image.split("/")[0], place(image), image.endswith("/lr"))
+            for image in self.magnified["asked"]
+        ]
+        return {"learnt": list(map(place, self.magnified["learnt"])), "asked": asked}
+
     def _learnt(self) -> list[str]:
         """Rows that are learnt from, by their names: their order in the sheet says nothing."""
         return sorted(self.named("trained"))

@@ -139,6 +139,7 @@ class Vouched:
         """The fitted crappifier with its figures and drawings, and the report."""
         self._beside(self.layout.crappifier)
         self._content(self.layout.smoothing)
+        self._content(self.layout.magnification)
         self._content(self.layout.provenance)
         content = self._content(self.layout.figures)
         if content is not None and _hash(self.layout.page) != content.get("page"):

@@ -53,6 +53,8 @@ class Facts:
         Done files of the training data.
     crappify : dict
         What made the LR images.
+    zoom : list of float
+        Lowest and highest magnification of what it learnt from, where it was not 1.
     seed : int
     begun_with : list of str
         Hashes of the user's own files that went into the network: weights, a class.
@@ -81,6 +83,7 @@ class Facts:
     intensity: Intensity = Common.model_fields["intensity"].default
     trained_on: dict[str, Any] | None = None
     crappify: dict[str, Any] | None = None
+    zoom: list[float] | None = None
     seed: int | None = None
     begun_with: list[str] | None = None
     code: str | None = None

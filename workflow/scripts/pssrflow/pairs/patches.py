@@ -14,11 +14,15 @@ from pssrflow.crappify.squares import NoiseKey
 from pssrflow.models.input import Input
 from pssrflow.pairs.aligned import aligned
 from pssrflow.pairs.field import Field
+from pssrflow.pairs.magnified import Magnified
 from pssrflow.pairs.orientation import Turned, orient
 from pssrflow.seeded import generator
 from pssrflow.volumes.blocks import Region
 
 Made = TypeVar("Made")
+# LR pixels at the ends of a region that no patch of another magnification takes, and the
+# magnification beyond which a field is too small to be drawn at any other.
+EDGE, ENLARGED = 1, 8.0
 
 
 def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
@@ -41,6 +45,8 @@ class Patches:
     seed : int
     purpose : str
         "train" or "validation"; part of the key.
+    zoom : tuple of float
+        Lowest and highest magnification at which crappified fields are drawn.
     """
 
     def __init__(
@@ -51,10 +57,11 @@ class Patches:
         size: int,
         seed: int,
         purpose: str,
+        zoom: tuple[float, float] = (1.0, 1.0),
     ):
         self.fields, self.regions = fields, regions
         self.crappifier, self.size = crappifier, size
-        self.seed, self.purpose = seed, purpose
+        self.seed, self.purpose, self.zoom = seed, purpose, zoom
         pixels = [math.prod(region.shape) for region in regions]
         self.pixels = sum(pixels)
         self.share = np.cumsum(pixels) / self.pixels
@@ -66,28 +73,43 @@ class Patches:
 
     def draw(self, number: int) -> tuple[np.ndarray, ...]:
         """One pair (LR, HR) of 2-D float32 arrays; a third are weights, if any field has them."""
-        field, plane, rows, cols, turn = self._choose(number)
+        field, zoom, plane, rows, cols, turn = self._choose(number)
         if field.lr is not None:
             lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
         else:
-            lr, hr = self._crappified(field, plane, rows, cols, turn, f"{self.purpose} {number}")
+            lr, hr = self._crappified(
+                field, zoom, plane, rows, cols, turn, f"{self.purpose} {number}"
+            )
         images = (lr, field.lr_intensity), (hr, field.hr_intensity)
         drawn = [Input.of(known).scaled(image, plane[1]) for image, known in images]
         if any(f.weight is not None for f in self.fields):
-            drawn.append(orient(self._weight(field, plane, rows, cols), turn))
+            drawn.append(orient(self._weight(field, zoom, plane, rows, cols), turn))
         return tuple(drawn)
 
     def place_of(self, number: int) -> str:
         """Where a patch comes from, in words."""
-        field, plane, rows, cols, _ = self._choose(number)
-        corner = (*plane, rows.start, cols.start)
+        field, zoom, plane, rows, cols, _ = self._choose(number)
+        corner = (*plane, int(rows.start / zoom), int(cols.start / zoom))
         return f"sample {field.sample!r} at t,c,z,y,x = {corner} (LR)"
 
     def _choose(self, number):
         rng = generator(self.seed, self.purpose, number)
         index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
-        place = self._place(rng, self.regions[index])
-        return self.fields[index], *place, int(rng.integers(8))
+        field, region = self.fields[index], self.regions[index]
+        zoom = self._zoom(field, region, number)
+        place = self._place(rng, region if zoom == 1 else magnified(region, zoom))
+        return field, zoom, *place, int(rng.integers(8))
+
+    def _zoom(self, field, region, number):
+        """Magnification of a patch: every factor is as likely; that of acquired pairs is theirs."""
+        low, high = self.zoom
+        if field.lr is not None or low == high == 1:
+            return 1.0
+        # What a patch covers must fit into the region.
+        least = (self.size + 2 * EDGE) / min(region.shape[3:])
+        low, high = max(low, least), max(high, least)
+        rng = generator(self.seed, self.purpose, "zoom", number)
+        return float(np.exp(rng.uniform(np.log(low), np.log(high)))) if high <= ENLARGED else 1.0
 
     def _place(self, rng, region):
         plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))
@@ -113,22 +135,29 @@ class Patches:
             for r, d in zip((rows, cols), field.shift)
         ]
 
-    def _weight(self, field, plane, rows, cols):
+    def _weight(self, field, zoom, plane, rows, cols):
         """Weights of the HR pixels of a box, 0..1; 1 where the field has none."""
         if field.weight is None:
             return np.ones([len(r) * self.crappifier.scale for r in (rows, cols)], np.float32)
         t, c, z = plane
         channel = c if field.weight.volume.shape[1] > 1 else 0
-        weights = field.weight.reader()((t, channel, z), *self._target(field, rows, cols))
+        read = functools.partial(field.weight.reader(), (t, channel, z))
+        if zoom != 1:
+            read = Magnified(read, field.weight.volume.shape[3:], zoom, order=0)
+        weights = read(*self._target(field, rows, cols))
         return weights.astype(np.float32) / np.float32(field.heaviest)
 
-    def _crappified(self, field, plane, rows, cols, turn, realisation):
+    def _crappified(self, field, zoom, plane, rows, cols, turn, realisation):
         """Turn the specimen, then scan it: lines of a scan always run along x."""
         crappifier = self.crappifier.of(field.hr.volume.detector(plane[1]))
         scale = crappifier.scale
         # Whole LR pixels: only then do the turned pixels lie on the grid again.
-        whole = tuple(n // scale * scale for n in field.hr.volume.shape[3:])
-        turned = Turned(functools.partial(field.hr.reader(), plane), whole, turn)
+        read, shape = functools.partial(field.hr.reader(), plane), field.hr.volume.shape[3:]
+        if zoom != 1:
+            read = Magnified(read, shape, zoom)
+            shape = read.shape
+        whole = tuple(n // scale * scale for n in shape)
+        turned = Turned(read, whole, turn)
         (top, bottom), (left, right) = turned.box(
             *((r.start * scale, r.stop * scale) for r in (rows, cols))
         )
@@ -138,6 +167,13 @@ class Patches:
         seen = Plane(around, turned.shape, field.detector.ranges[plane[1]])
         lr = crappify_patch(seen, crappifier, key, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
+
+
+def magnified(region: Region, zoom: float) -> Region:
+    """LR pixels at another magnification that lie inside a region, an edge from its ends."""
+    start = (math.ceil(a * zoom) + EDGE for a in region.start[3:])
+    stop = (math.floor(b * zoom) - EDGE for b in region.stop[3:])
+    return Region((*region.start[:3], *start), (*region.stop[:3], *stop))
 
 
 def prefetch(

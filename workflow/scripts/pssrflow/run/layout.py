@@ -191,6 +191,11 @@ class Layout:
         return f"{self.results}/calibration/measured.json"
 
     @property
+    def magnification(self) -> str:
+        """At which magnifications networks learn."""
+        return f"{self.results}/magnification.json"
+
+    @property
     def smoothing(self) -> str:
         """How wide the Gaussian of smoothed interpolation is."""
         return f"{self.results}/smoothing.json"

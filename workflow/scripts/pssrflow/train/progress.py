@@ -27,6 +27,8 @@ class Training:
         checkpoint belongs to this training.
     licence : str or None
         Of the weights, an SPDX identifier; kept with them.
+    zoom : tuple of float
+        Lowest and highest magnification at which crappified patches are drawn.
     """
 
     recipe: Settings
@@ -34,6 +36,7 @@ class Training:
     folder: Path
     made_of: dict[str, Any]
     licence: str | None = None
+    zoom: tuple[float, float] = (1.0, 1.0)
 
     @property
     def weights(self) -> Path:

@@ -4,11 +4,12 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
 
-from pssrflow.keys import Keys, OneOf, key, not_accepted
+from pssrflow.keys import Fault, Keys, OneOf, key, not_accepted
 from pssrflow.networks.options import Precision
 from pssrflow.plugins import choices
 
@@ -39,6 +40,8 @@ Duration = Annotated[
     BeforeValidator(seconds),
     WithJsonSchema({"type": ["string", "number", "null"], "pattern": f"^{DURATION}$"}),
 ]
+Zoom = Annotated[float, Field(ge=0.25, le=4)]
+ZoomRange = Annotated[tuple[Zoom, ...], Strict(False), Field(min_length=2, max_length=2)]
 LossName = Annotated[str, OneOf(lambda: choices("pssrflow.train.losses"))]
 Weight = Annotated[float, Field(gt=0)]
 
@@ -62,6 +65,12 @@ class Settings(Keys):
     preview_every: int = key(5, "Validations between preview pictures.", ge=1)
     batch: int = key(8, "Patches per step, on each device.", ge=1)
     patch: int = key(48, "LR pixels of a patch along y and x.", ge=8, le=512)
+    zoom: Literal["auto"] | Zoom | ZoomRange = key(
+        "auto",
+        "Magnification at which patches of crappified rows are drawn, resampled before they are "
+        "degraded: a number, or a lowest and a highest one; auto takes those at which structure "
+        "is as large, in pixels, as in the test and predict rows, by their pixel sizes.",
+    )
     accumulate: int = key(
         1,
         "Batches whose gradients are summed before a step; more pixels per step in the same "
@@ -165,10 +174,16 @@ class Settings(Keys):
         starts = (first + i * world * size for i in range(self.accumulate))
         return [range(start, start + size) for start in starts]
 
+    def faults(self) -> Iterator[Fault]:
+        if isinstance(self.zoom, tuple) and self.zoom[0] > self.zoom[1]:
+            low, high = self.zoom
+            yield Fault("zoom", f"found {low:g} and {high:g}. Accepted: a low, then a higher one")
+
     @property
     def deciding(self) -> dict[str, Any]:
-        """Keys that decide the result, as JSON."""
-        return {k: v for k, v in self.plain().items() if k not in FREE_TO_CHANGE}
+        """Keys that decide the result, as JSON; `zoom` where it is not chosen by pixel sizes."""
+        free = FREE_TO_CHANGE | ({"zoom"} if self.zoom == "auto" else set())
+        return {k: v for k, v in self.plain().items() if k not in free}
 
     @property
     def lengths(self) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def _patches(fields, crappifier, training, stride):
     guard = 2 * crappifier.reach + stride
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
     rest = crappifier, size, training.seed
-    drawn = Patches(fields, [s.train for s in splits], *rest, "train")
+    drawn = Patches(fields, [s.train for s in splits], *rest, "train", training.zoom)
     if not recipe.validation:
         return drawn, None
     held = _real_first([(f, s.validation) for f, s in zip(fields, splits)])
