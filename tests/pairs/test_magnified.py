@@ -5,11 +5,13 @@ import pytest
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.pairs.field import open_field
-from pssrflow.pairs.magnification import Asked, choose_zoom, zoom_of
+from pssrflow.pairs.magnification import Asked, choose_zoom
 from pssrflow.pairs.magnified import Magnified
 from pssrflow.pairs.patches import Patches, magnified
 from pssrflow.run.files import read_json
+from pssrflow.train.settings import Settings
 from pssrflow.volumes.blocks import Region
+from pydantic import ValidationError
 
 SIDE, SCALE = 256, 2
 
@@ -109,7 +111,12 @@ def test_pixel_sizes_say_the_range(asked, zoom, said, make_store, tmp_path):
 
 
 def test_the_configuration_goes_before_pixel_sizes():
-    assert zoom_of("auto", [0.5, 1]) == (0.5, 1)
-    assert zoom_of("auto", None) == (1, 1)
-    assert zoom_of(1, [0.5, 1]) == (1, 1)
-    assert zoom_of([0.7, 1.2], None) == (0.7, 1.2)
+    for zoom, chosen, used in (
+        ("auto", [0.5, 1], (0.5, 1)),
+        ("auto", None, (1, 1)),
+        (1, [0.5, 1], (1, 1)),
+        ([0.7, 1.2], None, (0.7, 1.2)),
+    ):
+        assert Settings(zoom=zoom).magnifications(chosen) == used
+    with pytest.raises(ValidationError, match="a low, then a higher one"):
+        Settings(zoom=[2, 1])

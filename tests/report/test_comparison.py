@@ -40,9 +40,13 @@ def test_the_common_field_is_whole_lr_pixels_that_all_images_have(sample, field,
 def test_grey_levels_of_an_acquired_image_become_those_of_the_truth(field, layout):
     field(SCANNED, gain=1.6)
     view = compared(layout, SCANNED)
-    assert view.grey[0] == pytest.approx(1.6, rel=0.15)
     images = view.images(view.middle)
-    assert images["SR"].mean() == pytest.approx(images["HR"].mean(), abs=2)
+    truth = images["HR"].astype(float)
+    # Each by a fit of its own: one of the noisy LR image would flatten what is clean.
+    for name in ("SR", "bicubic"):
+        gain = np.cov(images[name].ravel(), truth.ravel())[0, 1] / images[name].var()
+        assert gain == pytest.approx(1, abs=0.01), name
+        assert images[name].mean() == pytest.approx(truth.mean(), abs=0.5), name
 
 
 def test_without_a_truth_the_image_keeps_its_grey_levels(field, layout):

@@ -7,7 +7,6 @@ from pssrflow.crappify.settings import settings_of
 from pssrflow.models.model import Model
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_field
-from pssrflow.pairs.magnification import zoom_of
 from pssrflow.run.files import read_json, read_made
 from pssrflow.run.job import job
 from pssrflow.train.progress import Training
@@ -33,7 +32,7 @@ if __name__ == "__main__":
         # Of the recipe, only what decides the result is a parameter.
         recipe = Settings(**snakemake.config["train"])
         chosen = read_json(snakemake.input.zoom[0])["zoom"] if snakemake.input.zoom else None
-        zoom = zoom_of(recipe.zoom, chosen)
+        zoom = recipe.magnifications(chosen)
         training = Training(
             recipe=recipe,
             zoom=zoom,

@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pssrflow.run.files import write_json
 from pssrflow.volumes.store import Store
@@ -90,11 +90,3 @@ def pixel_size(store: Store) -> float | None:
     """Geometric mean of y and x, micrometer; None where it is not known."""
     _, y, x = store.volume.pixel_size
     return (y * x) ** 0.5 if y and x else None
-
-
-def zoom_of(setting: Any, chosen: Any) -> tuple[float, float]:
-    """Lowest and highest magnification, as `train.zoom` says or `choose_zoom` chose."""
-    if setting == "auto":
-        return tuple(chosen) if chosen else (1.0, 1.0)
-    low, high = setting if isinstance(setting, list | tuple) else (setting, setting)
-    return float(low), float(high)

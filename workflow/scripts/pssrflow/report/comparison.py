@@ -87,9 +87,7 @@ class Comparison:
 
     def images(self, box: Box) -> dict[str, np.ndarray]:
         """LR, bicubic, SR and HR of a rectangle of SR pixels, float32, in grey levels of HR."""
-        found = self._predicted(box)
-        gain, offset = map(np.float32, self.grey)
-        images = {name: image * gain + offset for name, image in found.items()}
+        images = {name: self._in_hr_levels(name, i) for name, i in self._predicted(box).items()}
         truth = self._truth(box)
         return images if truth is None else images | {"HR": truth}
 
@@ -99,15 +97,28 @@ class Comparison:
         rows, cols = (slice(s.start // self.scale, s.stop // self.scale) for s in moved)
         return self.lr.reader()(plane, rows, cols).astype(np.float32)
 
+    @property
+    def fitted(self) -> bool:
+        """Whether images are shown after an affine fit to the truth, as those of two detectors."""
+        return self.hr is not None and self.acquired
+
     @cached_property
-    def grey(self) -> tuple[float, float]:
-        """Gain and offset from the grey levels of LR to those of HR, whose detector may differ."""
+    def _fits(self) -> dict[str, tuple[float, float]]:
+        """Gain and offset of each image: one made on a noisy image would flatten a clean one."""
         truth = self._truth(self.middle)
         if truth is None or not self.acquired:
-            return 1.0, 0.0
-        fit = AffineFit()
-        fit.add(truth, self._bicubic(self.middle))
-        return fit.solve()
+            return {}
+        found = {}
+        for name, image in self._predicted(self.middle).items():
+            # The LR image has pixels of its own; interpolated they are those of bicubic.
+            fit = AffineFit()
+            fit.add(truth, self._bicubic(self.middle) if name == "LR" else image)
+            found[name] = fit.solve()
+        return found
+
+    def _in_hr_levels(self, name, image):
+        gain, offset = map(np.float32, self._fits.get(name, (1.0, 0.0)))
+        return image * gain + offset
 
     def _predicted(self, box):
         return {

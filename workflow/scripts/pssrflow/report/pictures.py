@@ -153,7 +153,8 @@ def glimpse(compared: Comparison, crop: int) -> Shown:
         overview=Picture(
             _jpeg_uri(np.hstack(tiles)),
             f"{compared.title}: magnified crop",
-            f"{', '.join(detail)}, from left to right; {_said_of_crop(compared, box)}.",
+            f"{', '.join(detail)}, from left to right; {_said_of_crop(compared, box)}."
+            f"{_said_of_fit(compared)}",
         ),
     )
 
@@ -208,8 +209,14 @@ def _said_of(compared, box, name):
     return (
         f"Plane t={t} c={c} z={z}. Top: the middle of the plane; below: the marked {size} LR "
         f"pixels. All at the contrast of the {name} image (percentiles 0.5 to 99.5), without "
-        "smoothing."
+        f"smoothing.{_said_of_fit(compared)}"
     )
+
+
+def _said_of_fit(compared):
+    if not compared.fitted:
+        return ""
+    return " Each image after an affine fit of its own to the grey levels of the HR image."
 
 
 def _two_rows(above, below, columns):
@@ -271,7 +278,9 @@ def spectrum(image: np.ndarray) -> np.ndarray:
 
 def _histogram(compared, images):
     figure, axis = plt.subplots(figsize=(12, 2.6))
-    low, high = compared.lr.volume.intensity.windows[compared.plane[1]]
+    # In grey levels of the HR image, where others are fitted to it.
+    levels = (compared.hr if compared.fitted else compared.lr) or compared.lr
+    low, high = levels.volume.intensity.windows[compared.plane[1]]
     margin = 0.3 * (high - low)
     edges = grey_edges(low - margin, high + margin, compared.sr.volume.dtype)
     for name, image in images.items():
@@ -279,7 +288,7 @@ def _histogram(compared, images):
     axis.set(xlabel="grey level", yticks=[])
     axis.legend(frameon=False)
     title = compared.title
-    caption = f"{title}: grey levels of the middle plane."
+    caption = f"{title}: grey levels of the middle plane.{_said_of_fit(compared)}"
     return Picture(data_uri(figure), f"Histogram of {title}", caption)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, Strict, WithJsonSchema
@@ -178,6 +178,14 @@ class Settings(Keys):
         if isinstance(self.zoom, tuple) and self.zoom[0] > self.zoom[1]:
             low, high = self.zoom
             yield Fault("zoom", f"found {low:g} and {high:g}. Accepted: a low, then a higher one")
+
+    def magnifications(self, chosen: Sequence[float] | None) -> tuple[float, float]:
+        """Lowest and highest, as `zoom` says or as they were chosen by pixel sizes."""
+        if self.zoom == "auto":
+            low, high = chosen or (1.0, 1.0)
+            return low, high
+        low, *rest = self.zoom if isinstance(self.zoom, tuple) else (self.zoom,)
+        return low, rest[0] if rest else low
 
     @property
     def deciding(self) -> dict[str, Any]:
