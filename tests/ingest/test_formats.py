@@ -92,4 +92,4 @@ def test_code_of_other_formats_does_not_count(root):
     files = {path.stem for path in reach(script)}
     assert not files & {"tiff", "tiff_pages", "tiff_metadata", "raster", "vendor", "slices"}
     with_tiff = {path.stem for path in reach(script, *readers_of("a.tif"))}
-    assert with_tiff - files == {"tiff", "tiff_pages", "tiff_metadata", "recent"}
+    assert with_tiff - files == {"tiff", "tiff_pages", "tiff_metadata", "recent", "companion"}

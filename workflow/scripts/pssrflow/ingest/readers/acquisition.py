@@ -9,14 +9,13 @@ from typing import Any, Self
 import numpy as np
 
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.pixel_sizes import replaced_size, unknown_size
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 from pssrflow.volumes.volume import DTYPES
 
 # Bytes that are decoded at once, and how many times what is stored all pixels may be: zstd makes
 # one byte of 13,000 zeros.
 LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
-# Share by which a pixel size may be another than the file's before it is noted.
-SAME_SIZE = 0.02
 # What readers call the channel of a picture that says how transparent it is.
 ALPHA = "alpha"
 _CONVERT = {
@@ -220,8 +219,8 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         notes=(
             *(*source.notes, *guessed),
             *("alpha (transparency) is left out (`channels` can name it)" for _ in clear),
-            *_unknown_size((z, y, x), zyx),
-            *_otherwise((z, y, x), source.pixel_size),
+            *unknown_size((z, y, x), zyx),
+            *replaced_size((z, y, x), source.pixel_size),
         ),
         _from=source,
         _roles=roles,
@@ -287,30 +286,6 @@ def _native(dtype, path):
         hint = _CONVERT.get(dtype.kind, "convert to one of these")
         raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")
     return dtype
-
-
-def _unknown_size(pixel_size, sizes):
-    missing = [
-        a
-        for a, p, n in zip("zyx", pixel_size, sizes, strict=True)
-        if p is None and (n > 1 or a != "z")
-    ]
-    if missing:
-        where = ", ".join(missing)
-        yield f"pixel size of {where} is not in the file (set `pixel_size` in the sample sheet)"
-
-
-def _otherwise(used, said):
-    """Note about a pixel size that replaces another one."""
-    pairs = [(a, u, s) for a, u, s in zip("zyx", used, said, strict=True) if u and s]
-    if other := [(a, u, s) for a, u, s in pairs if abs(u / s - 1) > SAME_SIZE]:
-        used, said = (
-            ", ".join(f"{axis} {sizes[i]:.4g}" for axis, *sizes in other) for i in range(2)
-        )
-        yield (
-            f"pixel size taken as {used} um, as the sample sheet or the HR image of the field "
-            f"says, though the file says {said} um"
-        )
 
 
 def pick(names: Sequence[str], chosen: object, where: object, what: str) -> int:
