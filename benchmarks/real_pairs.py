@@ -89,8 +89,8 @@ def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
     results = found["default"] / "test"
     pair = {"hr": results / "hr.ome.zarr", "lr": results / "lr.ome.zarr", "acquired": True}
     pair["registration"] = results / "registration.json"
-    smooth = psnr_by_width(pair, PAIRS[name][2])
-    best = max(smooth) - smooth[0] + plain
+    smooth = psnr_by_width(pair, PAIRS[name][2], PAIRS[name][3])
+    best = max(smooth)
     yield from (name, f"{plain:.2f}", f"{best:.2f} ({WIDTHS[smooth.index(max(smooth))]:g})")
     made = {network: table.loc["sr", "psnr_affine"] for network, table in tables.items()}
     yield from (f"{value:.2f}" for value in made.values())

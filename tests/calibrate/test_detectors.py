@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from pssrflow.calibrate.detectors import MOST_IMAGES, Scans, by_detector
+from pssrflow.calibrate.detectors import MOST_IMAGES, MOST_ROWS, Scans, by_detector
 from pssrflow.calibrate.settings import Settings
 from pssrflow.calibrate.stage import calibrate
 from pssrflow.crappify.chain import Crappifier
@@ -124,3 +124,12 @@ def test_detectors_that_are_none_are_refused(detectors, tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"holds no fitted crappifier|unknown key"):
         settings_of({"scale": 2, "fit": str(path)})
+
+
+def test_many_lr_images_do_not_leave_out_the_hr_images(channels, make_store):
+    hr, lr = str(make_store(channels[:, :1])), str(make_store(channels[:, :1, :, :64, :64], "lr"))
+    many = [Scans(f"lr{i}", None, lr) for i in range(MOST_ROWS + 9)]
+    notes = []
+    (one,) = by_detector([*many, Scans("hr", hr, None)], SCALE, 1, notes)
+    assert len(one.hr) == 1 and len(one.lr) == MOST_IMAGES
+    assert f"The first {MOST_ROWS} of {MOST_ROWS + 9} LR images were measured." in notes

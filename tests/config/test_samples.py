@@ -348,7 +348,10 @@ def test_a_copy_under_another_name_is_the_same_file(change, leak, tmp_path, rng)
     (tmp_path / "b.tif").write_bytes(change(content))
     roles = {"a": "train", "b": "test"}
     rows = [Row(sample=n, role=r, path=f"{tmp_path}/{n}.tif") for n, r in roles.items()]
-    assert len(list(leaks(dict(enumerate(rows, 2))))) == leak
+    sheet = dict(enumerate(rows, 2))
+    assert len(list(leaks(sheet))) == leak
+    # Every job reads the sheet; files are opened once.
+    assert not list(leaks(sheet, copies=False))
 
 
 def test_lost_sections_are_no_copies(tmp_path):

@@ -79,6 +79,9 @@ def test_a_field_that_is_too_small_to_shrink_is_not(field):
     patches = drawn(field, region, (0.25, 1.0))
     zooms = [patches._choose(number)[1] for number in range(50)]
     assert min(zooms) >= 18 / 20
+    # Nor is one that holds no patch at any of them enlarged beyond what is asked for.
+    thin = drawn(field, Region((0, 0, 0, 0, 0), (1, 1, 1, 10, 128)), (0.5, 1.2))
+    assert {thin._choose(number)[1] for number in range(20)} == {1.0}
     for number in range(20):
         assert patches.draw(number)[0].shape == (16, 16)
 

@@ -129,6 +129,9 @@ def test_magnifications_are_chosen_by_pixel_sizes_and_kept_with_the_weights(mine
     facts = Facts.read(mine / "results/models/tiny/best.safetensors")
     assert facts.zoom == [1, 2]
     assert planned(mine, "train") == set()
+    # A row more, of another pixel size, trains nothing anew.
+    prepare(mine, config, f"{SHEET}more\tpredict\tsimulate:pair-lr\t\n")
+    assert not {"choose_magnification", "train_model"} & planned(mine)
 
 
 REQUIRED = {"calibrate": {"require_fit": True}}

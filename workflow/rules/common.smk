@@ -30,7 +30,7 @@ def checked_input():
         settings = check_config(
             config, " + ".join(["config.yaml", *files]), trial=workflow.is_main_process
         )
-        rules = Rules(settings, read_rows(settings))
+        rules = Rules(settings, read_rows(settings, trial=workflow.is_main_process))
         # Asked for now: what they refuse is refused before anything runs.
         _ = rules.calibration_rows, rules.regions
         if workflow.is_main_process:

@@ -8,8 +8,7 @@ from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):
-        registration = snakemake.input.registration
-        shift, rest = read_shift(registration[0]) if registration else ((0, 0), (0.0, 0.0))
+        shift, rest = read_shift(next(iter(snakemake.input.registration), None))
         evaluate(
             Judged(
                 hr=Store(snakemake.params.hr),

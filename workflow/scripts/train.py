@@ -24,7 +24,7 @@ if __name__ == "__main__":
                 row["lr"],
                 row["acquired"],
                 params.crappify["scale"],
-                *(read_shift(row["registration"]) if row["acquired"] else ((0, 0), (0.0, 0.0))),
+                *read_shift(row["registration"] if row["acquired"] else None),
                 row["weight"],
             )
             for row in params.rows

@@ -87,11 +87,13 @@ def by_detector(rows: Sequence[Scans], scale: int, planes: int, notes: list[str]
     InputError
         The sizes of a pair do not agree with the scale.
     """
-    if len(rows) > MOST_ROWS:
-        notes.append(f"The first {MOST_ROWS} of {len(rows)} rows were measured.")
-        rows = rows[:MOST_ROWS]
     paired = [row for row in rows if row.hr and row.lr]
-    found = _paired(paired, scale, planes, notes) if paired else _alone(rows)
+    if paired:
+        found = _paired(_some(paired, "pairs", notes), scale, planes)
+    else:
+        # Of each kind: many LR images must not leave out the HR images beside them.
+        hr, lr = ([row for row in rows if getattr(row, kind)] for kind in ("hr", "lr"))
+        found = _alone([*_some(hr, "HR images", notes), *_some(lr, "LR images", notes)])
     found = sorted(found, key=lambda one: -len(one.samples))
     if len(found) > 1:
         names = "; ".join(one.title for one in found)
@@ -110,7 +112,13 @@ def by_detector(rows: Sequence[Scans], scale: int, planes: int, notes: list[str]
     return list(known.values())[:MOST_DETECTORS]
 
 
-def _paired(rows, scale, planes, notes):
+def _some(rows, kind, notes):
+    if len(rows) > MOST_ROWS:
+        notes.append(f"The first {MOST_ROWS} of {len(rows)} {kind} were measured.")
+    return rows[:MOST_ROWS]
+
+
+def _paired(rows, scale, planes):
     found: dict[tuple[str, str], Detector] = {}
     for row in rows:
         volumes = [Store(path).volume for path in (row.hr, row.lr) if path]

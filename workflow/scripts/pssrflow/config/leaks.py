@@ -5,7 +5,7 @@ import functools
 import itertools
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
     crop: Crop
 
 
-def leaks(rows: Mapping[int, "Row"], scale: int = 1) -> Iterator[str]:
+def leaks(rows: Mapping[int, "Row"], scale: int = 1, copies: bool = True) -> Iterator[str]:
     """Rows that show the same pixels, of which one is trained on; the first hundred of them.
 
     Parameters
@@ -60,14 +60,15 @@ def leaks(rows: Mapping[int, "Row"], scale: int = 1) -> Iterator[str]:
         By their lines in the sheet.
     scale : int
         HR pixels per LR pixel.
+    copies : bool
+        Look into files of one size, which takes longer than their names.
     """
     files: dict[tuple[str, str], list[Shown]] = {}
     for line, row in rows.items():
         for place, shown in _shown(line, row, scale):
             files.setdefault(place, []).append(shown)
-    for copy, first in _copies({file for file, _ in files}):
-        for place in [place for place in files if place[0] == copy]:
-            files.setdefault((first, place[1]), []).extend(files.pop(place))
+    if copies:
+        files = _without_copies(files)
     # Slices may be of the same two rows very often.
     pairs = (pair for found in files.values() for pair in _overlapping(found))
     for one, two in itertools.islice(dict.fromkeys(pairs), MOST):
@@ -116,18 +117,42 @@ def _slices(folder: str) -> Iterator[str]:
             yield os.path.realpath(entry.path)
 
 
-def _copies(files: Collection[str]) -> list[tuple[str, str]]:
+def _without_copies(
+    files: Mapping[tuple[str, str], list[Shown]],
+) -> dict[tuple[str, str], list[Shown]]:
+    """The same, with copies of a file under the name of the first."""
+    used: dict[str, set[bool]] = {}
+    for (file, _), shown in files.items():
+        used.setdefault(file, set()).update(one.trained for one in shown)
+    first = dict(_copies(used))
+    found: dict[tuple[str, str], list[Shown]] = {}
+    for (file, scene), shown in files.items():
+        found.setdefault((first.get(file, file), scene), []).extend(shown)
+    return found
+
+
+def _copies(used: Mapping[str, set[bool]]) -> list[tuple[str, str]]:
     """Files that hold what another one holds, and the first of those.
 
-    Files of one size are compared at a few places. A lost section is as black as any other, so
-    what is of one value there is no copy.
+    Files of one size, of which some are learnt from and others are not, are compared at a few
+    places. A lost section is as black as any other, so what is of one value there is no copy.
+
+    Parameters
+    ----------
+    used : mapping of str to set of bool
+        Whether rows that read a file are learnt from.
     """
     by_size: dict[int, list[str]] = {}
-    for file in sorted(files):
+    for file in sorted(used):
         with contextlib.suppress(OSError):
             if os.path.isfile(file) and (size := os.path.getsize(file)) >= SMALLEST:
                 by_size.setdefault(size, []).append(file)
-    alike = [group for group in by_size.values() if 1 < len(group) <= MOST_ALIKE]
+    both = {True, False}
+    alike = [
+        group
+        for group in by_size.values()
+        if 1 < len(group) <= MOST_ALIKE and set().union(*(used[f] for f in group)) == both
+    ]
     found: dict[tuple[int, tuple[bytes, ...]], str] = {}
     copies = []
     for file in itertools.chain.from_iterable(alike):

@@ -132,15 +132,9 @@ class Rules:
         if pairs := sorted(self.named("paired", "trained")):
             return [self._scans(name) for name in pairs]
         lr = sorted(s for s in self.named("predicted") if f"{s}/lr" in self.images)
-        kept = self._measured_before()
-        lr = [name for name in kept if name in lr] or lr
+        lr = _kept(self.layout.measured, lr)
         hr = sorted(self.named("trained")) if self.settings.crappify.fit == AUTO else []
         return [*(self._scans(s, "lr") for s in lr), *(self._scans(s, "hr") for s in hr)]
-
-    def _measured_before(self) -> list[str]:
-        with contextlib.suppress(OSError, InputError):
-            return list(read_json(self.layout.measured)["samples"])
-        return []
 
     def calibrated(self, kind: str) -> list[str]:
         """Done files of the images that the crappifier is fitted on."""
@@ -204,6 +198,8 @@ class Rules:
         """
         learnt = [s for s in self._learnt() if not self.rows[s].paired]
         asked = sorted(set(self.named("tested")) | set(self.named("predicted")))
+        # A row more must not train anew; the report says where it is unlike what was learnt.
+        asked = _kept(self.layout.magnification, asked)
         if self.settings.train.zoom != "auto" or not (learnt and asked):
             return {"learnt": [], "asked": []}
         return {"learnt": [f"{s}/hr" for s in learnt], "asked": list(map(self._asked, asked))}
@@ -375,3 +371,11 @@ class Rules:
     def report_rows(self) -> list[dict[str, Any]]:
         """What the report shows of every row: its role, and whether it is an acquired pair."""
         return [{"name": n, "role": row.role, "paired": row.paired} for n, row in self.rows.items()]
+
+
+def _kept(path: str, samples: list[str]) -> list[str]:
+    """Of some samples those that a file names, by which a choice was made; all if none is there."""
+    with contextlib.suppress(OSError, InputError, KeyError):
+        before = read_json(path)["samples"]
+        return [name for name in before if name in samples] or samples
+    return samples

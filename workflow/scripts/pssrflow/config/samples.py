@@ -162,8 +162,14 @@ COLUMNS = tuple(Row.model_fields)
 NEEDED = tuple(name for name, field in Row.model_fields.items() if field.is_required())
 
 
-def read_rows(settings: Settings) -> list[Row]:
+def read_rows(settings: Settings, trial: bool = True) -> list[Row]:
     """Read and check the sample sheet.
+
+    Parameters
+    ----------
+    settings : Settings
+    trial : bool
+        Look into files, too; once is enough, and every job reads the sheet.
 
     Raises
     ------
@@ -177,7 +183,7 @@ def read_rows(settings: Settings) -> list[Row]:
             problems += [f"line {line}, {p}" for p in _path_problems(rows[line], settings)]
         except ValidationError as error:
             problems += [f"line {line}, {problem}" for problem in explain(error)]
-    problems = problems or [*_duplicates(rows), *leaks(rows, settings.crappify.scale)]
+    problems = problems or [*_duplicates(rows), *leaks(rows, settings.crappify.scale, trial)]
     if problems:
         raise InputError(path, "\n  ".join(["sample sheet refused", *problems]))
     _check_roles(path, list(rows.values()), settings)

@@ -6,7 +6,7 @@ Biological Confocal Microscopy, doi:10.1007/978-0-387-45524-5, chapter 25 (flyba
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -102,6 +102,13 @@ def _wander(key: NoiseKey, what: str, times: np.ndarray) -> np.ndarray:
 Levels = Annotated[tuple[float, ...], Strict(False), Field(min_length=2, max_length=256)]
 
 
+def along_curve(grey: np.ndarray, levels: Sequence[float], values: Sequence[float]) -> np.ndarray:
+    """What becomes of grey levels; as far beside a line beyond the ends of a curve as there."""
+    made = np.interp(grey, levels, values)
+    made += np.minimum(grey - levels[0], 0) + np.maximum(grey - levels[-1], 0)
+    return made.astype(np.float32)
+
+
 class Response(Step):
     """A detector of another contrast: grey levels follow a curve, and its ends beyond it."""
 
@@ -125,10 +132,7 @@ class Response(Step):
                 )
 
     def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
-        grey = window[inner]
-        low, high = np.float32(self.levels[0]), np.float32(self.levels[-1])
-        values = np.interp(grey, self.levels, self.values).astype(np.float32)
-        return values + np.minimum(grey - low, 0) + np.maximum(grey - high, 0)
+        return along_curve(window[inner], self.levels, self.values)
 
 
 class Counts(Step):

@@ -113,7 +113,7 @@ def choose_width(rows: Sequence[Mapping[str, Any]], scale: int, done: Path | str
     write_json(done, {"format": FORMAT, "width": width, **about, "psnr_gain": rounded})
 
 
-def psnr_by_width(row: Mapping[str, Any], scale: int) -> list[float]:
+def psnr_by_width(row: Mapping[str, Any], scale: int, window: int = WINDOW) -> list[float]:
     """PSNR of smoothed interpolation after an affine fit, by `WIDTHS`, in the middle of a row.
 
     Parameters
@@ -121,13 +121,15 @@ def psnr_by_width(row: Mapping[str, Any], scale: int) -> list[float]:
     row : mapping
         As of `choose_width`.
     scale : int
+    window : int
+        HR pixels along y and x that are compared at most.
     """
     hr, lr = Store(row["hr"]), Store(row["lr"])
-    shift, rest = read_shift(row["registration"]) if row["acquired"] else ((0, 0), (0.0, 0.0))
+    shift, rest = read_shift(row["registration"] if row["acquired"] else None)
     plane = tuple(n // 2 for n in hr.volume.shape[:3])
     sizes = zip(hr.volume.shape[3:], lr.volume.shape[3:], shift)
     extents = [min(n * scale, h - max(0, d)) + min(0, d) for h, n, d in sizes]
-    boxes = [_moved(middle(n, WINDOW), max(0, -d)) for n, d in zip(extents, shift)]
+    boxes = [_moved(middle(n, window), max(0, -d)) for n, d in zip(extents, shift)]
     places = (_moved(s, d) for s, d in zip(boxes, shift))
     truth = aligned(hr, rest)(plane, *places).astype(np.float32)
     span = hr.volume.intensity.ranges[plane[1]].span

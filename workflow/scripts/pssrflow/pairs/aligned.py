@@ -23,14 +23,16 @@ WHOLE = 0.02
 ORDER, HALO = 3, 12
 
 
-def read_shift(registration: Path | str) -> tuple[tuple[int, int], Fraction]:
+def read_shift(registration: Path | str | None) -> tuple[tuple[int, int], Fraction]:
     """Whole HR pixels (y, x) by which HR lies beside LR, and the rest.
 
     Parameters
     ----------
-    registration : path-like
-        As `registration.register` writes it.
+    registration : path-like or None
+        As `registration.register` writes it; None of an LR image that was crappified.
     """
+    if registration is None:
+        return (0, 0), (0.0, 0.0)
     found = read_json(registration)
     y, x = found["shift"]
     rest = np.subtract(found["subpixel"], (y, x)).round(4).tolist()

@@ -47,13 +47,13 @@ def choose_zoom(
     scale : int
         HR pixels per LR pixel.
     done : path-like
-        JSON with `zoom`, the lowest and the highest, and `warnings`.
+        JSON with `zoom`, the lowest and the highest, `samples` that asked, and `warnings`.
     """
-    sizes = {pixel_size(Store(path)) for path in learnt}
+    sizes = {Store(path).volume.pixel_side for path in learnt}
     known = sorted(size for size in sizes if size is not None)
     warnings, ends = list[str](), [1.0]
     for one in asked:
-        size = pixel_size(Store(one.store))
+        size = Store(one.store).volume.pixel_side
         if size is None or not known:
             whose = "it" if size is None else "the images that are learnt from"
             warnings.append(
@@ -70,7 +70,9 @@ def choose_zoom(
         log.warning("%s", warning)
     log.info("patches are drawn at magnifications of %.3g to %.3g", low, high)
     zoom = [round(low, 4), round(high, 4)]
-    write_json(done, {"format": FORMAT, "zoom": zoom, "warnings": warnings})
+    samples = [one.sample for one in asked]
+    written = {"format": FORMAT, "zoom": zoom, "samples": samples, "warnings": warnings}
+    write_json(done, written)
 
 
 def _far(sample: str, zooms: Sequence[float]) -> Iterator[str]:
@@ -84,9 +86,3 @@ def _far(sample: str, zooms: Sequence[float]) -> Iterator[str]:
             "that are learnt from; "
             + ("these are resampled" if resampled else "too far to resample these (train.zoom)")
         )
-
-
-def pixel_size(store: Store) -> float | None:
-    """Geometric mean of y and x, micrometer; None where it is not known."""
-    _, y, x = store.volume.pixel_size
-    return (y * x) ** 0.5 if y and x else None

@@ -20,9 +20,8 @@ from pssrflow.seeded import generator
 from pssrflow.volumes.blocks import Region
 
 Made = TypeVar("Made")
-# LR pixels at the ends of a region that no patch of another magnification takes, and the
-# magnification beyond which a field is too small to be drawn at any other.
-EDGE, ENLARGED = 1, 8.0
+# LR pixels at the ends of a region that no patch of another magnification takes.
+EDGE = 1
 
 
 def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
@@ -105,11 +104,12 @@ class Patches:
         low, high = self.zoom
         if field.lr is not None or low == high == 1:
             return 1.0
-        # What a patch covers must fit into the region.
-        least = (self.size + 2 * EDGE) / min(region.shape[3:])
-        low, high = max(low, least), max(high, least)
+        # What a patch covers must fit into the region; a field that is too small stays as it is.
+        low = max(low, (self.size + 2 * EDGE) / min(region.shape[3:]))
+        if low > high:
+            return 1.0
         rng = generator(self.seed, self.purpose, "zoom", number)
-        return float(np.exp(rng.uniform(np.log(low), np.log(high)))) if high <= ENLARGED else 1.0
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
     def _place(self, rng, region):
         plane = tuple(int(rng.integers(a, b)) for a, b in zip(region.start[:3], region.stop[:3]))

@@ -152,9 +152,7 @@ def structure(image: np.ndarray) -> tuple[float, float]:
 
 
 def _shift(layout, sample):
-    if not sample.paired:
-        return (0, 0), (0.0, 0.0)
-    return read_shift(layout.registration(sample.name))
+    return read_shift(layout.registration(sample.name) if sample.paired else None)
 
 
 def _shrunk(side, size, scale):

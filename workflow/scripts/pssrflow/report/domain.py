@@ -38,11 +38,10 @@ class Seen:
     def of(cls, path: str) -> "Seen":
         """Of the middle plane of a store, first channel."""
         volume, grey = Store(path).volume, Grey(path, 1)
-        _, y, x = volume.pixel_size
         (low, high), *_ = volume.intensity.windows
         image = grey.read(grey.planes[0], WINDOW)
         share = float(finest_noise(image).std()) / max((high - low) * grey.factor, 1e-6)
-        return cls((y * x) ** 0.5 if y and x else None, share)
+        return cls(volume.pixel_side, share)
 
 
 def differences(layout: Layout, samples: Sequence[Sample]) -> dict[str, list[str]]:

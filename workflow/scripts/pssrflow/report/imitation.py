@@ -1,7 +1,7 @@
 """Does the crappifier imitate the microscope? What was fitted, and real images beside made ones."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -285,12 +285,9 @@ def _planes(layout, sample, crappifier, seed):
     moved, real = move(*images, shift, scale)
     key = NoiseKey(seed, sample, "report", *place)
     detector = Store(layout.store("hr", sample)).volume.detector(0)
-    own = {**crappifier, **crappifier.get("detectors", {}).get(detector, {}), "detectors": {}}
-    noiseless = {**own, "before": [], "noise": []}
-    made, clean = (
-        crappify_plane(moved, Crappifier.from_config(**keys), key, 0.0, GREY)
-        for keys in (own, noiseless)
-    )
+    own = Crappifier.from_config(**crappifier).of(detector)
+    noiseless = replace(own, before=(), noise=())
+    made, clean = (crappify_plane(moved, one, key, 0.0, GREY) for one in (own, noiseless))
     return Planes(moved, real, made, clean)
 
 

@@ -40,6 +40,12 @@ class Volume:
     intensity: Intensity
     origin: tuple[float, ...] = (0.0, 0.0, 0.0)
 
+    @property
+    def pixel_side(self) -> float | None:
+        """Geometric mean of the pixel size along y and x, micrometer; None if it is not known."""
+        _, y, x = self.pixel_size
+        return (y * x) ** 0.5 if y and x else None
+
     def detector(self, channel: int) -> str:
         """What recorded a channel, and at which setting, as far as its pixels tell; in words."""
         levels = self.intensity.ranges[channel]

@@ -25,6 +25,7 @@ from pssrflow.calibrate.scanner.noise import (
     edges_of,
     frame_tally,
     line,
+    no_signal,
     pile_up,
 )
 from pssrflow.calibrate.scanner.optics import Optics, cut
@@ -105,9 +106,8 @@ def _fitted(registered, scale, dark, seed):
 def _no_signal(found, replicates):
     """HR grey level at which the noise of the LR frame vanishes; 0 if not beyond doubt above it."""
     doubt = NO_SIGNAL * float(replicates.read_variance.std())
-    if found.read_variance > -doubt or found.count_gain <= 0:
-        return 0.0
-    return float(-found.read_variance / (found.count_gain * found.vector[0]))
+    beyond = found.read_variance < -doubt
+    return float(no_signal(found.count_gain * found.vector[0], found.read_variance)) * beyond
 
 
 def _check(pair, scale):

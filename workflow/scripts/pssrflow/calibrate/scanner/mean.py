@@ -7,6 +7,7 @@ import numpy as np
 
 from pssrflow.calibrate.scanner.noise import Line
 from pssrflow.calibrate.scanner.optics import FieldOfView, Fraction, Optics, slopes
+from pssrflow.crappify.scanner import along_curve
 
 # Largest width in LR pixels that is looked for.
 WIDEST = 2.0
@@ -26,10 +27,8 @@ class Response:
     values: tuple[float, ...]
 
     def of(self, grey: np.ndarray) -> np.ndarray:
-        """What becomes of grey levels; as far beside the line beyond both ends as there."""
-        values = np.interp(grey, self.levels, self.values)
-        values += np.minimum(grey - self.levels[0], 0) + np.maximum(grey - self.levels[-1], 0)
-        return values.astype(np.float32)
+        """What becomes of grey levels, as the step of that name makes it."""
+        return along_curve(grey, self.levels, self.values)
 
 
 @dataclass(frozen=True)

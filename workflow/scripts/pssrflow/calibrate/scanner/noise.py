@@ -193,6 +193,11 @@ def line(sums: np.ndarray, rounds: int = 4) -> Line:
     return Line(float(slope), float(base - slope * mean))
 
 
+def no_signal(slope: float, base: float) -> float:
+    """Grey level above 0 where a variance of `base` and `slope` a grey level vanishes; or 0."""
+    return max(-base / slope, 0.0) if slope > 0 else 0.0
+
+
 def pile_up(image: np.ndarray, step: float) -> Levels:
     """Grey levels where pixels pile up, as a saturated detector's do.
 

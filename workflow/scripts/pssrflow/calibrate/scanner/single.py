@@ -5,7 +5,7 @@ import numpy as np
 from pssrflow.calibrate.result import Calibration, Estimate
 from pssrflow.calibrate.scanner.curves import points
 from pssrflow.calibrate.scanner.estimate import REPLICATES
-from pssrflow.calibrate.scanner.noise import away, frame_tally, line, pile_up
+from pssrflow.calibrate.scanner.noise import away, frame_tally, line, no_signal, pile_up
 from pssrflow.calibrate.scanner.optics import blocks
 from pssrflow.calibrate.scanner.summary import root_of, with_interval
 from pssrflow.errors import InputError
@@ -69,8 +69,3 @@ def _single(tally, step, dark, high, rng):
         "saturation": Estimate(high),
     }
     return Calibration(parameters=parameters, notes=NOTES, curves={"variance_lr": curve})
-
-
-def no_signal(slope: float, base: float) -> float:
-    """Grey level above 0 where a variance of `base` and `slope` a grey level vanishes; or 0."""
-    return max(-base / slope, 0.0) if slope > 0 else 0.0

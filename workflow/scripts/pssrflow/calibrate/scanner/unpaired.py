@@ -12,7 +12,8 @@ import numpy as np
 from scipy import ndimage
 
 from pssrflow.calibrate.result import Calibration, Estimate
-from pssrflow.calibrate.scanner.single import fit_single, no_signal
+from pssrflow.calibrate.scanner.noise import no_signal
+from pssrflow.calibrate.scanner.single import fit_single
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.squares import NoiseKey

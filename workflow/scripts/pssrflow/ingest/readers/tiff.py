@@ -90,23 +90,21 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     )
 
 
-def _companion(file):
-    """What holds the metadata of the set that a file is a part of, or that it is itself."""
-    if is_companion(file):
-        return file
-    with tifffile.TiffFile(file) as tif:
-        return companion_of(tif)
-
-
 @contextlib.contextmanager
 def _opened(file, broken):
     """Open a TIFF with its series: those of its metadata, or the pages that lie in it.
 
     Yields it, and the files beside it that hold its metadata.
     """
-    companion = _companion(file)
-    file, metadata = (file, None) if companion is None else read_set(companion)
-    with tifffile.TiffFile(file, omexml=metadata) as tif:
+    with contextlib.ExitStack() as held:
+        companion = file if is_companion(file) else None
+        if companion is None:
+            tif = held.enter_context(tifffile.TiffFile(file))
+            companion = companion_of(tif)
+        if companion is not None:
+            held.close()
+            file, metadata = read_set(companion)
+            tif = held.enter_context(tifffile.TiffFile(file, omexml=metadata))
         promised = _promised(file, tif)
         error = _unreadable_series(tif)
         if error is None:
