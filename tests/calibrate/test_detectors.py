@@ -56,6 +56,9 @@ def test_each_channel_is_measured_and_degraded_on_its_own(channels, make_store, 
     found, path = measured(Scans("a", str(hr), None))
     assert found["source"] == "hr"
     names = [Store(hr).volume.detector(c) for c in (0, 1)]
+    # What holds for both is said once.
+    assert len(set(found["reasons"])) == len(found["reasons"])
+    assert not any(reason.startswith(tuple(names)) for reason in found["reasons"])
     assert sorted(found["detectors"]) == sorted(names)
     for name, planted in zip(names, COUNT_GAIN):
         survives = planted / SCALE**2

@@ -14,7 +14,7 @@ BLUE, ORANGE, GREY = "#1f5fa8", "#d9730d", "#888888"
 NAMES = {
     "variance_lr": "LR scan (noise of the HR frame taken off)",
     "variance_hr": "HR scan",
-    "variance": "this image",
+    "variance": "Image without a partner",
 }
 
 
@@ -44,7 +44,8 @@ def _save(path, draw, content):
 
 
 def _variance(curves):
-    _, axes = plt.subplots(1, len(curves), figsize=(6 * len(curves), 3.6), squeeze=False)
+    # As wide as the other drawings, however many curves there are.
+    _, axes = plt.subplots(1, len(curves), figsize=(12, 3.6), squeeze=False)
     for axis, (name, curve) in zip(axes[0], curves.items()):
         axis.errorbar(
             curve["mean"],
@@ -56,7 +57,11 @@ def _variance(curves):
             label="found",
         )
         axis.plot(curve["mean"], curve["line"], color=ORANGE, label="fit")
-        axis.set(xlabel="mean (grey levels)", ylabel="variance (grey levels²)", title=NAMES[name])
+        axis.set(
+            xlabel="mean (grey levels)",
+            ylabel="variance (grey levels²)",
+            title=NAMES[name if len(curves) > 1 else "variance"],
+        )
         axis.legend(frameon=False)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,7 +124,7 @@ def _write(found, samples, notes, work):
     folder, (first, *others) = work.folder, found
     figures = folder / "calibration.json"
     write_json(figures, first.figures() | {"detectors": {o.name: o.figures() for o in others}})
-    told = [*(reason for one in found for reason in one.reasons(len(found) > 1)), *notes]
+    told = [*_reasons(found), *notes]
     verdict = max((one.chosen.verdict for one in found), key=VERDICTS.index)
     level = logging.INFO if verdict == FITS else logging.WARNING
     log.log(level, "verdict: %s", "; ".join([verdict, *told]))
@@ -201,10 +201,17 @@ class Measured:
         shown = {name: getattr(self.chosen, name) for name in ("parameters", "checks", "verdict")}
         return self.regression | shown | {"source": self.source, "samples": self.samples}
 
-    def reasons(self, named: bool) -> list[str]:
-        """What is off and by how much, or what should be known; with the detector's name."""
-        told = self.chosen.reasons or self.regression["notes"]
-        return [f"{self.name}: {reason}" if named else reason for reason in told]
+    @property
+    def reasons(self) -> list[str]:
+        """What is off and by how much, or what should be known."""
+        return self.chosen.reasons or self.regression["notes"]
+
+
+def _reasons(found: Sequence[Measured]) -> Iterator[str]:
+    """Of all detectors: what holds for each once, the rest with its name."""
+    for reason in dict.fromkeys(reason for one in found for reason in one.reasons):
+        of = [one.name for one in found if reason in one.reasons]
+        yield reason if len(of) == len(found) else f"{', '.join(of)}: {reason}"
 
 
 def _measured(detector: Detector, work: Work) -> Measured:
