@@ -87,7 +87,8 @@ def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
     psnr = tables["default"]["psnr_affine"]
     plain = psnr[[m for m in ("bicubic", "input") if m in psnr]].iloc[0]
     results = found["default"] / "test"
-    pair = {"hr": results / "hr.ome.zarr", "lr": results / "lr.ome.zarr", "acquired": True}
+    pair = {kind: results / f"{kind}.ome.zarr" for kind in ("hr", "lr")}
+    pair |= {"acquired": True, "mask": None}
     pair["registration"] = results / "registration.json"
     smooth = psnr_by_width(pair, PAIRS[name][2], PAIRS[name][3])
     best = max(smooth)

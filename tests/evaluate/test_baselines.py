@@ -12,7 +12,7 @@ PLANE = (0, 0, 0)
 
 
 def of(hr, lr):
-    return {"sample": "a", "hr": str(hr), "lr": str(lr), "acquired": False, "registration": None}
+    return {"sample": "a", "hr": str(hr), "lr": str(lr), "acquired": False, "mask": None}
 
 
 @pytest.fixture

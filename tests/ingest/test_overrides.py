@@ -6,7 +6,7 @@ import tifffile
 from acquisitions import opened, refusal, texture, whole
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Overrides
-from pssrflow.ingest.readers.open import open_acquisition, paired
+from pssrflow.ingest.readers.open import completed, open_acquisition
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 
 
@@ -116,8 +116,8 @@ def test_an_lr_image_has_the_pixel_size_of_its_hr_image_times_the_scale(
     tifffile.imwrite(tmp_path / "hr.tif", texture(64, 64), **HR)
     options = {"metadata": {"axes": "YX", "unit": "um"}} if lr else {"metadata": None}
     tifffile.imwrite(tmp_path / "lr.tif", texture(16, 16), **lr, **options)
-    beside = {"path": str(tmp_path / "hr.tif"), "overrides": {}, "scale": 4}
-    overrides = paired(Overrides(pixel_size=sheet), beside)
+    beside = {"path": str(tmp_path / "hr.tif"), "overrides": {}, "scale": 4, "mask": False}
+    overrides = completed(Overrides(pixel_size=sheet), tmp_path / "lr.tif", beside)
     with open_acquisition(str(tmp_path / "lr.tif"), overrides) as acquisition:
         assert acquisition.pixel_size[1:] == pytest.approx((expected, expected), rel=1e-4)
         assert not any("is not in the file" in text for text in acquisition.notes)

@@ -34,6 +34,39 @@ def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
 
 
 @pytest.mark.slow
+def test_an_inset_of_a_cropped_pair_counts_in_no_stage(tmp_path):
+    fine, coarse = np.full((256, 256), 255, np.uint8), np.full((64, 64), 255, np.uint8)
+    fine[160:], coarse[40:] = 0, 0
+    for name, mask in (("fine", fine), ("coarse", coarse)):
+        tifffile.imwrite(tmp_path / f"{name}.tif", mask)
+    pair = "simulate:pair-hr\tsimulate:pair-lr\t0:200, 0:256"
+    sheet = [
+        "sample\trole\tpath\tlr_path\tcrop\tmask_path",
+        f"learnt\ttrain\t{pair}\tfine.tif",
+        "judged\ttest\tsimulate:test\t\t40:200, 0:256\tjudged.tif",
+        "survey\tpredict\tsimulate:survey\t\t8:64, 0:90\tsurvey.tif",
+    ]
+    tifffile.imwrite(tmp_path / "judged.tif", np.full((200, 264), 1, np.uint8))
+    tifffile.imwrite(tmp_path / "survey.tif", np.full((280, 360), 1, np.uint8))
+    config = TINY | {"crappify": {"fit": "auto"}, "calibrate": {"require_fit": False}}
+    prepare(tmp_path, config, "\n".join(sheet) + "\n")
+    run(tmp_path)
+    for sample, shape in {"learnt": (200, 256), "judged": (160, 256), "survey": (224, 360)}.items():
+        stored = zarr.open_array(tmp_path / f"results/{sample}/mask.ome.zarr/0", mode="r")
+        assert stored.shape[3:] == shape, sample
+    learnt = zarr.open_array(tmp_path / "results/learnt/mask.ome.zarr/0", mode="r")
+    assert learnt[0, 0, 0, :160].all() and not learnt[0, 0, 0, 160:].any()
+    # As large as the LR image, it is cropped as that one, and the same pixels count.
+    shift = (tmp_path / "results/learnt/registration.json").read_text()
+    prepare(tmp_path, config, "\n".join(sheet).replace("fine.tif", "coarse.tif") + "\n")
+    run(tmp_path, "results/learnt/registration.json")
+    stored = zarr.open_array(tmp_path / "results/learnt/mask.ome.zarr/0", mode="r")
+    assert stored.shape[3:] == (50, 64) and not stored[0, 0, 0, 40:].any()
+    again = (tmp_path / "results/learnt/registration.json").read_text()
+    assert json.loads(again)["shift"] == json.loads(shift)["shift"]
+
+
+@pytest.mark.slow
 def test_weights_as_they_are_need_no_row_to_learn_from(finished, tmp_path):
     options = {"hidden": [4, 8], "depth": 1}
     torch.save(build("resunet", 4, options).state_dict(), tmp_path / "old.pth")

@@ -3,6 +3,7 @@ rule register_pair:
     input:
         hr=PATHS.done("hr"),
         lr=PATHS.done("lr"),
+        mask=RUN.mask_done,
     output:
         done=PATHS.registration(),
     log:
@@ -19,6 +20,7 @@ rule register_pair:
     params:
         hr=PATHS.store("hr"),
         lr=PATHS.store("lr"),
+        mask=RUN.mask_of,
         scale=config["crappify"]["scale"],
         code=RUN.code.of("register"),
     script:
@@ -30,6 +32,7 @@ rule calibrate_crappifier:
     input:
         hr=RUN.calibrated("hr"),
         lr=RUN.calibrated("lr"),
+        mask=RUN.calibrated("mask"),
     output:
         fit=PATHS.crappifier,
     log:

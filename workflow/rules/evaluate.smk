@@ -3,6 +3,7 @@ rule choose_smoothing:
     input:
         hr=RUN.trained_on("hr"),
         lr=RUN.trained_on("lr"),
+        mask=RUN.trained_on("mask"),
         registration=RUN.trained_on("registration"),
     output:
         PATHS.smoothing,
@@ -29,6 +30,7 @@ rule evaluate_prediction:
         hr=PATHS.done("hr"),
         lr=PATHS.done("lr"),
         sr=PATHS.map_done("sr"),
+        mask=RUN.mask_done,
         registration=RUN.registered,
         smoothing=PATHS.smoothing,
     output:
@@ -54,6 +56,7 @@ rule evaluate_prediction:
         hr=PATHS.store("hr"),
         lr=PATHS.store("lr"),
         sr=PATHS.map_store("sr"),
+        mask=RUN.mask_of,
         scale=config["crappify"]["scale"],
         code=RUN.code.of("evaluate"),
     script:

@@ -29,6 +29,7 @@ rule train_model:
         lr=RUN.trained_on("lr"),
         registration=RUN.trained_on("registration"),
         weight=RUN.trained_on("weight"),
+        mask=RUN.trained_on("mask"),
         fit=RUN.fit,
         zoom=RUN.magnification,
     output:

@@ -12,4 +12,5 @@ if __name__ == "__main__":
             scale=snakemake.params.scale,
             sample=snakemake.wildcards.sample,
             done=snakemake.output.done,
+            mask=snakemake.params.mask,
         )

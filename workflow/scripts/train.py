@@ -24,8 +24,9 @@ if __name__ == "__main__":
                 row["lr"],
                 row["acquired"],
                 params.crappify["scale"],
-                *read_shift(row["registration"] if row["acquired"] else None),
+                read_shift(row["registration"] if row["acquired"] else None),
                 row["weight"],
+                row["mask"],
             )
             for row in params.rows
         ]

@@ -10,6 +10,7 @@ from pssrflow.calibrate.result import Pair
 from pssrflow.calibrate.scanner.unpaired import Image
 from pssrflow.pairs.field import check_pair
 from pssrflow.pairs.grey import Grey
+from pssrflow.pairs.mask import Mask, largest_rectangle, open_mask
 from pssrflow.volumes.store import Store
 
 # LR pixels along y and x that are read of a plane: enough for any parameter, and little memory.
@@ -17,6 +18,8 @@ WINDOW = 1024
 # What is measured at most: rows, detectors, images of one that have no partner. And pixels along y
 # and x that these need.
 MOST_ROWS, MOST_DETECTORS, MOST_IMAGES, SMALLEST = 256, 16, 8, 32
+# LR pixels along y and x by which what a mask leaves is measured: some less than counts.
+CELL = 8
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,14 @@ class Scans:
     sample : str
     hr, lr : str or None
         Stores; one of them None where there is no pair.
+    mask : str or None
+        Store that is 0 where nothing is measured.
     """
 
     sample: str
     hr: str | None
     lr: str | None
+    mask: str | None = None
 
 
 @dataclass
@@ -93,7 +99,7 @@ def by_detector(rows: Sequence[Scans], scale: int, planes: int, notes: list[str]
     else:
         # Of each kind: many LR images must not leave out the HR images beside them.
         hr, lr = ([row for row in rows if getattr(row, kind)] for kind in ("hr", "lr"))
-        found = _alone([*_some(hr, "HR images", notes), *_some(lr, "LR images", notes)])
+        found = _alone([*_some(hr, "HR images", notes), *_some(lr, "LR images", notes)], scale)
     found = sorted(found, key=lambda one: -len(one.samples))
     if len(found) > 1:
         names = "; ".join(one.title for one in found)
@@ -139,18 +145,34 @@ def read_pairs(row: Scans, scale: int, planes: int, channel: int = 0) -> Iterato
         coarse = lr.read(plane, WINDOW)[: shape[0], : shape[1]]
         fine = hr.read(plane, scale * WINDOW)
         fine = fine[: scale * coarse.shape[0], : scale * coarse.shape[1]]
+        rows, cols = _counted(row, plane, coarse.shape, scale)
+        coarse = coarse[rows, cols]
+        if not coarse.size:
+            continue
+        fine = fine[tuple(slice(s.start * scale, s.stop * scale) for s in (rows, cols))]
         t, c, z = plane
         name = f"{row.sample} t={t} z={z}" if c == 0 else f"{row.sample} t={t} c={c} z={z}"
         yield Pair(name, fine, coarse, hr.step, lr.step)
 
 
-def _alone(rows):
+def _counted(row, plane, shape, scale):
+    """The largest rectangle of LR pixels of a window of which a mask leaves none out."""
+    rows, cols = (slice(0, n) for n in shape)
+    if row.mask is None:
+        return rows, cols
+    sizes = [Store(path).volume.shape for path in (row.lr, row.hr) if path]
+    mask = open_mask(row.mask, sizes[0], scale, sizes[-1])
+    return largest_rectangle(mask.whole(plane, rows, cols), CELL)
+
+
+def _alone(rows, scale):
     """HR images by detector, with the LR images of their channel; LR images alone without any."""
     fine, coarse = ({}, {})
     for row in rows:
-        for path, found, key in ((row.hr, fine, _detector), (row.lr, coarse, _channel)):
-            if path is not None:
-                _add(found, row.sample, path, key)
+        if row.hr is not None:
+            _add(fine, row, row.hr, _detector, scale)
+        if row.lr is not None:
+            _add(coarse, row, row.lr, _channel, scale)
     if not fine:
         return [Detector(name, samples=s, lr=i) for name, (s, i) in coarse.items()]
     everything = [image for _, images in coarse.values() for image in images][:MOST_IMAGES]
@@ -174,15 +196,28 @@ def _channel(volume, channel):
     return volume.channels[channel]
 
 
-def _add(found, sample, path, key):
+def _add(found, row, path, key, scale):
     """The middle plane of each channel of a store, to what is known of its detector."""
     volume = Store(path).volume
     for channel in range(volume.shape[1]):
         samples, images = found.setdefault(key(volume, channel), ([], []))
         if len(images) < MOST_IMAGES:
             grey = Grey(path, 1, channel)
-            samples.append(sample)
-            images.append(Image(sample, grey.read(grey.planes[0], 2 * WINDOW), grey.step))
+            samples.append(row.sample)
+            plane = grey.planes[0]
+            values = grey.read(plane, 2 * WINDOW)
+            values = values[_counted_alone(row.mask, volume.shape, plane, values.shape, scale)]
+            images.append(Image(row.sample, values, grey.step))
+
+
+def _counted_alone(path, whole, plane, shape, scale):
+    """The same of an HR image without a partner, in its own pixels."""
+    rows, cols = (slice(0, n) for n in shape)
+    if path is None:
+        return rows, cols
+    store = Store(path)
+    mask = Mask(store, scale, 1 if store.volume.shape[3:] == whole[3:] else scale)
+    return largest_rectangle(mask.valid(plane, rows, cols), CELL)
 
 
 def _large(images: Iterable[Image], kind: str, notes: list[str]) -> Iterator[Image]:

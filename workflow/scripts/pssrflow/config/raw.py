@@ -13,6 +13,7 @@ from pssrflow.ingest.readers.formats import readers_of
 from pssrflow.run.files import input_paths
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
+from pssrflow.volumes.regions import finer_crop
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,16 @@ class Raw:
                 found[f"{name}/lr"] = Image(row.lr_path, said)
             for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
                 if path:
-                    # One channel for all channels of the image; a mask is as large as the LR image.
-                    of = found[f"{name}/lr" if kind == "mask" else f"{name}/hr"].overrides
-                    some = {**{o: of[o] for o in ("axes", "crop")}, "flat": True}
+                    # One channel for all channels of the image.
+                    some = {"axes": row.axes, "crop": self._fine_crop(row), "flat": True}
                     found[f"{name}/{kind}"] = Image(path, some)
         return found
+
+    def _fine_crop(self, row):
+        """What a row crops, in HR pixels."""
+        if row.has_hr or not row.crop:
+            return row.crop
+        return finer_crop(row.crop, self.settings.crappify.scale)
 
     def path(self, wildcards: Wildcards) -> str:
         """Where the acquisition of an image lies."""
@@ -72,12 +78,27 @@ class Raw:
         return self.simulated(text) if text.startswith(SIMULATED) else text
 
     def beside(self, wildcards: Wildcards) -> dict[str, Any] | None:
-        """The HR acquisition of the field of an acquired LR image, which tells its pixel size."""
-        sample, kind = wildcards.image.split("/")
-        if kind != "lr" or not self.rows[sample].paired:
+        """The image of the same field that tells what the sheet does not say of an image."""
+        image = self._beside(wildcards)
+        if image is None:
             return None
-        hr, scale = self.images[f"{sample}/hr"], self.settings.crappify.scale
-        return {"path": self._located(hr.path), "overrides": hr.overrides, "scale": scale}
+        path, overrides = self._located(self.images[image].path), self.images[image].overrides
+        return {
+            "path": path,
+            "overrides": overrides,
+            "scale": self.settings.crappify.scale,
+            "mask": wildcards.image.endswith("/mask"),
+        }
+
+    def _beside(self, wildcards):
+        """HR of an acquired LR image, for its pixel size; of a mask what it may be as large as."""
+        sample, kind = wildcards.image.split("/")
+        if kind == "lr" and self.rows[sample].paired:
+            return f"{sample}/hr"
+        if kind != "mask":
+            return None
+        image = f"{sample}/lr" if f"{sample}/lr" in self.images else f"{sample}/hr"
+        return image if self.images[image].overrides["crop"] else None
 
     def simulated(self, text: str) -> str:
         """Where a simulated acquisition lies."""
@@ -91,8 +112,8 @@ class Raw:
     def done(self, wildcards: Wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
         texts = [self.images[wildcards.image].path]
-        if self.beside(wildcards):
-            texts.append(self.images[f"{wildcards.image.split('/')[0]}/hr"].path)
+        if image := self._beside(wildcards):
+            texts.append(self.images[image].path)
         names = (t.removeprefix(SIMULATED) for t in texts if t.startswith(SIMULATED))
         return list(map(self.layout.simulated_done, names))
 
@@ -117,9 +138,8 @@ class Raw:
     def code(self, wildcards: Wildcards) -> str:
         """Hash of the script and of the readers that an image needs."""
         images = [wildcards.image]
-        if self.beside(wildcards):
-            # It tells the pixel size.
-            images.append(f"{wildcards.image.split('/')[0]}/hr")
+        if image := self._beside(wildcards):
+            images.append(image)
         readers = dict.fromkeys(name for image in images for name in self.readers(image))
         return self.hashes.hash("ingest", *readers)
 

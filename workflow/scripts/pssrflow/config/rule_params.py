@@ -83,6 +83,18 @@ class Rules:
         paired = self.rows[wildcards.sample].paired
         return [self.layout.registration(wildcards.sample)] if paired else []
 
+    def mask(self, sample: str) -> str | None:
+        """Store of the mask of a sample, if it has one."""
+        return self.layout.store("mask", sample) if self.rows[sample].masked else None
+
+    def mask_of(self, wildcards: Wildcards) -> str | None:
+        """Store of the mask of a sample, if it has one."""
+        return self.mask(wildcards.sample)
+
+    def mask_done(self, wildcards: Wildcards) -> list[str]:
+        """Says that such a store is finished."""
+        return [self.layout.done("mask", wildcards.sample)] * self.rows[wildcards.sample].masked
+
     @cached_property
     def fit(self) -> list[str]:
         """The fitted crappifier, where one is asked for."""
@@ -120,7 +132,9 @@ class Rules:
         """Stores of images of a row that were acquired, or of some kinds of them."""
         there = [kind for kind in kinds or ("hr", "lr") if f"{name}/{kind}" in self.images]
         stores = {kind: self.layout.store(kind, name) for kind in there}
-        return {"sample": name, "hr": None, "lr": None} | stores
+        # What is to be restored of an LR image without a truth is as good as the rest of it.
+        mask = self.mask(name) if self.rows[name].has_hr else None
+        return {"sample": name, "hr": None, "lr": None, "mask": mask} | stores
 
     def _pairs_or_images(self) -> list[dict[str, Any]]:
         """Pairs; else LR images of rows that are predicted, and HR images that are learnt from.
@@ -168,7 +182,7 @@ class Rules:
 
     def trained_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all rows that are learnt from."""
-        flag = {"weight": "weighted", "registration": "paired"}.get(kind)
+        flag = {"weight": "weighted", "mask": "masked", "registration": "paired"}.get(kind)
         rows = [s for s in self._learnt() if not flag or getattr(self.rows[s], flag)]
         if kind == "registration":
             return list(map(self.layout.registration, rows))
@@ -185,6 +199,7 @@ class Rules:
                 "lr": place.store("lr", name),
                 "acquired": self.rows[name].paired,
                 "weight": place.store("weight", name) if self.rows[name].weighted else None,
+                "mask": self.mask(name),
                 "registration": place.registration(name),
             }
             for name in self._learnt()
@@ -370,7 +385,8 @@ class Rules:
     @cached_property
     def report_rows(self) -> list[dict[str, Any]]:
         """What the report shows of every row: its role, and whether it is an acquired pair."""
-        return [{"name": n, "role": row.role, "paired": row.paired} for n, row in self.rows.items()]
+        flags = ("role", "paired", "masked")
+        return [{"name": n} | {f: getattr(row, f) for f in flags} for n, row in self.rows.items()]
 
 
 def _kept(path: str, samples: list[str]) -> list[str]:

@@ -60,9 +60,9 @@ class Row(Keys, Roles):
     )
     mask_path: PathText | None = key(
         None,
-        "Mask of a predict row, or of the LR image of a test row with an lr_path: as large as the "
-        "LR image, or one plane for all; tiles in which it is 0 everywhere are interpolated, not "
-        "super-resolved.",
+        "Mask of a row, as large as its HR or its LR image, or one plane for all. What is 0 in it "
+        "is not registered, learnt from or compared; tiles in which it is 0 everywhere are "
+        "interpolated, not super-resolved.",
     )
     pixel_size: str | None = key(
         None,
@@ -106,7 +106,7 @@ class Row(Keys, Roles):
 
     @property
     def masked(self) -> bool:
-        """Whether a mask says what is super-resolved."""
+        """Whether a mask says what counts."""
         return self.mask_path is not None
 
     def faults(self) -> Iterator[Fault]:
@@ -126,8 +126,6 @@ class Row(Keys, Roles):
                 "weight_path",
                 f"a {self.role} row is not learnt from. Accepted: none, or role train",
             )
-        if self.mask_path and not (self.role == "predict" or self.lr_path):
-            yield Fault("mask_path", "this row has no acquired LR image to mask. Accepted: none")
         for column in LR_OVERRIDES if not self.lr_path else ():
             if getattr(self, column):
                 yield Fault(column, "this row has no lr_path. Accepted: none")

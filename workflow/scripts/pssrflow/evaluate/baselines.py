@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from pssrflow.evaluate.metrics import AffineFit, psnr
+from pssrflow.evaluate.metrics import AffineFit, mse, psnr
 from pssrflow.pairs.aligned import aligned, read_shift
+from pssrflow.pairs.mask import Mask, known, open_mask
 from pssrflow.pairs.registration import middle
 from pssrflow.run.files import write_json
 from pssrflow.volumes.blocks import with_halo
@@ -99,13 +100,15 @@ def choose_width(rows: Sequence[Mapping[str, Any]], scale: int, done: Path | str
     Parameters
     ----------
     rows : sequence of mapping
-        Of rows that are learnt from: sample, hr and lr (stores), acquired, registration.
+        Of rows that are learnt from: sample, hr, lr and mask (stores, or None), acquired, and the
+        registration of those that were.
     scale : int
     done : path-like
         JSON with `width` (HR pixels; without rows half an LR pixel), and what was compared.
     """
     used = rows[:: max(1, -(-len(rows) // MOST_ROWS))]
-    found = [psnr_by_width(row, scale) for row in used]
+    measured = (psnr_by_width(row, scale) for row in used)
+    found = [gains for gains in measured if not math.isnan(gains[0])]
     width = WIDTHS[int(np.argmax(np.mean(found, axis=0)))] if found else scale / 2
     about = {"samples": [row["sample"] for row in used], "widths": list(WIDTHS)}
     gains = np.mean(found, axis=0) - np.mean(found, axis=0)[0] if found else np.zeros(0)
@@ -115,6 +118,8 @@ def choose_width(rows: Sequence[Mapping[str, Any]], scale: int, done: Path | str
 
 def psnr_by_width(row: Mapping[str, Any], scale: int, window: int = WINDOW) -> list[float]:
     """PSNR of smoothed interpolation after an affine fit, by `WIDTHS`, in the middle of a row.
+
+    NaN where a mask leaves nothing of it.
 
     Parameters
     ----------
@@ -132,6 +137,11 @@ def psnr_by_width(row: Mapping[str, Any], scale: int, window: int = WINDOW) -> l
     boxes = [_moved(middle(n, window), max(0, -d)) for n, d in zip(extents, shift)]
     places = (_moved(s, d) for s, d in zip(boxes, shift))
     truth = aligned(hr, rest)(plane, *places).astype(np.float32)
+    if row["mask"]:
+        mask = open_mask(row["mask"], lr.volume.shape, scale, hr.volume.shape, shift)
+        truth = known(truth, mask.valid(plane, *boxes))
+        if np.isnan(truth).all():
+            return [math.nan] * len(WIDTHS)
     span = hr.volume.intensity.ranges[plane[1]].span
     rows, cols = boxes
     made = (smoothed(lr, plane, rows, cols, scale, width) for width in WIDTHS)
@@ -146,17 +156,20 @@ def _affine_psnr(truth, image, span):
     fit = AffineFit()
     fit.add(truth, image)
     gain, offset = fit.solve()
-    error = float(np.mean((truth - gain * image - offset) ** 2, dtype=np.float64))
+    error = mse(truth, gain * image + offset, span)
     return psnr(max(error, 1e-12 * span**2), span)
 
 
-def mean_level(store: Store, plane: tuple[int, ...]) -> float:
-    """Mean grey level of a plane, which is read in bands of its shards."""
+def mean_level(store: Store, plane: tuple[int, ...], mask: Mask | None = None) -> float:
+    """Mean grey level of what counts of a plane, which is read in bands of its shards."""
     (height, width), band = store.volume.shape[3:], store.volume.shard_shape()[3]
     bands = (slice(top, min(top + band, height)) for top in range(0, height, band))
-    read = store.reader()
-    total = sum(float(read(plane, rows, slice(0, width)).sum(dtype=np.float64)) for rows in bands)
-    return total / (height * width)
+    read, total, pixels = store.reader(), 0.0, 0
+    for rows in bands:
+        place = plane, rows, slice(0, width)
+        values = read(*place) if mask is None else read(*place)[mask.touched(*place)]
+        total, pixels = total + float(values.sum(dtype=np.float64)), pixels + values.size
+    return total / max(pixels, 1)
 
 
 def baselines(

@@ -1,6 +1,7 @@
 """Image metrics: two arrays and an explicit data range in, a float out.
 
 A metric is a function here and its line in `METRICS`; the columns of the table follow from them.
+A truth is NaN where nothing is compared; what is there does not count.
 """
 
 import math
@@ -10,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from scipy import ndimage
 from torchmetrics.functional.image import (
     multiscale_structural_similarity_index_measure,
     structural_similarity_index_measure,
@@ -25,12 +27,18 @@ MS_SSIM_SMALLEST = (SSIM_WINDOW - 1) * 2**4 + 1
 
 def mse(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
     """Mean square error, in squared units of the images."""
-    return float(np.mean((truth - image) ** 2, dtype=np.float64))
+    return _mean((truth - image) ** 2)
 
 
 def pixel_error(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
     """Mean absolute error, in units of the images."""
-    return float(np.mean(np.abs(truth - image), dtype=np.float64))
+    return _mean(np.abs(truth - image))
+
+
+def _mean(values):
+    """Mean of what is known."""
+    mean = float(np.mean(values, dtype=np.float64))
+    return mean if math.isfinite(mean) else float(np.nanmean(values, dtype=np.float64))
 
 
 def ssim(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
@@ -40,18 +48,31 @@ def ssim(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
     """
     if min(truth.shape) < SSIM_WINDOW:
         return math.nan
+    unknown = np.isnan(truth)
+    if unknown.any():
+        return _ssim_of_known(truth, image, data_range, unknown)
     found = structural_similarity_index_measure(
         _tensor(image), _tensor(truth), data_range=data_range
     )
     return cast(torch.Tensor, found).item()
 
 
+def _ssim_of_known(truth, image, data_range, unknown):
+    """Mean over windows that hold nothing unknown; NaN if there is none."""
+    filled = (np.where(unknown, np.float32(0), i) for i in (image, truth))
+    _, similarity = structural_similarity_index_measure(
+        *map(_tensor, filled), data_range=data_range, return_full_image=True
+    )
+    seen = ~ndimage.maximum_filter(unknown, SSIM_WINDOW)
+    return float(similarity.numpy()[0, 0][seen].mean(dtype=np.float64)) if seen.any() else math.nan
+
+
 def ms_ssim(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
-    """Multi-scale structural similarity on five scales; NaN below 161 pixels.
+    """Multi-scale structural similarity, five scales; NaN below 161 pixels or if not all is known.
 
     Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216.
     """
-    if min(truth.shape) < MS_SSIM_SMALLEST:
+    if min(truth.shape) < MS_SSIM_SMALLEST or np.isnan(truth).any():
         return math.nan
     return multiscale_structural_similarity_index_measure(
         _tensor(image), _tensor(truth), data_range=data_range, normalize="relu"
@@ -133,7 +154,9 @@ class AffineFit:
         self.sums = np.zeros(5)
 
     def add(self, truth: np.ndarray, image: np.ndarray) -> None:
-        """Take in two float32 arrays of one shape."""
+        """Take in two float32 arrays of one shape; where the truth is NaN, nothing."""
+        if (unknown := np.isnan(truth)).any():
+            truth, image = truth[~unknown], image[~unknown]
         i, t = image.astype(np.float64), truth.astype(np.float64)
         self.sums += i.size, i.sum(), t.sum(), (i * i).sum(), (i * t).sum()
 

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pssrflow.errors import InputError
 from pssrflow.evaluate.baselines import CONSTANT, baselines, mean_level
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
 from pssrflow.pairs.aligned import Fraction, aligned
+from pssrflow.pairs.mask import Mask, known
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.volumes.store import Store
 
@@ -32,7 +34,8 @@ SUFFIXES = ("", "_affine")
 
 # Rows and columns of a plane.
 Box = tuple[slice, slice]
-# The truth, and the images that are compared with it, by method: float32, of one shape.
+# The truth, NaN where nothing is compared, and the images that are compared with it, by method:
+# float32, of one shape.
 Piece = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
@@ -50,6 +53,8 @@ class Judged:
         Standard deviation of the Gaussian of smoothed interpolation, HR pixels.
     fraction : tuple of float
         What the shift leaves below a whole HR pixel; the truth is moved by it.
+    mask : Mask, optional
+        Where they are compared; everywhere, if not given.
     """
 
     hr: Store
@@ -59,9 +64,12 @@ class Judged:
     shift: tuple[int, int] = (0, 0)
     width: float = 0.0
     fraction: Fraction = (0.0, 0.0)
+    mask: Mask | None = None
 
     def pieces(self, plane: tuple[int, ...], level: float) -> Iterator[Piece]:
         """Truth and images of every piece of a plane (t, c, z), read one piece at a time.
+
+        Pieces that a mask leaves out altogether are not among them.
 
         Parameters
         ----------
@@ -72,10 +80,13 @@ class Judged:
         hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
         truth = aligned(self.hr, self.fraction)
         for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
+            valid = None if self.mask is None else self.mask.valid(plane, *sr_box)
+            if valid is not None and not valid.any():
+                continue
             images = {"sr": self.sr.reader()(plane, *sr_box).astype(np.float32)}
             images |= baselines(self.lr, plane, sr_box, self.scale, self.width)
             images[CONSTANT] = np.full_like(images["sr"], level)
-            yield truth(plane, *hr_box).astype(np.float32), images
+            yield known(truth(plane, *hr_box).astype(np.float32), valid), images
 
 
 def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: Path | str) -> None:
@@ -89,8 +100,19 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: P
         CSV.
     done : path-like
         JSON that vouches for the table; written last.
+
+    Raises
+    ------
+    InputError
+        A mask leaves nothing to compare.
     """
     rows = [{"sample": sample, "model": model} | row for row in measure(judged)]
+    if not rows:
+        raise InputError(
+            f"sample {sample!r}, mask_path",
+            "a mask that leaves nothing to compare with the truth",
+            "a mask that is not 0 where the truth counts",
+        )
     frame = pd.DataFrame(rows)
     order = ["sample", "model", "method", "t", "c", "z"]
     frame = frame[order + [c for c in frame if c not in order]]
@@ -101,11 +123,11 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: P
 
 
 def measure(judged: Judged) -> Iterator[dict[str, Any]]:
-    """Rows of the table: plane, method and every metric."""
+    """Rows of the table: plane, method and every metric; none of planes that a mask leaves out."""
     volume = judged.hr.volume
     for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
         span = volume.intensity.ranges[plane[1]].span
-        level = mean_level(judged.lr, plane)
+        level = mean_level(judged.lr, plane, judged.mask)
         for row in measure_plane(functools.partial(judged.pieces, plane, level), span):
             yield dict(zip("tcz", plane)) | row
 
@@ -176,7 +198,7 @@ def _fitted(pieces: Iterable[Piece]) -> tuple[dict[str, tuple[float, float]], fl
     fits: dict[str, AffineFit] = defaultdict(AffineFit)
     low, high = math.inf, -math.inf
     for truth, images in pieces:
-        low, high = min(low, truth.min()), max(high, truth.max())
+        low, high = min(low, np.nanmin(truth)), max(high, np.nanmax(truth))
         for method, image in images.items():
             fits[method].add(truth, image)
     return {method: fit.solve() for method, fit in fits.items()}, float(high - low)
@@ -189,7 +211,7 @@ def _means(
     values: dict[str, list[list[list[float]]]] = defaultdict(list)
     pixels = []
     for truth, images in pieces:
-        pixels.append(truth.size)
+        pixels.append(truth.size - np.count_nonzero(np.isnan(truth)))
         for method, image in images.items():
             gain, offset = map(np.float32, fits[method])
             both = image, gain * image + offset

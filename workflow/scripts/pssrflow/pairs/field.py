@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pssrflow.errors import InputError
 from pssrflow.pairs.aligned import Fraction
+from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
+from pssrflow.volumes.regions import apart_by
 from pssrflow.volumes.store import Store
 
 # The smallest strip or patch (LR pixels) that still shows structure.
@@ -39,6 +41,8 @@ class Field:
         As large as the HR image or with one channel: how much each HR pixel counts.
     heaviest : float
         The largest weight, which counts in full.
+    mask : Mask or None
+        Which HR pixels count at all.
     """
 
     sample: str
@@ -52,6 +56,12 @@ class Field:
     fraction: Fraction = (0.0, 0.0)
     weight: Store | None = None
     heaviest: float = 1.0
+    mask: Mask | None = None
+
+    @property
+    def weighs(self) -> bool:
+        """Whether some of its pixels count less than others."""
+        return self.weight is not None or self.mask is not None
 
 
 @dataclass(frozen=True)
@@ -68,9 +78,9 @@ def open_field(
     lr: Path | str,
     acquired: bool,
     scale: int,
-    shift: Sequence[int] = (0, 0),
-    fraction: Fraction = (0.0, 0.0),
+    beside: tuple[tuple[int, int], Fraction] = ((0, 0), (0.0, 0.0)),
     weight: Path | str | None = None,
+    mask: Path | str | None = None,
 ) -> Field:
     """Open the stores of one training row.
 
@@ -83,20 +93,21 @@ def open_field(
         Whether the LR image was really acquired; else its grey levels alone are taken.
     scale : int
         HR pixels per LR pixel.
-    shift : sequence of int
-        HR pixels (y, x) by which the HR image lies beside the acquired LR one.
-    fraction : tuple of float
-        What that leaves below a whole pixel.
+    beside : tuple
+        HR pixels (y, x) by which the HR image lies beside the acquired LR one: whole ones, and
+        the rest.
     weight : path-like, optional
         Store of the weights of HR pixels.
+    mask : path-like, optional
+        Store that is 0 where nothing is learnt from.
 
     Raises
     ------
     InputError
         The acquired LR and HR images do not show the same planes or differ from the scale, or the
-        map of weights is of another size or has negative ones.
+        mask or the map of weights is of another size, or weights are negative.
     """
-    hr_store, lr_store = Store(hr), Store(lr)
+    hr_store, lr_store, (shift, fraction) = Store(hr), Store(lr), beside
     truth, seen = hr_store.volume, lr_store.volume
     if acquired:
         check_pair(sample, truth.shape, seen.shape, scale)
@@ -110,8 +121,9 @@ def open_field(
         lr_intensity=seen.intensity,
         detector=truth.intensity,
         region=_matched(truth.shape, seen.shape, scale, shift),
-        shift=(shift[0], shift[1]),
+        shift=shift,
         fraction=fraction,
+        mask=open_mask(mask, seen.shape, scale, truth.shape, shift) if mask else None,
     )
     return _weighted(field, Store(weight)) if weight else field
 
@@ -154,9 +166,7 @@ def check_pair(sample: str, hr_shape: Sequence[int], lr_shape: Sequence[int], sc
     InputError
     """
     same_planes = hr_shape[:3] == lr_shape[:3]
-    # Two frames of one field may differ by a few pixels at the edge, not by a tenth.
-    ratios = [h / n for h, n in zip(hr_shape[3:], lr_shape[3:])]
-    if same_planes and all(abs(r / scale - 1) < 0.1 for r in ratios):
+    if same_planes and apart_by(hr_shape, lr_shape, scale):
         return
     raise InputError(
         f"sample {sample!r}",

@@ -81,7 +81,7 @@ class Patches:
             )
         images = (lr, field.lr_intensity), (hr, field.hr_intensity)
         drawn = [Input.of(known).scaled(image, plane[1]) for image, known in images]
-        if any(f.weight is not None for f in self.fields):
+        if any(f.weighs for f in self.fields):
             drawn.append(orient(self._weight(field, zoom, plane, rows, cols), turn))
         return tuple(drawn)
 
@@ -137,6 +137,16 @@ class Patches:
 
     def _weight(self, field, zoom, plane, rows, cols):
         """Weights of the HR pixels of a box, 0..1; 1 where the field has none."""
+        if field.mask is None:
+            return self._given_weight(field, zoom, plane, rows, cols)
+        read = functools.partial(_as_bytes, field.mask, plane)
+        if zoom != 1:
+            read = Magnified(read, field.hr.volume.shape[3:], zoom, order=0)
+        scale = self.crappifier.scale
+        valid = read(*(slice(side.start * scale, side.stop * scale) for side in (rows, cols)))
+        return valid * self._given_weight(field, zoom, plane, rows, cols)
+
+    def _given_weight(self, field, zoom, plane, rows, cols):
         if field.weight is None:
             return np.ones([len(r) * self.crappifier.scale for r in (rows, cols)], np.float32)
         t, c, z = plane
@@ -167,6 +177,10 @@ class Patches:
         seen = Plane(around, turned.shape, field.detector.ranges[plane[1]])
         lr = crappify_patch(seen, crappifier, key, rows, cols)
         return lr, around(slice(top, bottom), slice(left, right))
+
+
+def _as_bytes(mask, plane, rows, cols):
+    return mask.valid(plane, rows, cols).astype(np.uint8)
 
 
 def magnified(region: Region, zoom: float) -> Region:

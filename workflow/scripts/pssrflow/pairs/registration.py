@@ -10,6 +10,7 @@ from skimage.registration import phase_cross_correlation
 
 from pssrflow.errors import InputError
 from pssrflow.pairs.field import check_pair
+from pssrflow.pairs.mask import open_mask
 from pssrflow.run.files import write_json
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
@@ -22,6 +23,8 @@ WINDOW = 2048
 # by this many standard deviations. Chance peaks of 100 pairs of other tissue reached 6 to 9.3;
 # real pairs, and simulated ones of half a microsecond a pixel, 70 and more.
 SAME_FIELD = 12.0
+# Weight, of pixels around, below which a place that does not count has the mean of all.
+LIGHTEST = 1e-3
 # Of the file that is written.
 FORMAT = 1
 # Sub-pixel shifts are measured to a fiftieth of an HR pixel.
@@ -55,7 +58,14 @@ class Match:
         return self.significance >= SAME_FIELD and self.correlation > 0
 
 
-def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) -> None:
+def register(
+    hr: Store,
+    lr: Store,
+    scale: int,
+    sample: str,
+    done: Path | str,
+    mask: Path | str | None = None,
+) -> None:
     """Measure the shift of an acquired pair on its middle plane and write it as JSON.
 
     Parameters
@@ -65,11 +75,14 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) ->
     scale : int
     sample : str
     done : path-like
+    mask : path-like, optional
+        Store; what is 0 in it is left out of both images.
 
     Raises
     ------
     InputError
-        The sizes do not agree with the scale, or the images show different fields.
+        The sizes do not agree with the scale, the images show different fields, or the mask is
+        of another size or leaves nothing.
     """
     hr_volume, lr_volume = hr.volume, lr.volume
     check_pair(sample, hr_volume.shape, lr_volume.shape, scale)
@@ -79,7 +92,10 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) ->
     )
     truth = hr.reader()(plane, rows, cols).astype(np.float32)
     coarse = interpolate(lr, plane, rows, cols, scale)
-    match = measure_shift(truth, coarse, scale)
+    if mask is None:
+        match = measure_shift(truth, coarse, scale)
+    else:
+        match = _within(mask, (hr_volume, lr_volume), (plane, rows, cols), (truth, coarse), scale)
     log.info("%s: HR lies %s HR pixels beside LR, %s", sample, match.subpixel, match)
     if not match.same_field:
         raise InputError(
@@ -92,7 +108,33 @@ def register(hr: Store, lr: Store, scale: int, sample: str, done: Path | str) ->
     write_json(done, {"format": FORMAT, **found})
 
 
-def measure_shift(truth: np.ndarray, coarse: np.ndarray, scale: int) -> Match:
+def _within(mask, volumes, place, images, scale):
+    """Match of what counts; where that lies in the other image is known after a first look."""
+    shapes = [volume.shape for volume in volumes]
+    plane, rows, cols = place
+    shift = (0, 0)
+    for _ in range(2):
+        opened = open_mask(mask, shapes[1], scale, shapes[0], shift)
+        # On the grid of the LR image, and where that lies in the HR image.
+        moved = (slice(s.start - d, s.stop - d) for s, d in zip((rows, cols), shift))
+        valid = opened.valid(plane, *moved), opened.valid(plane, rows, cols)
+        if not all(v.any() for v in valid):
+            raise InputError(
+                f"mask_path, {mask}",
+                "a mask that is 0 all over the middle plane",
+                "a mask that is not 0 where the images count",
+            )
+        match = measure_shift(*images, scale, valid)
+        shift = match.shift
+    return match
+
+
+def measure_shift(
+    truth: np.ndarray,
+    coarse: np.ndarray,
+    scale: int,
+    valid: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Match:
     """Shift between an HR image and an LR image interpolated to its pixels.
 
     Correlation with spectra whitened in part, so that many fine structures decide rather than few
@@ -104,11 +146,15 @@ def measure_shift(truth: np.ndarray, coarse: np.ndarray, scale: int) -> Match:
         Of one shape; any grey scale.
     scale : int
         HR pixels per LR pixel.
+    valid : tuple of ndarray (y, x) of bool, optional
+        Which pixels of each count.
 
     Returns
     -------
     Match
     """
+    if valid is not None:
+        truth, coarse = (_filled(i, v, 8 * scale) for i, v in zip((truth, coarse), valid))
     # The LR image has no finer detail than this, only noise.
     smooth = [
         ndimage.gaussian_filter(np.asarray(i, np.float32), scale / 2) for i in (truth, coarse)
@@ -123,6 +169,17 @@ def measure_shift(truth: np.ndarray, coarse: np.ndarray, scale: int) -> Match:
     correlation = float(np.corrcoef(fixed.ravel(), moved.ravel())[0, 1])
     fraction = _fraction(fixed, moved, scale)
     return Match(shift, tuple(s + f for s, f in zip(shift, fraction)), correlation, significance)
+
+
+def _filled(image, valid, reach):
+    """An image whose pixels that do not count have the mean level of those around."""
+    sums = (
+        ndimage.gaussian_filter(np.where(valid, i, 0).astype(np.float32), reach)
+        for i in (image, np.ones_like(image))
+    )
+    total, weight = sums
+    level = np.where(weight > LIGHTEST, total / np.maximum(weight, LIGHTEST), image[valid].mean())
+    return np.where(valid, image, level)
 
 
 def correlation_map(truth: np.ndarray, coarse: np.ndarray, scale: int) -> np.ndarray:

@@ -33,7 +33,7 @@ class Prediction:
     sources : sequence of Path
         Done files of what it is made of, besides the weights.
     mask : Store, optional
-        As large as the LR volume; tiles in which it is 0 are interpolated.
+        As large as the LR volume or its HR image; tiles in which it is 0 are interpolated.
     python : collection of str
         Classes that the configuration names for the network; weights alone never do.
     """

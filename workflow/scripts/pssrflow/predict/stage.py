@@ -20,6 +20,7 @@ from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
 from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.footprint import bytes_per_pixel
+from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.predict.canvas import Canvas
 from pssrflow.predict.inference import Inference, fitting_batch, members
 from pssrflow.predict.journal import Digests, Journal, merged, place_of
@@ -33,7 +34,7 @@ from pssrflow.run.devices import best_device, best_precision, claimed_device
 from pssrflow.run.files import file_hash, read_made, write_json
 from pssrflow.run.locks import owner
 from pssrflow.volumes.blocks import Region, cut
-from pssrflow.volumes.rectangles import UNREADABLE, Reader
+from pssrflow.volumes.rectangles import UNREADABLE
 from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume
 
@@ -68,8 +69,8 @@ def initialise(prediction: Prediction, request: Request, code: str = "") -> None
         return
     lr, seen = prediction.lr, facts.intensity
     sr = request.volume(lr.volume, network.scale)
-    if prediction.mask is not None:
-        _check_mask(prediction.mask.volume, lr.volume)
+    # One of another size is refused.
+    _mask_of(prediction, network.scale)
     profile = profile_of(network, lambda: measure_halo(network, lr, seen, request.settings.memory))
     planned = plan_prediction(lr.volume, profile, request, prediction.mask is not None)
     planned = replace(planned, made_of=made_of)
@@ -105,14 +106,10 @@ def _stores(prediction: Prediction, planned: Plan) -> list[Store]:
     return [prediction.stores[one.name] for one in planned.maps]
 
 
-def _check_mask(mask: Volume, lr: Volume) -> None:
-    found = mask.shape
-    if found[3:] != lr.shape[3:] or found[2] not in (1, lr.shape[2]):
-        raise InputError(
-            "mask_path",
-            f"a mask of {found[2:]} pixels (z, y, x) for an LR image of {lr.shape[2:]}",
-            "a mask as large as the LR image, or one plane for all",
-        )
+def _mask_of(prediction: Prediction, scale: int) -> Mask | None:
+    if prediction.mask is None:
+        return None
+    return open_mask(prediction.mask.path, prediction.lr.volume.shape, scale)
 
 
 def profile_of(network: SRNetwork, halo: Callable[[], int]) -> Profile:
@@ -224,7 +221,7 @@ def _predicted(
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     volume = prediction.lr.volume
     given = Input.of(volume.intensity, facts.intensity)
-    loader = _loader(prediction, planned, given)
+    loader = _loader(prediction, planned, given, network.scale)
     canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
     arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}
     work = placed_tiles(planned.cutting, blocks)
@@ -238,20 +235,15 @@ def _predicted(
             yield block, found
 
 
-def _loader(prediction: Prediction, planned: Plan, given: Input) -> TileLoader:
+def _loader(prediction: Prediction, planned: Plan, given: Input, scale: int) -> TileLoader:
+    mask = _mask_of(prediction, scale)
     return TileLoader(
         prediction.lr.reader(),
         given,
         planned.depth,
         planned.empty,
-        _mask_reader(prediction.mask) if prediction.mask is not None else None,
+        mask.touched if mask is not None else None,
     )
-
-
-def _mask_reader(mask: Store) -> Reader:
-    """As `Store.reader`; one channel, time or plane of a mask holds for all."""
-    read, last = mask.reader(), [n - 1 for n in mask.volume.shape[:3]]
-    return lambda plane, rows, cols: read(tuple(map(min, plane, last)), rows, cols)
 
 
 @contextlib.contextmanager

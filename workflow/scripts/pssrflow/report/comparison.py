@@ -8,6 +8,7 @@ import numpy as np
 from pssrflow.evaluate.metrics import AffineFit
 from pssrflow.evaluate.stage import Box, matched
 from pssrflow.pairs.aligned import aligned, read_shift
+from pssrflow.pairs.mask import known, open_mask
 from pssrflow.run.layout import Layout, Sample
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
@@ -42,6 +43,7 @@ class Comparison:
         self.sr = Store(layout.map_store("sr", sample.name, model))
         self.hr = Store(layout.store("hr", sample.name)) if sample.tested else None
         self.acquired = sample.paired
+        self._mask = layout.store("mask", sample.name) if self.hr and sample.masked else None
         self.shift, self.fraction = _shift(layout, sample)
         self.plane = tuple(n // 2 for n in self.sr.volume.shape[:3])
 
@@ -81,7 +83,12 @@ class Comparison:
             for s in self.middle
         ]
         sides = [_places(s, size, self.scale) for s, size in zip(self.middle, sizes)]
-        return max(itertools.product(*sides), key=lambda box: structure(self.lr_pixels(box)))
+        return max(itertools.product(*sides), key=self._worth)
+
+    def _worth(self, box):
+        """How much of a place counts, and how much structure it has."""
+        valid = self._valid(box)
+        return 1.0 if valid is None else float(valid.mean()), structure(self.lr_pixels(box))
 
     # -- pixels -----------------------------------------------------------------------------------
 
@@ -108,7 +115,7 @@ class Comparison:
         truth = self._truth(self.middle)
         if truth is None or not self.acquired:
             return {}
-        found = {}
+        found, truth = {}, known(truth, self._valid(self.middle))
         for name, image in self._predicted(self.middle).items():
             # The LR image has pixels of its own; interpolated they are those of bicubic.
             fit = AffineFit()
@@ -136,6 +143,13 @@ class Comparison:
             return None
         rows, cols = (slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift))
         return aligned(self.hr, self.fraction)(self.plane, rows, cols).astype(np.float32)
+
+    def _valid(self, box):
+        if self._mask is None or self.hr is None:
+            return None
+        shapes = self.lr.volume.shape, self.hr.volume.shape
+        mask = open_mask(self._mask, shapes[0], self.scale, shapes[1], self.shift)
+        return mask.valid(self.plane, *box)
 
     def _from_lr(self, box):
         """Plane of the LR image, and the rectangle counted from its corner, in SR pixels."""

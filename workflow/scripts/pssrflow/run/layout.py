@@ -56,11 +56,14 @@ class Sample(Roles):
         "train", "test" or "predict".
     paired : bool
         Whether its LR image was acquired beside the HR image.
+    masked : bool
+        Whether a mask says what counts.
     """
 
     name: str
     role: str
     paired: bool = False
+    masked: bool = False
 
     @property
     def crappified(self) -> bool:

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pssrflow.errors import InputError
 from pssrflow.pairs.patches import Patches
 from pssrflow.run.files import replacing
 from pssrflow.volumes.interpolation import bicubic
@@ -27,12 +28,23 @@ class Validation:
     fabric : lightning_fabric.Fabric
     held : Patches or None
     scale : int
+
+    Raises
+    ------
+    InputError
+        No held-out pixel counts.
     """
 
     def __init__(self, fabric: lightning_fabric.Fabric, held: Patches | None, scale: int):
         self.fabric, self.scale = fabric, scale
         drawn = [held.batch([n]) for n in range(PATCHES)] if held else []
         self.patches = [tensors(arrays) for arrays in drawn]
+        if self.patches and all(len(p) > 2 and not p[2].any() for p in self.patches):
+            raise InputError(
+                "train.validation",
+                "every pixel that is held out has the weight 0, or a mask leaves it out",
+                "masks and weights that are not 0 at the bottom of each field, a `crop`, or 0",
+            )
 
     def measure(self, network: nn.Module) -> dict[str, float]:
         """PSNR in decibel of the network and of bicubic interpolation; NaN without patches.

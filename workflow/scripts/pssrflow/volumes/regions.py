@@ -100,6 +100,24 @@ def coarser_size(text: str, scale: int) -> str:
     return f"{', '.join(f'{n:.9g}' for n in numbers)} um"
 
 
+def apart_by(fine: Sequence[int], coarse: Sequence[int], scale: int) -> bool:
+    """Whether two images (..., y, x) may show one field, one with pixels `scale` times as large.
+
+    Two frames of one field may differ by a few pixels at the edge, not by a tenth.
+    """
+    return all(abs(f / (c * scale) - 1) < 0.1 for f, c in zip(fine[-2:], coarse[-2:]))
+
+
+def finer_crop(text: str, scale: int) -> str:
+    """A crop, as `parse_crop` reads it, of the same place in pixels `scale` times as small."""
+    *above, y, x = str(text).split(",")
+    sides = [
+        ":".join(str(int(end) * scale) if end.strip() else "" for end in side.split(":"))
+        for side in (y, x)
+    ]
+    return ", ".join([*(a.strip() for a in above), *sides])
+
+
 def coarser_crop(text: str, scale: int) -> str:
     """A crop, as `parse_crop` reads it, of the pixels `scale` times as large that lie inside it."""
     *above, y, x = str(text).split(",")

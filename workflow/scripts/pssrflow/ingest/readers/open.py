@@ -50,21 +50,41 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
         raise
 
 
-def paired(overrides: Overrides, beside: Mapping[str, Any] | None) -> Overrides:
-    """Overrides of an acquired LR image, with the pixel size that its HR image leads to expect.
+def completed(
+    overrides: Overrides, path: Path | str, beside: Mapping[str, Any] | None
+) -> Overrides:
+    """Overrides of an image, with what only another image of its field tells.
 
     Parameters
     ----------
     overrides : Overrides
+    path : path-like
+        Of the image.
     beside : mapping or None
-        Path, overrides and scale of the HR acquisition of the field; None: there is none.
+        Path, overrides and scale of the other image; and whether the image is a mask, which is
+        cropped as what it is as large as, rather than an LR image, whose pixel size is expected.
     """
     if beside is None:
         return overrides
+    if beside["mask"]:
+        return _cropped_alike(overrides, path, beside)
     with open_acquisition(beside["path"], Overrides(**beside["overrides"])) as hr:
         z, *sides = hr.pixel_size
     y, x = (side and side * beside["scale"] for side in sides)
     return replace(overrides, expected=(z, y, x))
+
+
+def _cropped_alike(mask, path, beside):
+    other = Overrides(**beside["overrides"])
+    shapes = []
+    for where, said in ((path, mask), (beside["path"], other)):
+        with open_acquisition(where, replace(said, crop=None)) as whole:
+            shapes.append(whole.shape)
+    crop = other.crop if shapes[0][3:] == shapes[1][3:] else mask.crop
+    if crop and shapes[0][2] == 1:
+        # One plane for all.
+        crop = ",".join(crop.split(",")[-2:])
+    return replace(mask, crop=crop)
 
 
 def _with_sidecar(source, path):
