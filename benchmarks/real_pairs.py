@@ -8,6 +8,11 @@ alone (`lr`, `crappify.fit: auto` in a sheet without a pair to learn from), and 
 pair itself. They are judged on the acquired pair of the other half, after an affine fit of the
 grey levels, beside smoothed interpolation with the width that is best on that very half. What is
 complete in the folder is kept: remove it to begin anew.
+
+    python -m benchmarks.real_pairs --data CHECKOUT --out FOLDER --fresh
+
+The same of four pairs that were named here before any of them was looked at, in a checkout of
+github.com/ND-HowardGroup/Instant-Image-Denoising (commit c885aee).
 """
 
 import json
@@ -35,6 +40,28 @@ PAIRS = {
     "bpae": (BPAE.format("avg50"), BPAE.format("001"), 1, 512),
     "bacteria": (BACTERIA.format("target_16bit"), BACTERIA.format("noisy_avg1_16bit"), 1, 512),
 }
+VALIDATION = "Plugins/Model_validation/"
+W2S = VALIDATION + "Bias_free_out_of_distribution_noise/W2S_bias_free_test/{}_010_0.tif"
+SELECTED = VALIDATION + "N2V_Comparison/selected_{}s/{}_{}.tif"
+MYXO = VALIDATION + "Bacteria_dataset/Bacteria_sample_low_power_8bit/{}.png"
+FRESH = {
+    "w2s 010 0": (W2S.format("target_avg400"), W2S.format("input_avg1"), 1, 512),
+    **{
+        f"w2s {field.replace('_', ' ')}": (
+            SELECTED.format("target", "target_avg400", field),
+            SELECTED.format("input", "input_avg1", field),
+            1,
+            512,
+        )
+        for field in ("042_1", "031_2")
+    },
+    "myxo 8 bit": (
+        MYXO.format("AVG_2mw_OD=1_Myxo_240mM KNO3_CV_7"),
+        MYXO.format("Substack (1)"),
+        1,
+        512,
+    ),
+}
 # LR pixels between the halves.
 GUARD = 2
 COLUMNS = ["sample", "role", "path", "lr_path", "crop"]
@@ -57,7 +84,7 @@ def ran(folder: Path, rows: list[tuple], config: Mapping[str, Any], *targets: st
 
 def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:
     """Results by network."""
-    hr, lr, scale, size = PAIRS[name]
+    hr, lr, scale, size = (PAIRS | FRESH)[name]
     hr, lr, (first, other) = str(data / hr), str(data / lr), halves(scale, size)
     test, place = ("test", "test", hr, lr, other), out / name.replace(" ", "_")
     train = {"max_time": seconds, "epochs": 1_000_000}
@@ -90,7 +117,7 @@ def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
     pair = {kind: results / f"{kind}.ome.zarr" for kind in ("hr", "lr")}
     pair |= {"acquired": True, "mask": None}
     pair["registration"] = results / "registration.json"
-    smooth = psnr_by_width(pair, PAIRS[name][2], PAIRS[name][3])
+    smooth = psnr_by_width(pair, *(PAIRS | FRESH)[name][2:])
     best = max(smooth)
     yield from (name, f"{plain:.2f}", f"{best:.2f} ({WIDTHS[smooth.index(max(smooth))]:g})")
     made = {network: table.loc["sr", "psnr_affine"] for network, table in tables.items()}
@@ -107,14 +134,16 @@ def main() -> None:
     arguments.add_argument("--data", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--seconds", default="150s", help="training of each network")
-    arguments.add_argument("--only", choices=PAIRS, nargs="*", default=list(PAIRS))
+    arguments.add_argument("--fresh", action="store_true", help="pairs of a checkout")
+    arguments.add_argument("--only", choices=PAIRS | FRESH, nargs="*")
     options = arguments.parse_args()
     where = options.data.resolve(), options.out, options.seconds
+    chosen = options.only or (FRESH if options.fresh else PAIRS)
     print(heading())
     names = ["pair", "interpolation", "smoothed, best width (HR pixels)"]
     names += ["default", "auto", "lr", "acquired"]
     names += ["auto over default", "auto over smoothed", "lr over interpolation", "verdict"]
-    print_table(names, ([*row(name, networks(name, *where))] for name in options.only))
+    print_table(names, ([*row(name, networks(name, *where))] for name in chosen))
 
 
 if __name__ == "__main__":
