@@ -26,6 +26,7 @@ EXAMPLES = {
     "counts": {"dwell_us": 1, "counts_per_us": 90},
     "response": {"levels": [0, 100, 255], "values": [10, 90, 240]},
     "lag": {"pixels": 0.5},
+    "grain": {"count_gain": 2, "read_noise": 3, "filter": [[0, 1, 0], [1, 4, 1], [0, 1, 0]]},
     "readout": {},
     "custom": {"path": "mine.py:Crap", "options": {"strength": 1}},
     "network": {"weights": "w.safetensors"},

@@ -11,6 +11,7 @@ from pssrflow.errors import InputError
 from scipy import ndimage
 
 KEY = NoiseKey(0, "scan", 0, 0, 0, 0)
+SHARED = {"filter": [[1], [2], [1]]}
 
 
 def flat(level, *steps, size=512):
@@ -161,6 +162,21 @@ def test_a_probe_samples_the_scene_and_does_not_average_pixels():
     assert np.abs(middle - expected)[inner].max() < 0.2
 
 
+def test_grain_has_the_variance_that_is_asked_for_and_leaves_the_mean():
+    """Shot noise of 2 grey levels a count at 100 above dark, and read noise of 3."""
+    step = make_step({"name": "grain", "count_gain": 2, "read_noise": 3, "dark": 20} | SHARED)
+    window = np.full((512, 512), 120, np.float32)
+    assert step.halo == ((1, 1), (0, 0))
+    inner = np.s_[1:-1, :]
+    noise = step.apply(window, inner, np.random.default_rng(0)) - 120
+    assert noise.shape == window[inner].shape
+    assert abs(noise.mean()) < 0.2
+    assert noise.var() == pytest.approx(2 * 100 + 9, rel=0.05)
+    # Weights 1, 2, 1 along y: products of neighbours are 4 of 6, of the next but one 1 of 6.
+    for lag, share in ((1, 4 / 6), (2, 1 / 6)):
+        assert (noise[lag:] * noise[:-lag]).mean() / noise.var() == pytest.approx(share, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("step", "message"),
     [
@@ -172,6 +188,9 @@ def test_a_probe_samples_the_scene_and_does_not_average_pixels():
             {"name": "response", "levels": [0, 5, 4], "values": [0, 1, 2]},
             r"levels: found one that is lower by 1 than the one before",
         ),
+        ({"name": "grain", "filter": [[1, 1]]}, r"filter: found 1 rows of 2\. Accepted: .*odd"),
+        ({"name": "grain", "filter": [[1], [1, 2, 3], [1]]}, r"filter: found 3 rows of 1, 3\."),
+        ({"name": "grain", "filter": [[0]]}, r"filter: found only zeros"),
         ({"name": "readout", "gain": -1}, r"gain: found -1\. Accepted: at least 1e-06"),
         ({"name": "readout", "read_noise": float("nan")}, r"read_noise: found nan"),
         ({"name": "counts", "dwell_us": 0, "counts_per_us": 10}, r"dwell_us: found 0\."),

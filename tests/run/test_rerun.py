@@ -19,7 +19,7 @@ MOST = {
     # 18, and five of the reader of TIFF.
     "ingest": 18,
     "register": 12,
-    "calibrate": 47,
+    "calibrate": 49,
     "crappify": 23,
     "train": 46,
     "predict_init": 30,

@@ -124,6 +124,8 @@ class Calibration:
         Noise of the HR frame, and the noise that a crappifier must add to it after downsampling.
     response : dict of list of float, optional
         Keys of the step `response`, where no line relates the grey levels of both scans.
+    grain : ndarray (y, x), optional
+        Filter of the step `grain`, where neighbours share their noise.
     verdict : str
         `FITS`, `USABLE` (with what is off, and by how much), `UNFIT` or `UNCHECKED`.
     checks : tuple of Check
@@ -143,6 +145,7 @@ class Calibration:
         default_factory=lambda: {"count_gain": None, "read_noise": None}
     )
     response: dict[str, Sequence[float]] | None = None
+    grain: np.ndarray | None = None
     verdict: str = UNCHECKED
     checks: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()

@@ -277,7 +277,7 @@ def _fitted(regression, used):
     fitted = {
         **used,
         "before": [],
-        "noise": scanner_chain(value, effective, regression["response"]),
+        "noise": scanner_chain(value, effective, regression["response"], regression["grain"]),
     }
     if value["kernel"] is not None:
         fitted |= {"downsample": value["kernel"], "width": value["width"]}
@@ -292,6 +292,7 @@ def scanner_chain(
     value: Mapping[str, Any],
     effective: Mapping[str, Any],
     response: Mapping[str, Any] | None,
+    grain: Sequence[Sequence[float]] | None = None,
 ) -> list[dict[str, Any]]:
     """Steps of the detector that was fitted.
 
@@ -304,23 +305,48 @@ def scanner_chain(
         Noise to add to the noisy HR frame.
     response : mapping, optional
         Keys of the step of that name.
+    grain : sequence of sequence of float, optional
+        Filter of the step of that name, which then draws all noise.
     """
     dark = value["dark"] or 0.0
     gain = 1.0 if value["gain"] is None else value["gain"]
     offset = dark if value["offset"] is None else value["offset"]
     steps: list[dict[str, Any]] = [{"name": "response", **response}] if response else []
+    lag = [{"name": "lag", "pixels": -1 / math.log(value["lag"])}] if value["lag"] else []
+    if grain:
+        return [*steps, *lag, *_grained(value, effective, (gain, offset - gain * dark), grain)]
     if effective["count_gain"] and effective["count_gain"] > 0:
         full = gain * (GREY - dark) / effective["count_gain"]
         steps.append({"name": "counts", "dwell_us": 1.0, "counts_per_us": full, "dark": dark})
     else:
         offset -= gain * dark
-    if value["lag"]:
-        steps.append({"name": "lag", "pixels": -1 / math.log(value["lag"])})
     readout = {"name": "readout", "gain": gain, "offset": offset}
-    readout |= {"read_noise": effective["read_noise"]}
-    if value["saturation"] is not None:
-        readout["saturation"] = min(max(value["saturation"], 1.0), GREY)
-    return [*steps, readout]
+    readout |= {"read_noise": effective["read_noise"]} | _saturation(value)
+    return [*steps, *lag, readout]
+
+
+def _grained(value, effective, line, grain):
+    """Gain and offset without noise, then all noise, through a filter, and what saturates."""
+    gain, offset = line
+    dark = offset + gain * (value["dark"] or 0.0)
+    yield {"name": "readout", "gain": gain, "offset": offset}
+    lag = value["lag"] or 0.0
+    yield {
+        "name": "grain",
+        # Of counts, as far as the lag leaves them.
+        "count_gain": max(effective["count_gain"] or 0.0, 0.0) * (1 - lag) / (1 + lag),
+        "read_noise": effective["read_noise"],
+        "dark": dark,
+        "filter": grain,
+    }
+    if saturation := _saturation(value):
+        yield {"name": "readout", **saturation}
+
+
+def _saturation(value):
+    if value["saturation"] is None:
+        return {}
+    return {"saturation": min(max(value["saturation"], 1.0), GREY)}
 
 
 def _by_trial(pairs, regression, work):

@@ -160,6 +160,54 @@ class Counts(Step):
         return (rng.poisson(signal * np.float32(per_grey)) / per_grey).astype(np.float32)
 
 
+# Weights of a filter: rows of one length, odd along both axes.
+Weights = Annotated[
+    tuple[Annotated[tuple[float, ...], Strict(False), Field(min_length=1, max_length=31)], ...],
+    Strict(False),
+    Field(min_length=1, max_length=31),
+]
+
+
+class Grain(Step):
+    """Noise that neighbours share, as after resampling or averaging of lines: shot and read noise.
+
+    The mean stays as it is.
+    """
+
+    name: ClassVar[str] = "grain"
+    count_gain: float = key(0, "Grey levels of a count.", ge=0, le=1e6)
+    read_noise: float = key(
+        0, "Standard deviation of the noise without signal, grey levels.", ge=0, le=1000
+    )
+    dark: float = key(0, "Grey level without signal.", ge=-1000, le=1000)
+    filter: Weights = key(
+        ..., "Rows of weights that noise goes through; taken with the sum of squares 1."
+    )
+
+    def faults(self) -> Iterator[Fault]:
+        rows = {len(row) for row in self.filter}
+        if len(rows) > 1 or any(n % 2 == 0 for n in (len(self.filter), *rows)):
+            found = f"found {len(self.filter)} rows of {', '.join(map(str, sorted(rows)))}"
+            yield Fault("filter", f"{found}. Accepted: rows of one length, both numbers odd")
+        elif not any(weight for row in self.filter for weight in row):
+            yield Fault("filter", "found only zeros. Accepted: some weight")
+
+    @property
+    def halo(self) -> Halo:
+        y, x = len(self.filter) // 2, len(self.filter[0]) // 2
+        return (y, y), (x, x)
+
+    def apply(self, window: np.ndarray, inner: Inner, rng: np.random.Generator) -> np.ndarray:
+        noise = np.float32(self.read_noise) * rng.standard_normal(window.shape, np.float32)
+        if self.count_gain:
+            signal = np.maximum(window - np.float32(self.dark), 0) / np.float32(self.count_gain)
+            counts = rng.poisson(signal).astype(np.float32)
+            noise += np.float32(self.count_gain) * (counts - signal)
+        weights = np.array(self.filter, np.float32)
+        weights /= np.sqrt((weights**2).sum())
+        return window[inner] + scipy.ndimage.correlate(noise, weights, mode="nearest")[inner]
+
+
 class Lag(Step):
     """A detector that still glows of what it counted before: an exponential along the fast axis."""
 

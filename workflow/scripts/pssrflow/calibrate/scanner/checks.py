@@ -2,13 +2,20 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from pssrflow.calibrate.result import Check
-from pssrflow.calibrate.scanner.estimate import Fit, Solution, estimate
+from pssrflow.calibrate.scanner.estimate import (
+    Fit,
+    Solution,
+    estimate,
+    kernel_of,
+    overlaps_around,
+)
+from pssrflow.calibrate.scanner.grain import FAR, Noisy, correlation_of
 from pssrflow.calibrate.scanner.mean import MeanModel, sums_of
 from pssrflow.calibrate.scanner.noise import Line
 from pssrflow.seeded import generator
@@ -67,6 +74,10 @@ class HeldOut:
         and of residuals with the shapes of the prediction, in LR grey.
     drawn : ndarray (y, x)
         Residuals drawn from the model.
+    unseen : float
+        Variance of half a grey level: no less can be told.
+    noise : Noisy
+        The same pixels, for the correlation of their noise.
     """
 
     rest: np.ndarray
@@ -76,11 +87,18 @@ class HeldOut:
     keep: np.ndarray
     expected: dict[str, float]
     drawn: np.ndarray
+    unseen: float
+    noise: Noisy
 
     @property
     def standard(self) -> np.ndarray:
         """Residuals in standard deviations."""
         return self.rest / np.sqrt(self.variance)
+
+    @property
+    def squares(self) -> np.ndarray:
+        """Squared residuals over their variance, both seen through a detector that rounds."""
+        return (self.rest.astype(float) ** 2 + self.unseen) / (self.variance + self.unseen)
 
 
 @dataclass(frozen=True)
@@ -137,7 +155,7 @@ class Expectation:
 
 
 def held_out(fit: Fit, step: float, seed: int) -> list[HeldOut]:
-    """Pixels of a quarter of the blocks, with the parameters that the others give.
+    """Pixels of a quarter of the blocks, with what the others give.
 
     Parameters
     ----------
@@ -147,13 +165,37 @@ def held_out(fit: Fit, step: float, seed: int) -> list[HeldOut]:
     seed : int
     """
     quarters = [_quarter(field.block) for field in fit.fields]
+    learnt = correlation_of([h.noise for h in _pixels(fit, step, seed, [~q for q in quarters])])
+    held = _pixels(fit, step, seed, quarters)
+    return held if learnt is None else [_shared(one, learnt) for one in held]
+
+
+def noise_correlation(fit: Fit, step: float) -> np.ndarray | None:
+    """Correlation of the LR frame's noise, of all blocks; None where it is white or lag alone."""
+    whole = [np.ones(int(field.block.max()) + 1, bool) for field in fit.fields]
+    return correlation_of([h.noise for h in _pixels(fit, step, 0, whole)])
+
+
+def _shared(held, correlation):
+    """Held-out pixels whose noise is expected to be shared by neighbours."""
+    middle = len(correlation) // 2
+    expected = dict(held.expected)
+    for name, (y, x) in {"along x": (0, 1), "along y": (1, 0)}.items():
+        noise = held.noise.share * float(correlation[middle + y, middle + x])
+        expected[name] = float(held.noise.through[FAR + y, FAR + x]) + noise
+    return replace(held, expected=expected)
+
+
+def _pixels(fit, step, seed, chosen):
+    """Pixels of chosen blocks, with the parameters that blocks outside the quarter give."""
+    quarters = [_quarter(field.block) for field in fit.fields]
     trained = estimate(fit.evidence, fit.model, [~q * 1.0 for q in quarters], step)
     expects = Expectation(fit.model.moved(trained.vector - fit.model.vector()), trained, step)
     rng = generator(seed, "residuals")
-    rows = zip(fit.fields, fit.evidence, expects.model.fractions, fit.keeps, quarters)
+    rows = zip(fit.fields, fit.evidence, expects.model.fractions, fit.keeps, chosen)
     return [
-        _held_out(expects, field, evidence, fraction, keep & quarter[field.block], rng)
-        for field, evidence, fraction, keep, quarter in rows
+        _held_out(expects, field, evidence, fraction, keep & blocks[field.block], rng)
+        for field, evidence, fraction, keep, blocks in rows
     ]
 
 
@@ -180,7 +222,21 @@ def _held_out(expects, field, evidence, fraction, keep, rng):
         "laplacian": -mean * (2 * x + 2 * y - 4 * evidence.survives),
     }
     shown = expects.model.gain * shown + expects.model.offset
-    return HeldOut(rest, signal, variance, shown, keep, expected, drawn)
+    unseen = (expects.step / 2) ** 2
+    share = 1 - float(np.mean(hr * evidence.survives / variance))
+    lag = expects.model.optics.lag
+    noise = Noisy(
+        rest,
+        variance,
+        shown,
+        keep,
+        share,
+        float(np.mean(hr / variance))
+        * overlaps_around(kernel_of(field, expects.model.optics, fraction), field.scale, FAR),
+        float(np.mean(lag * counts / variance)) / max(share, 1e-9),
+        lag,
+    )
+    return HeldOut(rest, signal, variance, shown, keep, expected, drawn, unseen, noise)
 
 
 def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]:
@@ -201,7 +257,12 @@ def checks_of(held: Sequence[HeldOut], significance: Check) -> tuple[Check, ...]
         return (significance,)
     return (
         significance,
-        _variance("variance of residuals over the model's", standard, VARIANCE, USABLE_VARIANCE),
+        _variance(
+            "variance of residuals over the model's",
+            np.concatenate([h.squares[h.keep] for h in held]),
+            VARIANCE,
+            USABLE_VARIANCE,
+        ),
         _by_grey(held),
         *_structure(held),
         *_neighbours(held),
@@ -213,22 +274,22 @@ def _drawn(held):
     return (held.drawn / np.sqrt(held.variance))[held.keep]
 
 
-def _variance(name, standard, tolerance, factor):
-    error = np.std(standard**2) / math.sqrt(max(len(standard), 1))
+def _variance(name, squares, tolerance, factor):
+    error = np.std(squares) / math.sqrt(max(len(squares), 1))
     tolerance = float(max(tolerance, CHANCE * error))
     accepted = 1 - tolerance, 1 + tolerance
-    return Check(name, float(np.mean(standard**2)), accepted, (1 / factor, factor))
+    return Check(name, float(np.mean(squares)), accepted, (1 / factor, factor))
 
 
 def _by_grey(held):
     """The grey level where variance departs most."""
     signal = np.concatenate([h.signal[h.keep] for h in held])
-    standard = np.concatenate([h.standard[h.keep] for h in held])
+    squares = np.concatenate([h.squares[h.keep] for h in held])
     place = np.searchsorted(np.quantile(signal, np.linspace(0, 1, BINS + 1)[1:-1]), signal)
     found = [
         _variance(
             "variance at the worst grey level",
-            standard[place == k],
+            squares[place == k],
             VARIANCE_BY_GREY,
             USABLE_BY_GREY,
         )

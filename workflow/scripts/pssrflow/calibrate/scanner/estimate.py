@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+from scipy import signal
 
 from pssrflow.calibrate.scanner.mean import (
     MeanModel,
@@ -184,6 +185,15 @@ def overlaps(kernel: np.ndarray, scale: int) -> tuple[float, float]:
         float((kernel[:, :-scale] * kernel[:, scale:]).sum()),
         float((kernel[:-scale] * kernel[scale:]).sum()),
     )
+
+
+def overlaps_around(kernel: np.ndarray, scale: int, far: int) -> np.ndarray:
+    """Products of a kernel with itself up to `far` LR pixels further, by y and x."""
+    around = signal.correlate(kernel, kernel, mode="full", method="fft")
+    places = [n - 1 + scale * np.arange(-far, far + 1) for n in kernel.shape]
+    inside = [(p >= 0) & (p < n) for p, n in zip(places, around.shape)]
+    clipped = [np.clip(p, 0, n - 1) for p, n in zip(places, around.shape)]
+    return around[np.ix_(*clipped)] * np.outer(*inside)
 
 
 def estimate(

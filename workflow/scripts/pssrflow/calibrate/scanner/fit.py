@@ -16,6 +16,7 @@ from pssrflow.calibrate.scanner.estimate import (
     gather,
     resample,
 )
+from pssrflow.calibrate.scanner.local import differing, further, nowhere
 from pssrflow.calibrate.scanner.mean import corrected_squares, first_guess, fit_mean
 from pssrflow.calibrate.scanner.noise import (
     ENOUGH,
@@ -92,19 +93,22 @@ def fit_pairs(
     if any(cut(pair, scale, match.shift, 0, 0.0) is None for pair, match in used):
         return too_small(registered)
     fitted = _fitted(registered, scale, dark or 0.0, seed)
-    if dark is None and (dark := _no_signal(fitted.found, fitted.replicates)):
-        fitted = _fitted(registered, scale, dark, seed)
+    # A curve of grey levels follows the level that it counts from, which is then another one.
+    for _ in range(ROUNDS if dark is None else 0):
+        if not (above := _no_signal(fitted.found, fitted.replicates)):
+            break
+        fitted = _fitted(registered, scale, fitted.dark + above, seed)
     return summarised(registered, fitted, seed)
 
 
 def _fitted(registered, scale, dark, seed):
     limits = _saturation([pair for pair, _ in registered.used], dark)
-    fit, replicates, found = _fit(registered, scale, dark, limits, generator(seed, "blocks"))
-    return Fitted(fit, found, replicates, limits, dark)
+    fit, replicates, found, local = _fit(registered, scale, dark, limits, generator(seed, "blocks"))
+    return Fitted(fit, found, replicates, limits, dark, local)
 
 
 def _no_signal(found, replicates):
-    """HR grey level at which the noise of the LR frame vanishes; 0 if not beyond doubt above it."""
+    """HR grey at which the noise of the LR frame vanishes; 0 if not beyond doubt above none."""
     doubt = NO_SIGNAL * float(replicates.read_variance.std())
     beyond = found.read_variance < -doubt
     return float(no_signal(found.count_gain * found.vector[0], found.read_variance)) * beyond
@@ -143,7 +147,7 @@ def _saturation(pairs, dark):
 
 
 def _fit(registered, scale, dark, limits, rng):
-    """Fit of the last round, its replicates and its solution."""
+    """Fit of the last round, its replicates and its solution, and what differs by place."""
     step = registered.lr_step
     start = [tuple(np.subtract(match.subpixel, match.shift)) for _, match in registered.used]
     optics, fit = Optics(scale, "probe", FAMILIES["probe"] ** 2), None
@@ -158,8 +162,21 @@ def _fit(registered, scale, dark, limits, rng):
     fit = _best_kernel(fit)
     if response := response_of(fit, step):
         fit = _refitted(fit, replace(fit.model, response=response))
+    fit, local = _evened(fit)
     found, replicates = _solved(fit, step, rng)
-    return fit, replicates, found
+    return fit, replicates, found, local
+
+
+def _evened(fit):
+    """Fit of scans that are equally bright and in place everywhere, and what was taken off."""
+    fields, local, columns = fit.fields, nowhere(fit.fields), differing(fit)
+    # Where slopes are steep, a step of Newton's goes half the way.
+    for _ in range(ROUNDS if columns else 0):
+        local = further(fit, local, columns)
+        # Noise of the slow scan stays as it was measured on the scan itself.
+        evened = [local.taken_off(field, number) for number, field in enumerate(fields)]
+        fit = _refitted(replace(fit, fields=evened), fit.model)
+    return fit, local
 
 
 def _solved(fit, step, rng):

@@ -107,7 +107,10 @@ def sums_of(
 ) -> tuple[Sums, np.ndarray, np.ndarray]:
     """Sums of one field, and its residual and prediction before gain and offset."""
     found = slopes(field, model.optics, fraction)
-    shown = model.seen(found.images[0])
+    shown = found.images[0]
+    if field.beside is not None:
+        shown = shown + field.beside[0] * found.images[2] + field.beside[1] * found.images[3]
+    shown = model.seen(shown)
     rest = field.lr - np.float32(model.gain) * shown - np.float32(model.offset)
     images = np.concatenate([shown[None], found.images[1:]])
     columns = _columns(images, np.float32(model.gain), np.ones_like(shown))

@@ -95,6 +95,8 @@ class FieldOfView:
         Number of the block that an LR pixel belongs to.
     moved : tuple of int
         The part of `corner` that is the shift of the pair.
+    beside : ndarray (2, y, x) of float32, optional
+        Displacement along y and x at every LR pixel, HR pixels, besides that of the whole field.
     """
 
     hr: np.ndarray
@@ -104,6 +106,7 @@ class FieldOfView:
     memory: int
     block: np.ndarray
     moved: tuple[int, ...]
+    beside: np.ndarray | None = None
 
     def through(self, *kernels: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
         """HR frame through kernels, each of weights along y and x.

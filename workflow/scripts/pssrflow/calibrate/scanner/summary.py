@@ -16,9 +16,11 @@ from pssrflow.calibrate.result import (
     Pair,
     verdict_of,
 )
-from pssrflow.calibrate.scanner.checks import checks_of, held_out
+from pssrflow.calibrate.scanner.checks import checks_of, held_out, noise_correlation
 from pssrflow.calibrate.scanner.curves import curves
 from pssrflow.calibrate.scanner.estimate import Fit, Solution, interval
+from pssrflow.calibrate.scanner.grain import filter_of
+from pssrflow.calibrate.scanner.local import Local
 from pssrflow.calibrate.scanner.noise import Levels
 from pssrflow.calibrate.scanner.response import as_step, largest
 from pssrflow.pairs.registration import SAME_FIELD, Match
@@ -62,29 +64,37 @@ class Saturation(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """A fit, its solution and replicates of it, where detectors saturate, and the dark level."""
+    """A fit, its solution and replicates of it, where detectors saturate, dark, and by place."""
 
     fit: Fit
     found: Solution
     replicates: Solution
     limits: Saturation
     dark: float
+    local: Local
 
 
 def summarised(registered: Registered, fitted: Fitted, seed: int) -> Calibration:
     """What a fit says, with intervals, checks and a verdict."""
-    fit, found, replicates, limits, dark = fitted
+    fit, found, replicates, limits, dark, local = fitted
     held = held_out(fit, registered.lr_step, seed)
     tests = checks_of(held, _matched(registered.matches))
+    correlation = noise_correlation(fit, registered.lr_step)
     return Calibration(
         pairs=_records(registered, found, replicates),
         parameters=_parameters(fit, found, replicates, limits) | {"dark": Estimate(dark)},
         hr_noise={"count_gain": found.hr_slope, "read_variance": found.hr_base},
         effective=_effective(found),
+        grain=None if correlation is None else filter_of(correlation),
         response=as_step(fit.model.response, dark) if fit.model.response else None,
         verdict=verdict_of([t.to_json() for t in tests]) if len(tests) > 1 else UNCHECKED,
         checks=tests,
-        notes=(*_curved(fit.model), *_notes(tests, found, replicates, limits)),
+        notes=(
+            *_curved(fit.model),
+            *_by_place(local),
+            *_grained(correlation),
+            *_notes(tests, found, replicates, limits),
+        ),
         curves=curves(fit, found, held),
     )
 
@@ -130,6 +140,30 @@ def _curved(model):
     if model.response:
         beside = largest(model.response, model.gain)
         yield f"Grey levels of both scans follow a curve, up to {beside:.2g} LR grey beside a line."
+
+
+def _by_place(local):
+    gain, y, x = local.spread
+    if gain:
+        yield (
+            f"Brightness of the scans differs from place to place by {100 * gain:.2g} % "
+            "(standard deviation), as after bleaching; it was taken off."
+        )
+    if y or x:
+        yield (
+            f"The scans lie beside one displacement by {y:.2g} and {x:.2g} HR pixels (standard "
+            "deviation along y and x), as when a stage drifts; it was taken off."
+        )
+
+
+def _grained(correlation):
+    if correlation is not None:
+        middle = len(correlation) // 2
+        y, x = correlation[middle + 1, middle], correlation[middle, middle + 1]
+        yield (
+            f"Neighbours share their noise (correlation {x:.2g} along x, {y:.2g} along y), as "
+            "after resampling or averaging of lines; the step `grain` imitates it."
+        )
 
 
 def _notes(tests, found, replicates, limits):
