@@ -66,7 +66,7 @@ def _variance(curves):
 
 
 def _residuals(curves):
-    _, axes = plt.subplots(1, 3, figsize=(16, 3.4), layout="constrained")
+    _, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
     edges = curves["residuals"]["edges"]
     axes[0].stairs(curves["residuals"]["found"], edges, color=BLUE, label="held-out pixels")
     axes[0].stairs(curves["residuals"]["model"], edges, color=ORANGE, label="model")
@@ -92,7 +92,7 @@ def _spectrum(axis, curves):
 
 
 def _registration(crops):
-    _, axes = plt.subplots(1, 5, figsize=(15, 3.2), layout="constrained")
+    _, axes = plt.subplots(1, 5, figsize=(12, 2.8), layout="constrained")
     images = {name: np.asarray(crop, float) for name, crop in crops.items()}
     limits = np.percentile(images["lr"], (1, 99))
     titles = {"lr": "LR scan", "before": "HR, as it lies", "after": "HR, registered"}

@@ -66,7 +66,7 @@ def show(axis: Axes, image: np.ndarray, limits: tuple[float, float], title: str 
     low, high = limits
     axis.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axis.set_axis_off()
-    axis.set_title(title)
+    axis.set_title(title, size=18)
 
 
 def contrast(image: np.ndarray) -> tuple[float, float]:
@@ -243,7 +243,7 @@ def _frame(outer: Box, inner: Box, factor: int):
 
 
 def _error_maps(title, detail, errors):
-    figure, axes = plt.subplots(1, 3, figsize=(16, 5.2))
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), layout="constrained")
     limit = np.percentile(np.abs(errors["bicubic"]), 99)
     for axis, (name, error) in zip(axes, errors.items()):
         drawn = axis.imshow(error, cmap="RdBu_r", vmin=-limit, vmax=limit)

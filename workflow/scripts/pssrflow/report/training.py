@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 
@@ -31,7 +32,7 @@ class Training:
     last : dict of str to float
         Last row of its history.
     recent : float
-        What the validation PSNR (dB) gained in the last fifth.
+        What the validation PSNR (dB) gained in the last fifth; NaN if it was measured once.
     extended : list of int
         Steps at which it had been finished, and went on.
     picture : Picture, optional
@@ -60,7 +61,9 @@ class Training:
                 f" It had been finished at step {steps} and was extended: its weights are not "
                 "those that the configuration alone gives."
             )
-        if self.recent > STILL_RISING:
+        if math.isnan(self.recent):
+            text += " It was validated once: whether it still rises, nobody knows."
+        elif self.recent > STILL_RISING:
             text += (
                 f" In the last fifth it still rose by {self.recent:.2f} dB: a longer training "
                 "will do better."
@@ -77,10 +80,19 @@ def training_of(layout: Layout, model: str) -> Training:
     last = {str(name): float(value) for name, value in history.iloc[-1].items()}
     if history["loss"].isna().all():
         return Training(model, False, last, math.nan)
-    recent = history.loc[history["step"] >= 0.8 * last["step"], "psnr"]
-    rise = float(recent.iloc[-1] - recent.iloc[0])
     extended = [int(one["step"]) for one in known.get("extended", ())]
-    return Training(model, True, last, rise, extended, _curves(model, history))
+    return Training(model, True, last, _rise(history), extended, _curves(model, history))
+
+
+def _rise(history):
+    """Of the validation PSNR (dB) in the last fifth of the steps; NaN of a single validation."""
+    known = history.dropna(subset="psnr")
+    if len(known) < 2:
+        # Without validation patches there is nothing to say.
+        return math.nan if len(known) else 0.0
+    # The curve between two validations, for the last fifth of few holds one alone.
+    before = np.interp(0.8 * known["step"].iloc[-1], known["step"], known["psnr"])
+    return float(known["psnr"].iloc[-1] - before)
 
 
 def _curves(model, history):
