@@ -1,6 +1,6 @@
 """Networks on images of another pixel size than what they learnt from, with and without zoom.
 
-    python -m benchmarks.magnification --data FOLDER --out FOLDER [--max-time 150s] [--only NAME ...]
+    python -m benchmarks.magnification --data FOLDER --out FOLDER [--max-time 150s]
 
 `rat`: three animals at about 0.1 um are learnt from, a fourth at 0.18 um is tested. `sstem finer`:
 sections averaged to 9.2 nm are learnt from, other sections at 4.6 nm are tested; `sstem coarser`:
