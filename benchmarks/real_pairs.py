@@ -17,7 +17,7 @@ github.com/ND-HowardGroup/Instant-Image-Denoising (commit c885aee).
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ FRESH = {
 }
 # LR pixels between the halves.
 GUARD = 2
+NETWORKS = ["default", "auto", "lr", "acquired"]
 COLUMNS = ["sample", "role", "path", "lr_path", "crop"]
 
 
@@ -82,7 +83,9 @@ def ran(folder: Path, rows: list[tuple], config: Mapping[str, Any], *targets: st
     return run_sheet(folder, pd.DataFrame(rows, columns=COLUMNS), config, *targets)
 
 
-def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:
+def networks(
+    name: str, data: Path, out: Path, seconds: str, without: Sequence[str] = ()
+) -> dict[str, Path]:
     """Results by network."""
     hr, lr, scale, size = (PAIRS | FRESH)[name]
     hr, lr, (first, other) = str(data / hr), str(data / lr), halves(scale, size)
@@ -96,12 +99,18 @@ def networks(name: str, data: Path, out: Path, seconds: str) -> dict[str, Path]:
     measured = ran(place / "calibrate", [pair, test], config(fit="calibration"), "calibrate")
     fit = str((measured / "calibration/crappifier.json").resolve())
     keys = {"calibrate": {"require_fit": False}}
-    return {
-        "default": ran(place / "default", [alone, test], config(fit=None)),
-        "auto": ran(place / "auto", [alone, test], config(fit=fit) | keys),
-        "lr": ran(place / "lr", [alone, test], config(fit="auto") | keys),
-        "acquired": ran(place / "acquired", [pair, test], config(fit=None)),
-    } | {"calibrate": measured}
+    asked = {
+        "default": (alone, config(fit=None)),
+        "auto": (alone, config(fit=fit) | keys),
+        "lr": (alone, config(fit="auto") | keys),
+        "acquired": (pair, config(fit=None)),
+    }
+    made = {
+        network: ran(place / network, [row, test], said)
+        for network, (row, said) in asked.items()
+        if network not in without
+    }
+    return made | {"calibrate": measured}
 
 
 def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
@@ -121,7 +130,7 @@ def row(name: str, found: Mapping[str, Path]) -> Iterator[Any]:
     best = max(smooth)
     yield from (name, f"{plain:.2f}", f"{best:.2f} ({WIDTHS[smooth.index(max(smooth))]:g})")
     made = {network: table.loc["sr", "psnr_affine"] for network, table in tables.items()}
-    yield from (f"{value:.2f}" for value in made.values())
+    yield from (f"{made[n]:.2f}" if n in made else "–" for n in NETWORKS)
     yield f"{made['auto'] - made['default']:+.2f}"
     yield f"{made['auto'] - best:+.2f}"
     yield f"{made['lr'] - plain:+.2f}"
@@ -136,12 +145,13 @@ def main() -> None:
     arguments.add_argument("--seconds", default="150s", help="training of each network")
     arguments.add_argument("--fresh", action="store_true", help="pairs of a checkout")
     arguments.add_argument("--only", choices=PAIRS | FRESH, nargs="*")
+    arguments.add_argument("--without", choices=["acquired"], nargs="*", default=[])
     options = arguments.parse_args()
-    where = options.data.resolve(), options.out, options.seconds
+    where = options.data.resolve(), options.out, options.seconds, options.without
     chosen = options.only or (FRESH if options.fresh else PAIRS)
     print(heading())
     names = ["pair", "interpolation", "smoothed, best width (HR pixels)"]
-    names += ["default", "auto", "lr", "acquired"]
+    names += NETWORKS
     names += ["auto over default", "auto over smoothed", "lr over interpolation", "verdict"]
     print_table(names, ([*row(name, networks(name, *where))] for name in chosen))
 
