@@ -50,9 +50,10 @@ class Local:
         Whole pixels are moved, so that their noise stays white; the rest moves the prediction.
         """
         gain, *shift = (_at(m, field, _places(field, field.hr.shape)) for m in self.maps[number])
+        lines = np.ogrid[tuple(slice(0, n) for n in field.hr.shape)]
         places = [
-            np.clip(at + np.rint(by).astype(int), 0, n - 1)
-            for at, by, n in zip(np.indices(field.hr.shape), shift, field.hr.shape)
+            np.clip(at.astype(np.int32) + np.rint(by).astype(np.int32), 0, n - 1)
+            for at, by, n in zip(lines, shift, field.hr.shape)
         ]
         whole = [np.arange(n) for n in field.lr.shape]
         beside = np.stack([_at(m, field, whole) for m in self.maps[number][1:]])
