@@ -2,7 +2,9 @@
 
 import itertools
 
+import numpy as np
 import pytest
+import tifffile
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -352,6 +354,36 @@ def test_a_copy_under_another_name_is_the_same_file(change, leak, tmp_path, rng)
     assert len(list(leaks(sheet))) == leak
     # Every job reads the sheet; files are opened once.
     assert not list(leaks(sheet, copies=False))
+
+
+def test_a_part_of_a_set_is_read_with_all_of_it(tmp_path):
+    data = "".join(
+        f'<TiffData FirstZ="{z}" IFD="0"><UUID FileName="{z}.ome.tif">urn:uuid:{z}</UUID>'
+        "</TiffData>"
+        for z in range(3)
+    )
+    ome = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" SizeX="64" SizeY="64" SizeZ="3" '
+        f'SizeC="1" SizeT="1"><Channel ID="Channel:0:0"/>{data}</Pixels></Image></OME>'
+    )
+    values = np.random.default_rng(0).integers(0, 255, (4, 64, 64), np.uint8)
+    for z in range(3):
+        tifffile.imwrite(tmp_path / f"{z}.ome.tif", values[z], description=ome, metadata=None)
+    tifffile.imwrite(tmp_path / "alone.ome.tif", values[3])
+    (tmp_path / "set.companion.ome").write_text(ome)
+
+    def found(one, two, crops=(None, None)):
+        names = enumerate(zip((one, two), ("train", "test"), crops), start=2)
+        sheet = {
+            line: Row(sample=f"s{line}", role=role, path=f"{tmp_path}/{name}", crop=crop)
+            for line, (name, role, crop) in names
+        }
+        return len(list(leaks(sheet)))
+
+    assert found("0.ome.tif", "2.ome.tif") == found("set.companion.ome", "1.ome.tif") == 1
+    assert found("0.ome.tif", "alone.ome.tif") == 0
+    assert found("0.ome.tif", "2.ome.tif", ("0:2, :, :", "2:3, :, :")) == 0
 
 
 def test_lost_sections_are_no_copies(tmp_path):

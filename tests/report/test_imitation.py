@@ -22,6 +22,9 @@ def test_a_crappifier_imitates_the_scan_if_it_makes_as_much_noise(noise, good, f
     assert found.good == good
     assert found.noise == pytest.approx(noise / 3, rel=0.1)
     assert ("calibrate (crappify.fit)" in found.text) != good
+    measured = imitation_of(layout, "scanned", crappifier(noise), seed=1, measured=True)
+    assert "calibrate" not in measured.text
+    assert ("train on the acquired pairs" in measured.text) != good
 
 
 def test_the_table_says_the_same_of_both_images(field, layout):

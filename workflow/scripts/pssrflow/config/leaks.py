@@ -5,11 +5,12 @@ import functools
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pssrflow.ingest.readers.order import in_order
+from pssrflow.plugins import load
 from pssrflow.run.files import input_paths
 from pssrflow.volumes.regions import parse_crop
 
@@ -22,6 +23,8 @@ ENDLESS = sys.maxsize
 MOST = 100
 # Of slices that are stacked.
 SLICES = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")
+# Of files that may be parts of a set.
+OME = (".ome.tif", ".ome.tiff", ".companion.ome")
 
 # Bytes of a file that may be a copy, of each of the places that are compared; and files of one size
 # beyond which none is opened: so many are the slices of a camera.
@@ -64,8 +67,9 @@ def leaks(rows: Mapping[int, "Row"], scale: int = 1, copies: bool = True) -> Ite
         Look into files of one size, which takes longer than their names.
     """
     files: dict[tuple[str, str], list[Shown]] = {}
+    sets = _sets(rows.values()) if copies else {}
     for line, row in rows.items():
-        for place, shown in _shown(line, row, scale):
+        for place, shown in _shown(line, row, scale, sets):
             files.setdefault(place, []).append(shown)
     if copies:
         files = _without_copies(files)
@@ -80,7 +84,30 @@ def leaks(rows: Mapping[int, "Row"], scale: int = 1, copies: bool = True) -> Ite
         )
 
 
-def _shown(line: int, row: "Row", scale: int) -> Iterator[tuple[tuple[str, str], Shown]]:
+def _sets(rows: Iterable["Row"]) -> dict[str, tuple[str, ...]]:
+    """Parts of sets of OME-TIFFs, by each part that the sheet names: a part is read with all.
+
+    Only folders of which files are learnt from and others are not are looked into.
+    """
+    by_folder: dict[str, dict[str, set[bool]]] = {}
+    for row in rows:
+        for path in (row.path, row.lr_path) if row.has_hr else ():
+            if path and path.lower().endswith(OME):
+                for file in resolved(path):
+                    of = by_folder.setdefault(os.path.dirname(file), {})
+                    of.setdefault(file, set()).add(row.trained)
+    found = {}
+    for files in by_folder.values():
+        if 1 < len(files) <= MOST_ALIKE and set().union(*files.values()) == {True, False}:
+            # By its name: who names no such file needs no library of formats.
+            parts_of = load("pssrflow.ingest.readers.companion:parts_of")
+            found.update({f: tuple(map(os.path.realpath, parts_of(Path(f)))) for f in files})
+    return found
+
+
+def _shown(
+    line: int, row: "Row", scale: int, sets: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[tuple[str, str], Shown]]:
     """Files and scenes that a row with a truth reads, and what of them."""
     if not row.has_hr:
         return
@@ -90,8 +117,9 @@ def _shown(line: int, row: "Row", scale: int) -> Iterator[tuple[tuple[str, str],
         images.append((row.lr_path, said["scene"], said["channels"], said["crop"]))
     for path, scene, channels, crop in images:
         named = frozenset(c.strip() for c in channels.split(",")) if channels else None
-        for file, box in _files(path, parse_crop(crop or ":, :", (ENDLESS,) * 3)):
-            yield (file, scene or "0"), Shown(line, row.trained, named, box)
+        for name, box in _files(path, parse_crop(crop or ":, :", (ENDLESS,) * 3)):
+            for file in sets.get(name, (name,)):
+                yield (file, scene or "0"), Shown(line, row.trained, named, box)
 
 
 def _files(path: str, crop: Crop) -> Iterator[tuple[str, Crop]]:

@@ -227,6 +227,8 @@ class Imitation:
         Between the distributions of both (Kolmogorov-Smirnov).
     rows : list of Compared
     picture : Picture
+    measured : bool
+        Whether the crappifier was measured already.
     """
 
     sample: str
@@ -235,6 +237,7 @@ class Imitation:
     distance: float
     rows: list[Compared]
     picture: Picture
+    measured: bool = False
 
     @property
     def text(self) -> str:
@@ -246,12 +249,12 @@ class Imitation:
             f"Up to {SAME_NOISE} is accepted: by its noise the twin passes for a real scan."
             if self.good
             else "A network trained on such twins learns another noise than that of your scans: "
-            "calibrate (crappify.fit), or train on the acquired pairs."
+            f"{'' if self.measured else 'calibrate (crappify.fit), or '}train on the acquired pairs."
         )
 
 
 def imitation_of(
-    layout: Layout, sample: str, crappifier: Mapping[str, Any], seed: int
+    layout: Layout, sample: str, crappifier: Mapping[str, Any], seed: int, measured: bool = False
 ) -> Imitation:
     """Compare the acquired LR image of a pair with the crappified HR image.
 
@@ -263,6 +266,8 @@ def imitation_of(
     crappifier : mapping
         Keys of the crappifier, after preset or fit.
     seed : int
+    measured : bool
+        Whether a calibration made the crappifier.
     """
     planes = _without_edge(_planes(layout, sample, crappifier, seed))
     twins = compare(planes.real, planes.made, planes.mean)
@@ -274,6 +279,7 @@ def imitation_of(
         distance=twins.distance,
         rows=_rows(planes, twins),
         picture=_picture(sample, planes, twins),
+        measured=measured,
     )
 
 

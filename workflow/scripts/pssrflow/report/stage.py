@@ -120,7 +120,7 @@ def _imitations(run):
         return [], 0
     crappifier = settings_of(run.config["crappify"], run.fit, require_fit=False)
     some, seed = paired[:IN_FULL], run.config["seed"]
-    made = [imitation_of(run.layout, name, crappifier, seed) for name in some]
+    made = [imitation_of(run.layout, name, crappifier, seed, bool(run.fit)) for name in some]
     return made, len(paired) - len(some)
 
 
