@@ -242,6 +242,7 @@ class Imitation:
     @property
     def text(self) -> str:
         """As a sentence."""
+        first = "" if self.measured else "calibrate (crappify.fit), or "
         return (
             f"The crappifier makes {self.noise:.2f} times the noise of the real scan; the "
             f"distributions differ by {self.distance:.3f} (Kolmogorov-Smirnov). "
@@ -249,7 +250,7 @@ class Imitation:
             f"Up to {SAME_NOISE} is accepted: by its noise the twin passes for a real scan."
             if self.good
             else "A network trained on such twins learns another noise than that of your scans: "
-            f"{'' if self.measured else 'calibrate (crappify.fit), or '}train on the acquired pairs."
+            f"{first}train on the acquired pairs."
         )
 
 
