@@ -100,7 +100,7 @@ def _sets(rows: Iterable["Row"]) -> dict[str, tuple[str, ...]]:
     for files in by_folder.values():
         if 1 < len(files) <= MOST_ALIKE and set().union(*files.values()) == {True, False}:
             # By its name: who names no such file needs no library of formats.
-            parts_of = load("pssrflow.ingest.readers.companion:parts_of")
+            parts_of = load("pssrflow.ingest.readers.tiff:parts_of")
             found.update({f: tuple(map(os.path.realpath, parts_of(Path(f)))) for f in files})
     return found
 

@@ -7,8 +7,6 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import tifffile
-
 from pssrflow.errors import InputError
 
 ENDING = ".companion.ome"
@@ -44,27 +42,6 @@ def companion_of(tif: Any) -> Path | None:
         found = f"a part of a set whose metadata, {companion.name}, are not there"
         raise InputError(here, found, "the whole set in one folder")
     return companion
-
-
-def parts_of(path: Path) -> list[Path]:
-    """Every TIFF that is read with a part or the metadata of a set; the file alone, if of none.
-
-    What cannot be read is no part of a set: who opens it says why.
-    """
-    try:
-        if is_companion(path):
-            text: str | None = path.read_text(encoding="utf-8-sig", errors="replace")
-        else:
-            with tifffile.TiffFile(path) as tif:
-                companion = companion_of(tif)
-                text = companion.read_text("utf-8-sig", "replace") if companion else None
-                text = text or tif.ome_metadata
-        named = ET.fromstring(text or "").iterfind(".//{*}TiffData/{*}UUID")
-    except (OSError, ValueError, ET.ParseError, InputError, tifffile.TiffFileError):
-        return [path]
-    parts = dict.fromkeys(filter(None, (uuid.get("FileName") for uuid in named)))
-    there = [path.parent / part for part in parts if (path.parent / part).is_file()]
-    return there or [path]
 
 
 def read_set(companion: Path) -> tuple[Path, str]:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +46,27 @@ def recognises(path: str) -> bool:
 def _begins_like_one(file):
     with open(file, "rb") as stream:
         return stream.read(4) in _MAGIC
+
+
+def parts_of(path: Path) -> list[Path]:
+    """Every TIFF that is read with a part or the metadata of a set; the file alone, if of none.
+
+    What cannot be read is no part of a set: who opens it says why.
+    """
+    try:
+        if is_companion(path):
+            text: str | None = path.read_text(encoding="utf-8-sig", errors="replace")
+        else:
+            with tifffile.TiffFile(path) as tif:
+                companion = companion_of(tif)
+                text = companion.read_text("utf-8-sig", "replace") if companion else None
+                text = text or tif.ome_metadata
+        named = ET.fromstring(text or "").iterfind(".//{*}TiffData/{*}UUID")
+    except (OSError, ValueError, ET.ParseError, InputError, tifffile.TiffFileError):
+        return [path]
+    parts = dict.fromkeys(filter(None, (uuid.get("FileName") for uuid in named)))
+    there = [path.parent / part for part in parts if (path.parent / part).is_file()]
+    return there or [path]
 
 
 def open_file(path: str, scene: int | str | None = None) -> Source:
