@@ -123,3 +123,31 @@ def test_an_lr_image_has_the_pixel_size_of_its_hr_image_times_the_scale(
         assert not any("is not in the file" in text for text in acquisition.notes)
         assert any(text.startswith("pixel size taken") for text in acquisition.notes) == bool(note)
         assert any(note in text for text in acquisition.notes) or not note
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop", "read"),
+    [
+        ((16, 16), "1:5, 2:10", (4, 8)),
+        ((64, 64), "4:20, 8:40", (16, 32)),
+        ((60, 16), None, None),
+        ((3, 16, 16), None, None),
+        ((16, 16, 3), None, None),
+    ],
+)
+def test_a_mask_is_as_large_as_an_image_of_its_row_and_cropped_alike(shape, crop, read, tmp_path):
+    """Else it is refused while it is ingested, not after a training."""
+    tifffile.imwrite(tmp_path / "lr.tif", texture(16, 16))
+    options = {"photometric": "rgb"} if shape[-1] == 3 else {"photometric": "minisblack"}
+    tifffile.imwrite(tmp_path / "mask.tif", np.ones(shape, np.uint8), **options)
+    lr = {"path": str(tmp_path / "lr.tif"), "overrides": {"crop": "1:5, 2:10"}}
+    beside = lr | {"scale": 4, "mask": True}
+    given = Overrides(crop="4:20, 8:40", flat=True)
+    if read is None:
+        with pytest.raises(InputError, match=r"mask\.tif: .*a mask of t,c,z,y,x = .*for .*lr\.tif"):
+            completed(given, tmp_path / "mask.tif", beside)
+        return
+    found = completed(given, tmp_path / "mask.tif", beside)
+    assert found.crop == crop
+    with open_acquisition(str(tmp_path / "mask.tif"), found) as acquisition:
+        assert acquisition.shape[3:] == read

@@ -97,8 +97,7 @@ class Raw:
             return f"{sample}/hr"
         if kind != "mask":
             return None
-        image = f"{sample}/lr" if f"{sample}/lr" in self.images else f"{sample}/hr"
-        return image if self.images[image].overrides["crop"] else None
+        return f"{sample}/lr" if f"{sample}/lr" in self.images else f"{sample}/hr"
 
     def simulated(self, text: str) -> str:
         """Where a simulated acquisition lies."""

@@ -43,8 +43,11 @@ class Comparison:
         self.sr = Store(layout.map_store("sr", sample.name, model))
         self.hr = Store(layout.store("hr", sample.name)) if sample.tested else None
         self.acquired = sample.paired
-        self._mask = layout.store("mask", sample.name) if self.hr and sample.masked else None
         self.shift, self.fraction = _shift(layout, sample)
+        self._mask = None
+        if self.hr is not None and sample.masked:
+            shapes = self.lr.volume.shape, scale, self.hr.volume.shape
+            self._mask = open_mask(layout.store("mask", sample.name), *shapes, self.shift)
         self.plane = tuple(n // 2 for n in self.sr.volume.shape[:3])
 
     @property
@@ -145,11 +148,7 @@ class Comparison:
         return aligned(self.hr, self.fraction)(self.plane, rows, cols).astype(np.float32)
 
     def _valid(self, box):
-        if self._mask is None or self.hr is None:
-            return None
-        shapes = self.lr.volume.shape, self.hr.volume.shape
-        mask = open_mask(self._mask, shapes[0], self.scale, shapes[1], self.shift)
-        return mask.valid(self.plane, *box)
+        return None if self._mask is None else self._mask.valid(self.plane, *box)
 
     def _from_lr(self, box):
         """Plane of the LR image, and the rectangle counted from its corner, in SR pixels."""

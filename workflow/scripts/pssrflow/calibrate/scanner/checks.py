@@ -77,7 +77,7 @@ class HeldOut:
     unseen : float
         Variance of half a grey level: no less can be told.
     noise : Noisy
-        The same pixels, for the correlation of their noise.
+        The same field, with the pixels of all blocks, for the correlation of noise.
     """
 
     rest: np.ndarray
@@ -154,8 +154,8 @@ class Expectation:
         return noise + hr_sd * rng.standard_normal(mean.shape)
 
 
-def held_out(fit: Fit, step: float, seed: int) -> list[HeldOut]:
-    """Pixels of a quarter of the blocks, with what the others give.
+def held_out(fit: Fit, step: float, seed: int) -> tuple[list[HeldOut], np.ndarray | None]:
+    """Pixels of a quarter of the blocks, with what the others give; and how noise is shared.
 
     Parameters
     ----------
@@ -163,17 +163,21 @@ def held_out(fit: Fit, step: float, seed: int) -> list[HeldOut]:
     step : float
         One grey level of the LR detector.
     seed : int
+
+    Returns
+    -------
+    list of HeldOut
+    ndarray or None
+        Correlation of the LR frame's noise, of all blocks; None where it is white or lag alone.
     """
     quarters = [_quarter(field.block) for field in fit.fields]
-    learnt = correlation_of([h.noise for h in _pixels(fit, step, seed, [~q for q in quarters])])
     held = _pixels(fit, step, seed, quarters)
-    return held if learnt is None else [_shared(one, learnt) for one in held]
-
-
-def noise_correlation(fit: Fit, step: float) -> np.ndarray | None:
-    """Correlation of the LR frame's noise, of all blocks; None where it is white or lag alone."""
-    whole = [np.ones(int(field.block.max()) + 1, bool) for field in fit.fields]
-    return correlation_of([h.noise for h in _pixels(fit, step, 0, whole)])
+    noise = [one.noise for one in held]
+    inside = [quarter[field.block] for quarter, field in zip(quarters, fit.fields)]
+    others = [replace(n, keep=n.keep & ~i) for n, i in zip(noise, inside)]
+    if (learnt := correlation_of(others)) is not None:
+        held = [_shared(one, learnt) for one in held]
+    return held, correlation_of(noise)
 
 
 def _shared(held, correlation):
@@ -186,16 +190,15 @@ def _shared(held, correlation):
     return replace(held, expected=expected)
 
 
-def _pixels(fit, step, seed, chosen):
-    """Pixels of chosen blocks, with the parameters that blocks outside the quarter give."""
-    quarters = [_quarter(field.block) for field in fit.fields]
+def _pixels(fit, step, seed, quarters):
+    """Pixels of the quarter, with the parameters that the other blocks give."""
     trained = estimate(fit.evidence, fit.model, [~q * 1.0 for q in quarters], step)
     expects = Expectation(fit.model.moved(trained.vector - fit.model.vector()), trained, step)
     rng = generator(seed, "residuals")
-    rows = zip(fit.fields, fit.evidence, expects.model.fractions, fit.keeps, chosen)
+    rows = zip(fit.fields, fit.evidence, expects.model.fractions, fit.keeps, quarters)
     return [
-        _held_out(expects, field, evidence, fraction, keep & blocks[field.block], rng)
-        for field, evidence, fraction, keep, blocks in rows
+        _held_out(expects, field, evidence, fraction, (keep, quarter[field.block]), rng)
+        for field, evidence, fraction, keep, quarter in rows
     ]
 
 
@@ -206,7 +209,9 @@ def _quarter(block):
     return (place // wide % 2 == 1) & (place % wide % 2 == 1)
 
 
-def _held_out(expects, field, evidence, fraction, keep, rng):
+def _held_out(expects, field, evidence, fraction, kept, rng):
+    everywhere, inside = kept
+    keep = everywhere & inside
     _, rest, shown = sums_of(field, expects.model, fraction, keep)
     signal = np.maximum(shown, 0)
     hr, counts = expects.hr_variance(signal), expects.count_variance(signal)
@@ -229,7 +234,7 @@ def _held_out(expects, field, evidence, fraction, keep, rng):
         rest,
         variance,
         shown,
-        keep,
+        everywhere,
         share,
         float(np.mean(hr / variance))
         * overlaps_around(kernel_of(field, expects.model.optics, fraction), field.scale, FAR),

@@ -16,7 +16,7 @@ from pssrflow.calibrate.result import (
     Pair,
     verdict_of,
 )
-from pssrflow.calibrate.scanner.checks import checks_of, held_out, noise_correlation
+from pssrflow.calibrate.scanner.checks import checks_of, held_out
 from pssrflow.calibrate.scanner.curves import curves
 from pssrflow.calibrate.scanner.estimate import Fit, Solution, interval
 from pssrflow.calibrate.scanner.grain import filter_of
@@ -77,9 +77,8 @@ class Fitted(NamedTuple):
 def summarised(registered: Registered, fitted: Fitted, seed: int) -> Calibration:
     """What a fit says, with intervals, checks and a verdict."""
     fit, found, replicates, limits, dark, local = fitted
-    held = held_out(fit, registered.lr_step, seed)
+    held, correlation = held_out(fit, registered.lr_step, seed)
     tests = checks_of(held, _matched(registered.matches))
-    correlation = noise_correlation(fit, registered.lr_step)
     return Calibration(
         pairs=_records(registered, found, replicates),
         parameters=_parameters(fit, found, replicates, limits) | {"dark": Estimate(dark)},

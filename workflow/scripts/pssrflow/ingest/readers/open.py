@@ -18,6 +18,7 @@ from pssrflow.ingest.readers.acquisition import (
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
 from pssrflow.ingest.readers.sidecar import sidecar_size
 from pssrflow.plugins import load
+from pssrflow.volumes.regions import apart_by, coarser_crop
 
 
 def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
@@ -63,6 +64,11 @@ def completed(
     beside : mapping or None
         Path, overrides and scale of the other image; and whether the image is a mask, which is
         cropped as what it is as large as, rather than an LR image, whose pixel size is expected.
+
+    Raises
+    ------
+    InputError
+        A mask that is as large as neither the HR nor the LR image.
     """
     if beside is None:
         return overrides
@@ -80,7 +86,20 @@ def _cropped_alike(mask, path, beside):
     for where, said in ((path, mask), (beside["path"], other)):
         with open_acquisition(where, replace(said, crop=None)) as whole:
             shapes.append(whole.shape)
-    crop = other.crop if shapes[0][3:] == shapes[1][3:] else mask.crop
+    alike = shapes[0][3:] == shapes[1][3:]
+    # The other image is the LR image, or else the HR image of a row without one.
+    finer, coarser = (apart_by(*pair, beside["scale"]) for pair in (shapes, shapes[::-1]))
+    several = all(n in (1, m) for n, m in zip(shapes[0][:3], shapes[1]))
+    if not (several and (alike or finer or coarser)):
+        raise InputError(
+            path,
+            f"a mask of t,c,z,y,x = {shapes[0]} for {beside['path']}, {shapes[1]}",
+            "a mask as large as the HR or the LR image; one channel, time or plane may hold for "
+            "all",
+        )
+    crop = other.crop if alike else mask.crop
+    if crop and coarser and not alike:
+        crop = coarser_crop(crop, beside["scale"])
     if crop and shapes[0][2] == 1:
         # One plane for all.
         crop = ",".join(crop.split(",")[-2:])
