@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from pssrflow.evaluate.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -42,3 +43,27 @@ def test_the_affine_fit_finds_a_planted_gain_and_offset(pair):
     for rows in (slice(0, 100), slice(100, 256)):
         fit.add(truth[rows], (truth[rows] - 12) / 0.8)
     assert fit.solve() == pytest.approx((0.8, 12), rel=1e-4)
+
+
+def test_where_the_truth_is_unknown_nothing_counts(pair):
+    """SSIM is the mean over windows of 11 pixels that hold nothing unknown."""
+    truth, image = pair
+    half = truth.copy()
+    half[:, 150:] = np.nan
+    for measured in (mse, pixel_error):
+        assert measured(half, image, 255) == pytest.approx(
+            measured(truth[:, :150], image[:, :150], 255), rel=1e-6
+        )
+    _, similar = structural_similarity(
+        truth,
+        image,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    # Noise of the other half is far stronger: a window that reached it would be another.
+    image[:, 150:] = 255 - image[:, 150:]
+    assert ssim(half, image, 255) == pytest.approx(similar[:, :145].mean(), abs=1e-4)
+    assert math.isnan(ms_ssim(half, image, 255))

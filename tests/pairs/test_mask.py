@@ -145,7 +145,7 @@ def test_figures_are_those_of_what_counts(mask, burnt, tmp_path):
     assert widths != psnr_by_width(row | {"mask": None}, SCALE) and len(widths) == len(WIDTHS)
 
 
-def test_ssim_has_no_window_that_reaches_what_does_not_count(burnt):
+def test_what_does_not_count_changes_no_figure(burnt):
     hr, lr = Store(burnt["hr"]), Store(burnt["lr"])
     shapes = lr.volume.shape, SCALE, hr.volume.shape
     judged = Judged(hr, lr, hr, SCALE, mask=open_mask(burnt["fine"], *shapes))
