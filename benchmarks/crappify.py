@@ -23,7 +23,7 @@ from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian, Poisson
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.crappify.stage import crappify
+from pssrflow.crappify.stage import Work, crappify
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
@@ -75,7 +75,7 @@ def run_stage(folder: Path, cores: Sequence[int]) -> None:
     done, budget = folder / f"lr{own}.json", Budget(len(cores), 8000)
     with job(folder / f"log{own}.txt", len(cores), folder / f"lr{own}"):
         start = time.perf_counter()
-        crappify(hr, lr, done, CHAIN, KEY, SIZES, budget)
+        crappify(Work.of(hr, lr, CHAIN, KEY), done, SIZES, budget)
         print(pixels / 1e6 / (time.perf_counter() - start))
 
 

@@ -16,10 +16,11 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Gaussian, Poisson
 from pssrflow.crappify.squares import NoiseKey
+from pssrflow.crappify.stage import Work as Crappify
 from pssrflow.crappify.stage import crappify
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings
-from pssrflow.ingest.stage import ingest
+from pssrflow.ingest.stage import Work, ingest
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
 from pssrflow.simulate.microscope import Place, acquire
@@ -37,11 +38,11 @@ def run_stage(stage: str, folder: Path, size: int, threads: int) -> None:
     if stage == "simulate":
         acquire(raw, Microscope(), Place(0), (1, size, size))
     elif stage == "ingest":
-        ingest(raw, hr, folder / "hr.json", SIZES, Overrides(), budget)
+        ingest(Work(raw, hr, folder / "hr.json", SIZES, Overrides()), budget)
     else:
         chain = Crappifier(Downsampling(4), (Poisson(intensity=1), Gaussian(intensity=3)))
         key = NoiseKey(0, "s", 0, 0, 0, 0)
-        crappify(hr, lr, folder / "lr.json", chain, key, SIZES, budget)
+        crappify(Crappify.of(hr, lr, chain, key), folder / "lr.json", SIZES, budget)
 
 
 def peak_memory(stage: str, folder: Path, size: int, threads: int) -> float:

@@ -22,10 +22,11 @@ import zarr
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.squares import NoiseKey
+from pssrflow.crappify.stage import Work as Crappify
 from pssrflow.crappify.stage import crappify
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings as Ingest
-from pssrflow.ingest.stage import ingest
+from pssrflow.ingest.stage import Work, ingest
 from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
 from pssrflow.networks.registry import build
@@ -71,9 +72,10 @@ def data(folder: Path, raw: Path, scale: int) -> dict[str, float]:
     hr, lr = Store(folder / "hr.ome.zarr"), Store(folder / "lr.ome.zarr")
     done = folder / "hr.done.json", folder / "lr.done.json"
     key = NoiseKey(0, "a", 0, 0, 0, 0)
+    degrading = Crappify.of(hr, lr, crappifier, key)
     return {
-        "ingest": seconds(lambda: ingest(raw, hr, done[0], settings, Overrides(), budget)),
-        "crappify": seconds(lambda: crappify(hr, lr, done[1], crappifier, key, settings, budget)),
+        "ingest": seconds(lambda: ingest(Work(raw, hr, done[0], settings, Overrides()), budget)),
+        "crappify": seconds(lambda: crappify(degrading, done[1], settings, budget)),
     }
 
 

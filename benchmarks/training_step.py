@@ -17,7 +17,7 @@ from benchmarks.tables import print_table, seconds
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
-from pssrflow.crappify.stage import crappify
+from pssrflow.crappify.stage import Work, crappify
 from pssrflow.models.start import start
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.patches import Patches, prefetch
@@ -35,7 +35,8 @@ def setup(folder: Path, settings: Settings, batch: int) -> tuple[Trainer, Patche
     make_field(folder, 4096)
     crappifier = Crappifier.from_config(**settings_of(settings.crappify.plain()))
     hr, lr = (folder / f"{name}.ome.zarr" for name in ("hr", "lr"))
-    crappify(Store(hr), Store(lr), folder / "lr.json", crappifier, KEY, SIZES, Budget(2, 4000))
+    work = Work.of(Store(hr), Store(lr), crappifier, KEY)
+    crappify(work, folder / "lr.json", SIZES, Budget(2, 4000))
     field = open_field("s", hr, lr, False, crappifier.scale)
     recipe = settings.train.changed(batch=batch, max_time=None)
     network, facts = start(settings.models["default"], crappifier.scale)

@@ -11,7 +11,7 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import Settings as Degradation
 from pssrflow.crappify.settings import settings_of
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.crappify.stage import crappify
+from pssrflow.crappify.stage import Work, crappify
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings as Ingest
 from pssrflow.run.memory import Budget
@@ -67,7 +67,7 @@ def test_each_channel_is_measured_and_degraded_on_its_own(channels, make_store, 
     crappifier = Crappifier.from_config(**settings_of({"scale": SCALE, "fit": "auto"}, path))
     lr, done = Store(tmp_path / "lr.ome.zarr"), tmp_path / "lr.done.json"
     key = NoiseKey(0, "a", 0, 0, 0, 0)
-    crappify(Store(hr), lr, done, crappifier, key, Ingest(), Budget(1, 4000))
+    crappify(Work.of(Store(hr), lr, crappifier, key), done, Ingest(), Budget(1, 4000))
     values = np.asarray(lr.level()[0, :, 0]).astype(float)
     noise = np.diff(values, axis=2).std(axis=(1, 2))
     assert noise[1] > 2 * noise[0]

@@ -19,7 +19,7 @@ from pssrflow.crappify.kernels import KERNELS, Downsampling
 from pssrflow.crappify.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
 from pssrflow.crappify.scanner import Counts, Lag, Readout, Scan
 from pssrflow.crappify.squares import NOISE_BLOCK, NoiseKey
-from pssrflow.crappify.stage import crappify
+from pssrflow.crappify.stage import Work, crappify
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import read_json
@@ -175,7 +175,8 @@ def test_noise_counts_from_black_and_may_lie_below_it(tissue, make_store, tmp_pa
     for name, black in (("plain", 0), ("offset", 20_000)):
         hr = make_store(plain + np.uint16(black), name, black=black)
         lr = Store(tmp_path / f"{name}.lr.ome.zarr")
-        crappify(Store(hr), lr, tmp_path / f"{name}.json", noise, KEY, Settings(), Budget(1, 4000))
+        work = Work.of(Store(hr), lr, noise, KEY)
+        crappify(work, tmp_path / f"{name}.json", Settings(), Budget(1, 4000))
         made.append(lr.level()[0, 0, 0].astype(int))
     bright = made[0] > 100
     np.testing.assert_allclose(made[1][bright] - 20_000, made[0][bright], atol=1)
@@ -192,7 +193,7 @@ def test_the_dask_rule_writes_the_bytes_of_a_single_call(
     hr, lr = make_store(values, shard=(1, 256, 256)), tmp_path / "lr.ome.zarr"
     sizes = Settings(chunk=(2, chunk, chunk), shard=(2, shard, shard))
     budget = Budget(threads, 4000)
-    crappify(Store(hr), Store(lr), tmp_path / "lr.json", CHAIN, KEY, sizes, budget)
+    crappify(Work.of(Store(hr), Store(lr), CHAIN, KEY), tmp_path / "lr.json", sizes, budget)
     levels = Store(hr).volume.intensity.ranges[0]
     expected = [
         crappify_plane(
@@ -210,7 +211,7 @@ def test_a_dask_cluster_writes_the_bytes_of_this_process(tissue, make_store, tmp
         lr, done = Store(tmp_path / f"{name}.ome.zarr"), tmp_path / f"{name}.json"
         sizes = Settings(chunk=(1, 64, 64), shard=(1, 128, 128))
         key = NoiseKey(0, "sample", 3, 0, 0, 0)
-        crappify(Store(hr), lr, done, CHAIN, key, sizes, Budget(2, 4000), cluster)
+        crappify(Work.of(Store(hr), lr, CHAIN, key), done, sizes, Budget(2, 4000), cluster)
         return read_json(tmp_path / f"{name}.json")["content"]
 
     with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:
@@ -222,8 +223,8 @@ def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monk
 
     def made(name, apart):
         monkeypatch.setattr("pssrflow.crappify.stage.APART", apart)
-        names = (Store(tmp_path / f"{name}.ome.zarr"), tmp_path / f"{name}.json")
-        crappify(Store(hr), *names, CHAIN, KEY, SMALL, Budget(2, 4000))
+        work = Work.of(Store(hr), Store(tmp_path / f"{name}.ome.zarr"), CHAIN, KEY)
+        crappify(work, tmp_path / f"{name}.json", SMALL, Budget(2, 4000))
         return read_json(tmp_path / f"{name}.json")["content"]
 
     assert made("processes", 1) == made("threads", 1000)
@@ -231,20 +232,20 @@ def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monk
 
 def test_a_cluster_that_does_not_answer_is_named(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 64, 64)))
-    names = (Store(tmp_path / "lr.ome.zarr"), tmp_path / "lr.json")
-    rest = (KEY, SMALL, Budget(1, 4000), "tcp://127.0.0.1:9")
+    work = Work.of(Store(hr), Store(tmp_path / "lr.ome.zarr"), CHAIN, KEY)
+    rest = (SMALL, Budget(1, 4000), "tcp://127.0.0.1:9")
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
         pytest.raises(InputError, match=r"crappify\.cluster: tcp://127\.0\.0\.1:9 does not answer"),
     ):
-        crappify(Store(hr), *names, CHAIN, *rest)
+        crappify(work, tmp_path / "lr.json", *rest)
 
 
 def test_planes_smaller_than_an_lr_pixel_are_refused(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 3, 64)))
-    names = (Store(tmp_path / "lr.ome.zarr"), tmp_path / "lr.json")
+    work = Work.of(Store(hr), Store(tmp_path / "lr.ome.zarr"), CHAIN, KEY)
     with pytest.raises(InputError, match=r"planes of 3 x 64 pixels and crappify\.scale 4"):
-        crappify(Store(hr), *names, CHAIN, KEY, SMALL, Budget(1, 4000))
+        crappify(work, tmp_path / "lr.json", SMALL, Budget(1, 4000))
 
 
 def test_pixels_that_are_not_finite_are_refused():
@@ -263,7 +264,8 @@ def test_little_memory_means_fewer_workers_never_none():
 def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissue, tmp_path):
     hr, lr = make_store(tissue((1, 1, 1, 128, 128))), tmp_path / "lr.ome.zarr"
     area = Crappifier(Downsampling(4, "area"))
-    crappify(Store(hr), Store(lr), tmp_path / "lr.json", area, KEY, SMALL, Budget(1, 4000))
+    work = Work.of(Store(hr), Store(lr), area, KEY)
+    crappify(work, tmp_path / "lr.json", SMALL, Budget(1, 4000))
     volume = Store(lr).volume
     assert volume.pixel_size == (None, 0.016, 0.016)
     # The first LR pixel is centred 1.5 HR pixels into the image.

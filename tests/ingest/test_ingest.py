@@ -7,7 +7,7 @@ import pytest
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings
-from pssrflow.ingest.stage import ingest
+from pssrflow.ingest.stage import Work, ingest
 from pssrflow.run.memory import Budget
 from pssrflow.volumes.store import Store
 
@@ -22,7 +22,7 @@ def run(tmp_path):
         store, done = tmp_path / f"{name}.ome.zarr", tmp_path / f"{name}.done.json"
         settings = Settings(chunk=chunk, shard=shard, **(keys or {}))
         budget = Budget(threads, 4000)
-        ingest(path, Store(store), done, settings, Overrides(**overrides), budget)
+        ingest(Work(path, Store(store), done, settings, Overrides(**overrides)), budget)
         return store, json.loads(done.read_text())
 
     return ingested

@@ -11,7 +11,7 @@ from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings
-from pssrflow.ingest.stage import ingest
+from pssrflow.ingest.stage import Work, ingest
 from pssrflow.pairs.registration import measure_shift, register
 from pssrflow.run.memory import Budget
 from pssrflow.simulate.microscope import detect, sample
@@ -55,7 +55,7 @@ def test_the_real_confocal_pair_is_registered_to_the_pixel(real_data, tmp_path):
         stores.append(Store(tmp_path / f"{name}.ome.zarr"))
         done = tmp_path / f"{name}.json"
         sizes = Settings(chunk=(1, 64, 64), shard=(1, 512, 512))
-        ingest(folder / f"{name}.tif", stores[-1], done, sizes, Overrides(), Budget(1, 4000))
+        ingest(Work(folder / f"{name}.tif", stores[-1], done, sizes, Overrides()), Budget(1, 4000))
     register(*stores, 4, "caco2", tmp_path / "registration.json")
     # Its README: move HR by (+1, -6) pixels to meet the LR image.
     shift = json.loads((tmp_path / "registration.json").read_text())["shift"]

@@ -16,7 +16,8 @@ rule register_pair:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=RUN.demand.memory("register"),
+        runtime=RUN.demand.minutes("register"),
     params:
         hr=PATHS.store("hr"),
         lr=PATHS.store("lr"),
@@ -43,7 +44,8 @@ rule calibrate_crappifier:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
-        mem_mb=6000,
+        mem_mb=RUN.demand.memory("calibrate"),
+        runtime=RUN.demand.minutes("calibrate"),
     params:
         rows=RUN.calibration_rows,
         crappify=RUN.crappifier,

@@ -16,6 +16,15 @@ from pssrflow.run.files import full_disks
 from pssrflow.run.locks import claim
 
 
+def shared_cores():
+    """Processors of this machine, which jobs share; None on a cluster, which gives each its own."""
+    if workflow.remote_exec or workflow.nodes is not None:
+        # The profile of one machine takes all of its own, to which jobs elsewhere must not be held.
+        workflow.global_resources["_cores"] = None
+        return None
+    return workflow.cores
+
+
 def checked_input():
     """Configuration and sample sheet; refused with a readable message."""
     given = workflow.config_settings
@@ -30,7 +39,8 @@ def checked_input():
         settings = check_config(
             config, " + ".join(["config.yaml", *files]), trial=workflow.is_main_process
         )
-        rules = Rules(settings, read_rows(settings, trial=workflow.is_main_process))
+        rows = read_rows(settings, trial=workflow.is_main_process)
+        rules = Rules(settings, rows, shared_cores(), main=workflow.is_main_process)
         # Asked for now: what they refuse is refused before anything runs.
         _ = rules.calibration_rows, rules.regions
         if workflow.is_main_process:

@@ -15,7 +15,8 @@ rule choose_smoothing:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=RUN.demand.memory("smoothing"),
+        runtime=RUN.demand.minutes("smoothing"),
     params:
         rows=RUN.training_rows,
         scale=config["crappify"]["scale"],
@@ -25,7 +26,7 @@ rule choose_smoothing:
 
 
 rule evaluate_prediction:
-    """Compare a prediction and its baselines with the truth."""
+    """Compare a prediction and its baselines with the truth, or collect what several jobs found."""
     input:
         hr=PATHS.done("hr"),
         lr=PATHS.done("lr"),
@@ -33,6 +34,7 @@ rule evaluate_prediction:
         mask=RUN.mask_done,
         registration=RUN.registered,
         smoothing=PATHS.smoothing,
+        parts=RUN.parts.evaluation_markers,
     output:
         metrics=report(
             PATHS.metrics(),
@@ -49,15 +51,35 @@ rule evaluate_prediction:
         sample=one_of(TESTED),
     conda:
         "../../envs/pssrflow.yaml"
-    threads: 1
+    threads: RUN.demand.threads("evaluate")
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("evaluate"),
+        runtime=RUN.demand.minutes("evaluate"),
     params:
         hr=PATHS.store("hr"),
         lr=PATHS.store("lr"),
         sr=PATHS.map_store("sr"),
         mask=RUN.mask_of,
         scale=config["crappify"]["scale"],
+        shares=PATHS.metrics_shares(),
         code=RUN.code.of("evaluate"),
     script:
         "../scripts/evaluate.py"
+
+
+use rule evaluate_prediction as evaluate_part with:
+    input:
+        hr=PATHS.done("hr"),
+        lr=PATHS.done("lr"),
+        sr=PATHS.map_done("sr"),
+        mask=RUN.mask_done,
+        registration=RUN.registered,
+        smoothing=PATHS.smoothing,
+    output:
+        marker=PATHS.metrics_part(),
+    log:
+        PATHS.log("evaluate/{sample}.{model}.{part}"),
+    benchmark:
+        PATHS.benchmark("evaluate/{sample}.{model}.{part}")
+    params:
+        parts=RUN.parts.begun_evaluation,

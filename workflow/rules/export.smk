@@ -13,7 +13,8 @@ rule export_model:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("export"),
+        runtime=RUN.demand.minutes("export"),
     params:
         weights=PATHS.weights(),
         lr=PATHS.store("lr", RUN.example),
@@ -39,7 +40,8 @@ rule adopt_package:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("adopt"),
+        runtime=RUN.demand.minutes("adopt"),
     params:
         folder=PATHS.model(),
         package=RUN.package,

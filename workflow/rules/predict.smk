@@ -1,3 +1,35 @@
+rule predict_volume:
+    """Super-resolve a volume, or verify what several jobs made of it and finish the store."""
+    input:
+        made_of=RUN.volume_input,
+        plan=RUN.volume_plan,
+        parts=RUN.parts.predicted,
+        pyramid=RUN.parts.pyramid_markers,
+    output:
+        done=PATHS.map_done("sr"),
+    log:
+        PATHS.log("predict/{sample}.{model}"),
+    benchmark:
+        PATHS.benchmark("predict/{sample}.{model}")
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: RUN.demand.threads("predict")
+    resources:
+        mem_mb=RUN.demand.memory("predict"),
+        runtime=RUN.demand.minutes("predict"),
+    params:
+        layout=PLACES,
+        masked=RUN.masked,
+        python=RUN.python,
+        roi=RUN.region,
+        deciding=RUN.deciding,
+        sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
+        precision=config["predict"]["precision"],
+        code=RUN.code.network("predict"),
+    script:
+        "../scripts/predict.py"
+
+
 rule predict_init:
     """Create the empty SR store and decide which part makes which shards."""
     input:
@@ -13,16 +45,16 @@ rule predict_init:
         "../../envs/pssrflow.yaml"
     threads: 2
     resources:
-        mem_mb=config["predict"]["memory"],
+        mem_mb=RUN.demand.memory("predict_init"),
+        runtime=RUN.demand.minutes("predict_init"),
     params:
         layout=PLACES,
         masked=RUN.masked,
         python=RUN.python,
         roi=RUN.region,
         deciding=RUN.deciding,
-        parts=RUN.parts.planned,
-        chunk=config["ingest"]["chunk"],
-        shard=config["ingest"]["shard"],
+        parts=RUN.parts.begun_prediction,
+        sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
         code=RUN.code.network("predict_init"),
     script:
         "../scripts/predict_init.py"
@@ -40,9 +72,10 @@ rule predict_part:
         PATHS.benchmark("predict/{sample}.{model}.{part}")
     conda:
         "../../envs/pssrflow.yaml"
-    threads: max(1, workflow.cores // RUN.parts.asked)
+    threads: RUN.demand.threads("predict")
     resources:
-        mem_mb=config["predict"]["memory"],
+        mem_mb=RUN.demand.memory("predict_part"),
+        runtime=RUN.demand.minutes("predict_part"),
     params:
         layout=PLACES,
         masked=RUN.masked,
@@ -56,7 +89,7 @@ rule predict_part:
 rule predict_collect:
     """Put the markers of all parts into one, where parts are many."""
     input:
-        parts=RUN.parts.markers,
+        parts=RUN.parts.prediction_markers,
     output:
         marker=PATHS.collected(),
     log:
@@ -67,7 +100,8 @@ rule predict_collect:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("predict_collect"),
+        runtime=RUN.demand.minutes("predict_collect"),
     params:
         layout=PLACES,
         code=RUN.code.of("predict_collect"),
@@ -90,7 +124,8 @@ rule predict_pyramid:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("predict_pyramid"),
+        runtime=RUN.demand.minutes("predict_pyramid"),
     params:
         layout=PLACES,
         parts=RUN.parts.pyramids,
@@ -99,37 +134,13 @@ rule predict_pyramid:
         "../scripts/predict_pyramid.py"
 
 
-rule predict_finalise:
-    """Verify every shard, build the pyramid, and say that the SR store is finished."""
-    input:
-        plan=PATHS.plan(),
-        parts=RUN.parts.made,
-        pyramid=RUN.parts.pyramid_markers,
-    output:
-        done=PATHS.map_done("sr"),
-    log:
-        PATHS.log("predict/{sample}.{model}.finalise"),
-    benchmark:
-        PATHS.benchmark("predict/{sample}.{model}.finalise")
-    conda:
-        "../../envs/pssrflow.yaml"
-    threads: 2
-    resources:
-        mem_mb=4000,
-    params:
-        layout=PLACES,
-        code=RUN.code.of("predict_finalise"),
-    script:
-        "../scripts/predict_finalise.py"
-
-
 rule plan:
     """Print what the predictions will need in memory, disk, files and time; runs nothing else."""
     log:
         PATHS.log("predict/plan"),
     conda:
         "../../envs/pssrflow.yaml"
-    threads: workflow.cores
+    threads: RUN.demand.threads("plan")
     resources:
         mem_mb=config["predict"]["memory"],
     params:
@@ -139,7 +150,7 @@ rule plan:
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
-        parts=RUN.parts.asked,
+        parts=RUN.forecast_parts,
         settings=RUN.predict,
     script:
         "../scripts/plan.py"

@@ -25,7 +25,8 @@ rule report:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("report"),
+        runtime=RUN.demand.minutes("report"),
     params:
         layout=PLACES,
         template=RUN.template,

@@ -10,7 +10,8 @@ rule simulate_acquisition:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=RUN.demand.memory("simulate"),
+        runtime=RUN.demand.minutes("simulate"),
     params:
         path=lambda wildcards: RUN.raw.simulated(wildcards.name),
         settings=lambda wildcards: config["simulate"][wildcards.name],

@@ -12,7 +12,8 @@ rule choose_magnification:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=RUN.demand.memory("magnification"),
+        runtime=RUN.demand.minutes("magnification"),
     params:
         learnt=RUN.magnified_stores["learnt"],
         asked=RUN.magnified_stores["asked"],
@@ -42,9 +43,10 @@ rule train_model:
         model=one_of(set(MODELS) - set(RUN.models_of("ensemble", "package"))),
     conda:
         "../../envs/pssrflow.yaml"
-    threads: workflow.cores
+    threads: RUN.demand.threads("train")
     resources:
-        mem_mb=8000,
+        mem_mb=RUN.demand.memory("train"),
+        runtime=RUN.demand.minutes("train"),
     params:
         rows=RUN.training_rows,
         folder=PATHS.model(),
@@ -74,7 +76,8 @@ rule assemble_ensemble:
         "../../envs/pssrflow.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=RUN.demand.memory("assemble"),
+        runtime=RUN.demand.minutes("assemble"),
     params:
         folder=PATHS.model(),
         members=RUN.members,

@@ -1,25 +1,39 @@
-"""Rule crappify_acquisition: degrade an HR store into an LR store."""
+"""Rules crappify_*: degrade an HR store into an LR store, in one job or in several."""
+
+from pathlib import Path
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.crappify.stage import crappify
+from pssrflow.crappify.stage import Work, begin, complete, crappify, fill
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares, made_of
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads, snakemake.params.lr):
-        params = snakemake.params
+    params, lr = snakemake.params, snakemake.params.lr
+    one_of_many = snakemake.rule == "crappify_part"
+    writes, shares_store = (snakemake.output[0], lr) if one_of_many else (lr, None)
+    with job(snakemake.log[0], snakemake.threads, writes, shares_store):
         settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
-        crappify(
+        work = Work.of(
             hr=Store(params.hr),
-            lr=Store(params.lr),
-            done=snakemake.output.done,
+            lr=Store(lr),
             crappifier=Crappifier.from_config(**settings),
             key=NoiseKey(params.seed, params.sample, params.realisation, 0, 0, 0),
-            settings=Settings(**params.ingest),
-            budget=Budget(snakemake.threads, snakemake.resources.mem_mb),
-            cluster=params.cluster,
         )
+        stored = params.done, Settings(**params.ingest)
+        decided = [params.crappify, params.ingest, params.seed, params.realisation, params.code]
+        content = [snakemake.input.hr, *snakemake.input.fit]
+        shares = Shares(Path(params.shares), made_of(content, *decided))
+        budget = Budget(snakemake.threads, snakemake.resources.mem_mb)
+        if snakemake.rule == "crappify_init":
+            begin(work, *stored, shares, params.parts)
+        elif one_of_many:
+            fill(work, shares, int(snakemake.wildcards.part), budget, params.cluster)
+        elif shares.parts:
+            complete(work, *stored, shares, budget)
+        else:
+            crappify(work, *stored, budget, params.cluster)

@@ -1,31 +1,36 @@
-"""Rule evaluate_prediction: compare a prediction and its baselines with the truth."""
+"""Rules evaluate_*: compare a prediction and its baselines with the truth, in one job or more."""
 
-from pssrflow.evaluate.stage import Judged, evaluate
+from pathlib import Path
+
+from pssrflow.evaluate.stage import Judged, evaluate, fill
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.mask import open_mask
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
+from pssrflow.run.shares import Shares, made_of
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads, snakemake.output.metrics):
-        shift, rest = read_shift(next(iter(snakemake.input.registration), None))
-        params = snakemake.params
+    with job(snakemake.log[0], snakemake.threads, snakemake.output[0]):
+        given, params, names = snakemake.input, snakemake.params, snakemake.wildcards
+        shift, rest = read_shift(next(iter(given.registration), None))
         hr, lr = Store(params.hr), Store(params.lr)
         sizes = lr.volume.shape, params.scale, hr.volume.shape
-        evaluate(
-            Judged(
-                hr=hr,
-                lr=lr,
-                sr=Store(params.sr),
-                scale=params.scale,
-                shift=shift,
-                fraction=rest,
-                mask=open_mask(params.mask, *sizes, shift) if params.mask else None,
-                width=read_json(snakemake.input.smoothing)["width"],
-            ),
-            sample=snakemake.wildcards.sample,
-            model=snakemake.wildcards.model,
-            table=snakemake.output.metrics,
-            done=snakemake.output.done,
+        judged = Judged(
+            hr=hr,
+            lr=lr,
+            sr=Store(params.sr),
+            scale=params.scale,
+            shift=shift,
+            fraction=rest,
+            mask=open_mask(params.mask, *sizes, shift) if params.mask else None,
+            width=read_json(given.smoothing)["width"],
         )
+        content = [given.hr, given.lr, given.sr, given.smoothing, *given.mask, *given.registration]
+        shares = Shares(Path(params.shares), made_of(content, params.scale, params.code))
+        if snakemake.rule == "evaluate_part":
+            shares.join(params.parts)
+            fill(judged, shares, int(names.part))
+        else:
+            done = snakemake.output.done
+            evaluate(judged, names.sample, names.model, snakemake.output.metrics, done, shares)

@@ -19,6 +19,7 @@ if __name__ == "__main__":
         for model in params.weights:
             network = networks.expected(model)
             for row, lr in zip(rows, volumes):
-                request = Request(settings, params.parts, *sizes, row.roi)
+                parts = params.parts[f"{row.sample}/{model}"]
+                request = Request(settings, parts, *sizes, row.roi)
                 found.append((row.sample, model, forecast(network, lr, request, row.masked)))
         print(table(found))

@@ -13,7 +13,7 @@ if __name__ == "__main__":
     prediction = Prediction.of(layout, names.sample, names.model, params.masked, python)
     # Of the settings only what decides pixels is a parameter.
     settings = Settings.parse(snakemake.config["predict"], "predict")
-    sizes = params.parts, params.chunk, params.shard
+    sizes = params.parts, *params.sizes
     request = Request(settings, *sizes, params.roi, params.deciding)
     writes = prediction.stores["sr"].path
     with job(snakemake.log[0], snakemake.threads, writes, tensors=True):

@@ -1,66 +1,160 @@
-"""Into how many jobs predictions are cut, as the rules ask for it."""
+"""Into how many jobs volumes are cut, as the rules ask for it.
 
+What is begun is finished in the jobs that it was begun in: another number makes no other pixel.
+"""
+
+import contextlib
 from dataclasses import dataclass
-from typing import Any
+from math import ceil
+from pathlib import Path
 
+from pssrflow.config.rates import cost, seconds
+from pssrflow.config.raw import Wildcards
+from pssrflow.config.settings import Settings
+from pssrflow.config.sizes import Size, Sizes
 from pssrflow.errors import InputError
 from pssrflow.run.files import read_json
-from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, Layout
+from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, SHARES, Layout
 
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
-
-# Of Snakemake: the names that a job fills in, as attributes.
-Wildcards = Any
+# Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
+# and, killed, goes on at the last, so fewer and longer ones lose nothing.
+MOST_PARTS = 10_000
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Jobs of every prediction of a run.
+    """Jobs that share an image, a prediction or its evaluation; one is a job that does it all.
 
     Attributes
     ----------
     layout : Layout
-    asked : int
-        Jobs of a prediction that is not planned yet.
+    settings : Settings
+    sizes : Sizes
+    main : bool
+        Whether this process plans the run; jobs find on the disk what it has planned.
     """
 
     layout: Layout
-    asked: int
+    settings: Settings
+    sizes: Sizes
+    main: bool = True
 
-    def planned(self, wildcards: Wildcards) -> int:
-        """Jobs of a prediction: those of the plan that it has, or as many as are asked for.
+    # -- images -----------------------------------------------------------------------------------
 
-        Another number of jobs makes no other pixel, so what is made stays.
-        """
-        kept = self.layout.kept_plan(wildcards.sample, wildcards.model)
-        try:
-            return int(read_json(kept)["parts"])
-        except (OSError, InputError, KeyError):
-            return self.asked
+    def begun_image(self, wildcards: Wildcards) -> int:
+        """Jobs of an image that several share."""
+        return self._of_image(_image(wildcards), begins=True)
 
-    def markers(self, wildcards: Wildcards) -> list[str]:
-        """Markers of all of them."""
-        return self._named(wildcards, *map(MARKER.format_map, _each(self.planned(wildcards))))
+    def image_markers(self, wildcards: Wildcards) -> list[str]:
+        """Markers of the jobs of an image, where there are several."""
+        image = _image(wildcards)
+        return _markers(self.layout.image_shares(image), self._of_image(image))
+
+    def _of_image(self, image: str, begins: bool = False) -> int:
+        told = _told(f"{self.layout.image_shares(image)}/{SHARES}")
+        done = self.layout.image_done(image)
+        return told or self._decided(done, begins) or self._asked_of_image(image)
+
+    def _asked_of_image(self, image: str) -> int:
+        ingested = image in self.sizes.raw.images
+        made = self.sizes.image(image)
+        # What is crappified is shared by its LR shards; the work is to read the HR pixels.
+        read = made if ingested else self.sizes.image(f"{image.split('/')[0]}/hr")
+        shards = made.shards(self.settings.ingest.shard) if made else 1
+        return self._asked("ingest" if ingested else "crappify", read, shards)
+
+    # -- predictions ------------------------------------------------------------------------------
+
+    def begun_prediction(self, wildcards: Wildcards) -> int:
+        """Jobs of a prediction that several share."""
+        return self._of_prediction(wildcards, begins=True)
+
+    def prediction_markers(self, wildcards: Wildcards) -> list[str]:
+        """Markers of the jobs of a prediction, where there are several."""
+        return _markers(self._folder(wildcards), self._of_prediction(wildcards))
+
+    def predicted(self, wildcards: Wildcards) -> list[str]:
+        """What says that all of them are made: one file where they are many."""
+        if not self.pyramids(wildcards):
+            return self.prediction_markers(wildcards)
+        return [f"{self._folder(wildcards)}/{COLLECTED}"]
 
     def pyramids(self, wildcards: Wildcards) -> int:
-        """Jobs that build the pyramid, where parts are many."""
-        return min(self.planned(wildcards) // PARTS_A_PYRAMID, MOST_PYRAMIDS)
+        """Jobs that build the pyramid of a prediction, where parts are many."""
+        return min(self._of_prediction(wildcards) // PARTS_A_PYRAMID, MOST_PYRAMIDS)
 
     def pyramid_markers(self, wildcards: Wildcards) -> list[str]:
-        """Markers of those jobs."""
-        return self._named(wildcards, *map(PYRAMID.format_map, _each(self.pyramids(wildcards))))
+        """Markers of the jobs that build the pyramid."""
+        folder, count = self._folder(wildcards), self.pyramids(wildcards)
+        return [f"{folder}/{PYRAMID.format(part=i)}" for i in range(count)]
 
-    def made(self, wildcards: Wildcards) -> list[str]:
-        """What says that all parts are made: one file where they are many."""
-        if not self.pyramids(wildcards):
-            return self.markers(wildcards)
-        return self._named(wildcards, COLLECTED)
+    def _folder(self, wildcards: Wildcards) -> str:
+        return self.layout.parts(wildcards.sample, wildcards.model)
 
-    def _named(self, wildcards: Wildcards, *names: str) -> list[str]:
-        folder = self.layout.parts(wildcards.sample, wildcards.model)
-        return [f"{folder}/{name}" for name in names]
+    def _of_prediction(self, wildcards: Wildcards, begins: bool = False) -> int:
+        sample, model = wildcards.sample, wildcards.model
+        told = _told(self.layout.kept_plan(sample, model))
+        done = self.layout.map_done("sr", sample, model)
+        return told or self._decided(done, begins) or self.asked_of_prediction(sample, model)
+
+    def asked_of_prediction(self, sample: str, model: str) -> int:
+        """Jobs of a prediction that nobody has begun."""
+        size = self.sizes.sr(sample)
+        # Blocks, which are shared, are no larger than shards, and four of a volume at least.
+        blocks = max(4, size.shards(self.settings.ingest.shard)) if size else 1
+        return self._asked("predict", size, blocks, cost(self.settings, model))
+
+    # -- evaluations ------------------------------------------------------------------------------
+
+    def begun_evaluation(self, wildcards: Wildcards) -> int:
+        """Jobs of an evaluation that several share."""
+        return self._of_evaluation(wildcards, begins=True)
+
+    def evaluation_markers(self, wildcards: Wildcards) -> list[str]:
+        """Markers of the jobs of an evaluation, where there are several."""
+        folder = self.layout.metrics_shares(wildcards.sample, wildcards.model)
+        return _markers(folder, self._of_evaluation(wildcards))
+
+    def _of_evaluation(self, wildcards: Wildcards, begins: bool = False) -> int:
+        sample, model = wildcards.sample, wildcards.model
+        told = _told(f"{self.layout.metrics_shares(sample, model)}/{SHARES}")
+        done = self.layout.map_done("metrics", sample, model)
+        return told or self._decided(done, begins) or self._asked_of_evaluation(sample)
+
+    def _asked_of_evaluation(self, sample: str) -> int:
+        size = self.sizes.sr(sample)
+        return self._asked("evaluate", size, size.planes if size else 1)
+
+    # -- all --------------------------------------------------------------------------------------
+
+    def _decided(self, done: str, begins: bool) -> int:
+        """1 where one job has done it all, or does; 0 where that is yet to be decided."""
+        decided = not self.main or Path(done).exists()
+        return int(decided and not begins)
+
+    def _asked(self, stage: str, size: Size | None, most: int, dearer: float = 1) -> int:
+        asked = getattr(self.settings, stage).parts
+        if asked == "auto":
+            # A size that is not known is that of a file which its job will refuse.
+            work = seconds(self.settings.jobs, stage, size.pixels if size else 0, dearer)
+            asked = min(ceil(work / (60 * self.settings.jobs.minutes)), most)
+        return max(1, min(asked, MOST_PARTS))
 
 
-def _each(count: int) -> list[dict[str, int]]:
-    return [{"part": number} for number in range(count)]
+def _image(wildcards: Wildcards) -> str:
+    """Image, "sample/kind", that a job ingests or crappifies."""
+    found: str = wildcards.get("image") or wildcards.draw
+    return found
+
+
+def _told(path: str) -> int:
+    """Parts of what is begun; 0 of what is not."""
+    with contextlib.suppress(OSError, InputError, KeyError):
+        return int(read_json(path)["parts"])
+    return 0
+
+
+def _markers(folder: str, parts: int) -> list[str]:
+    return [f"{folder}/{MARKER.format(part=i)}" for i in range(parts)] if parts > 1 else []

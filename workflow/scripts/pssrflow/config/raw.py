@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pssrflow.config.parts import Wildcards
 from pssrflow.config.rule_code import Code
 from pssrflow.config.samples import OVERRIDES, SIMULATED, Row
 from pssrflow.config.settings import Settings
@@ -14,6 +13,9 @@ from pssrflow.run.files import input_paths
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 from pssrflow.volumes.regions import finer_crop
+
+# Of Snakemake: the names that a job fills in, as attributes.
+Wildcards = Any
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class Raw:
 
     def params(self, wildcards: Wildcards) -> dict[str, Any]:
         """Section `ingest`, as it holds for an image."""
-        plain = self.settings.ingest.plain()
+        plain = {k: v for k, v in self.settings.ingest.plain().items() if k != "parts"}
         # The window of a map of weights ends with the largest.
         weights = wildcards.image.endswith("/weight")
         return plain | {"percentiles": [0, 100]} if weights else plain

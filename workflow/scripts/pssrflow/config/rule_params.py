@@ -5,17 +5,20 @@ them. Everything here runs in every job, while Snakemake parses: nothing slow is
 """
 
 import contextlib
+import itertools
 import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pssrflow.config.parts import Parts, Wildcards
-from pssrflow.config.raw import Image, Raw
+from pssrflow.config.demand import Demand
+from pssrflow.config.parts import Parts
+from pssrflow.config.raw import Image, Raw, Wildcards
 from pssrflow.config.rule_code import SCRIPTS, Code
 from pssrflow.config.samples import SIMULATED, Row
 from pssrflow.config.settings import Settings
+from pssrflow.config.sizes import Sizes
 from pssrflow.crappify.settings import AUTO, OF_THIS_RUN, foreign_files
 from pssrflow.errors import InputError
 from pssrflow.models.facts import PYTHON
@@ -26,9 +29,8 @@ from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 
-# Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
-# and, killed, goes on at the last, so fewer and longer ones lose nothing.
-MOST_PARTS = 10_000
+# What cuts volumes, but decides no pixel of any of them.
+CUTS = ("parts",)
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -45,14 +47,24 @@ class Rules:
         The configuration.
     rows : list of Row
         Of the sample sheet.
+    cores : int, optional
+        Processors of this machine, which jobs share; none on a cluster, which gives each its own.
+    main : bool
+        Whether this process plans the run, and is none of its jobs.
     """
 
-    def __init__(self, settings: Settings, rows: list[Row]):
+    def __init__(
+        self, settings: Settings, rows: list[Row], cores: int | None = None, main: bool = True
+    ):
         self.settings, self.rows = settings, {row.sample: row for row in rows}
         self.layout = Layout.of(settings.results, settings.stores)
         self.models: dict[str, Model] = settings.models
         self.code = Code(settings)
         self.raw = Raw(self.layout, settings, self.rows, self.code)
+        self.sizes = Sizes(self.layout, settings, self.raw)
+        self.parts = Parts(self.layout, settings, self.sizes, main)
+        volumes = len(self.named("predicted")) * len(self.models)
+        self.demand = Demand(settings, self.sizes, self.parts, cores, volumes)
 
     # -- names ------------------------------------------------------------------------------------
 
@@ -75,6 +87,13 @@ class Rules:
         more = range(1, self.settings.crappify.realizations)
         kinds = ["lr", *(f"lr.{draw}" for draw in more)]
         return [f"{sample}/{kind}" for sample in self.named("crappified") for kind in kinds]
+
+    # -- ingest -----------------------------------------------------------------------------------
+
+    @cached_property
+    def stored(self) -> dict[str, Any]:
+        """Section `ingest`, as far as it decides what is stored."""
+        return {k: v for k, v in self.settings.ingest.plain().items() if k not in CUTS}
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 
@@ -158,7 +177,7 @@ class Rules:
     def crappifier(self, wildcards: Wildcards) -> dict[str, Any]:
         """What makes the crappifier, with a hash of every file of the user's own that it runs."""
         plain = self.settings.crappify.plain()
-        kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster")}
+        kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster", *CUTS)}
         if kept["fit"] == AUTO and not self.settings.crappify.measured:
             kept["fit"] = None
         return {**kept, "files": self._crappifier_files()}
@@ -296,10 +315,17 @@ class Rules:
 
     # -- predict ----------------------------------------------------------------------------------
 
-    @cached_property
-    def parts(self) -> Parts:
-        """Jobs of each prediction."""
-        return Parts(self.layout, min(self.settings.predict.parts, MOST_PARTS))
+    def volume_input(self, wildcards: Wildcards) -> list[str]:
+        """What a prediction waits for where one job makes it all."""
+        if self.parts.predicted(wildcards):
+            return []
+        return [*self.prediction_input(wildcards), self.layout.trained(wildcards.model)]
+
+    def volume_plan(self, wildcards: Wildcards) -> list[str]:
+        """The plan of a prediction that several jobs share."""
+        if not self.parts.predicted(wildcards):
+            return []
+        return [self.layout.plan(wildcards.sample, wildcards.model)]
 
     def prediction_input(self, wildcards: Wildcards) -> list[str]:
         """What a prediction waits for, besides the network."""
@@ -346,7 +372,7 @@ class Rules:
     def predict(self) -> dict[str, Any]:
         """What plans a prediction."""
         plain = self.settings.predict.plain()
-        return {k: v for k, v in plain.items() if k not in ("parts", "precision", "roi")}
+        return {k: v for k, v in plain.items() if k not in (*CUTS, "precision", "roi")}
 
     @cached_property
     def forecast_rows(self) -> list[dict[str, Any]]:
@@ -369,6 +395,12 @@ class Rules:
                 }
             )
         return rows
+
+    @cached_property
+    def forecast_parts(self) -> dict[str, int]:
+        """Jobs of every prediction, by "sample/model"."""
+        pairs = itertools.product(self.named("predicted"), self.models)
+        return {f"{s}/{m}": self.parts.asked_of_prediction(s, m) for s, m in pairs}
 
     # -- report -----------------------------------------------------------------------------------
 

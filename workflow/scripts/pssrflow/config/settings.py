@@ -11,6 +11,7 @@ from pssrflow.calibrate.settings import Settings as Calibrate
 from pssrflow.crappify.settings import Settings as Crappify
 from pssrflow.crappify.settings import placed
 from pssrflow.errors import InputError
+from pssrflow.evaluate.settings import Settings as Evaluate
 from pssrflow.export.settings import Settings as Export
 from pssrflow.ingest.settings import Settings as Ingest
 from pssrflow.keys import Fault, Keys, key
@@ -19,6 +20,7 @@ from pssrflow.predict.settings import Settings as Predict
 from pssrflow.report.settings import Settings as Report
 from pssrflow.run.layout import LONGEST_NAME
 from pssrflow.run.paths import PathText
+from pssrflow.run.settings import Settings as Jobs
 from pssrflow.simulate.settings import Acquisition
 from pssrflow.train.settings import Settings as Train
 
@@ -78,10 +80,14 @@ class Settings(Keys):
     )
     train: Train = key(Train(), "How networks learn.")
     predict: Predict = key(Predict(), "How volumes are super-resolved.")
+    evaluate: Evaluate = key(Evaluate(), "How predictions are compared with the truth.")
     export: Export = key(
         Export(), "What model packages (snakemake export) say of the networks in them."
     )
     report: Report = key(Report(), "What the report shows.")
+    jobs: Jobs = key(
+        Jobs(), "How long jobs last, by which volumes are cut and a cluster is asked for time."
+    )
     simulate: dict[Name, Acquisition] = key(
         {},
         "Acquisitions of a simulated electron microscope, which a sample sheet names as "

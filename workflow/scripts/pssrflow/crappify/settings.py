@@ -14,6 +14,7 @@ from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
 from pssrflow.run.files import read_json
 from pssrflow.run.paths import PathText
+from pssrflow.run.settings import PARTS, Parts
 
 # Of the crappifier.json that a calibration writes.
 FIT_FORMAT = 1
@@ -75,6 +76,7 @@ class Settings(Keys):
         ge=1,
         le=1000,
     )
+    parts: Parts = key("auto", PARTS)
     cluster: str | None = key(
         None,
         "Address of a dask.distributed scheduler, such as tcp://host:8786, whose workers see the "

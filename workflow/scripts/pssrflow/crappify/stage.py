@@ -1,4 +1,7 @@
-"""Crappify a whole HR store into an LR store, chunk by chunk with Dask."""
+"""Crappify a whole HR store into an LR store, chunk by chunk with Dask.
+
+One job does it all, or several share it: `begin`, `fill` by each of them, `complete`.
+"""
 
 import contextlib
 import functools
@@ -9,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import dask
 import distributed
@@ -21,7 +25,8 @@ from pssrflow.ingest.settings import Settings
 from pssrflow.run.locks import owner
 from pssrflow.run.memory import INTERPRETER_MB, Budget, start_worker
 from pssrflow.run.remote import is_remote
-from pssrflow.volumes.blocks import Region, spans
+from pssrflow.run.shares import Shares
+from pssrflow.volumes.blocks import Region, place_of, share, spans
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.intensity import Histogram, Intensity, windows
 from pssrflow.volumes.store import Store
@@ -55,7 +60,7 @@ class Work:
         Range of the HR image.
     crappifier : Crappifier
     key : NoiseKey
-        Of the first plane.
+        Seed, sample and realisation of the noise; of the plane 0, 0, 0.
     """
 
     hr: Store
@@ -64,6 +69,12 @@ class Work:
     crappifier: Crappifier
     key: NoiseKey
 
+    @classmethod
+    def of(cls, hr: Store, lr: Store, crappifier: Crappifier, key: NoiseKey) -> Self:
+        """Of an HR store that is finished."""
+        # Workers of a cluster may stand elsewhere.
+        return cls(_absolute(hr), _absolute(lr), hr.volume.intensity, crappifier, key)
+
     @property
     def bytes_each(self) -> int:
         """What one task needs."""
@@ -71,26 +82,15 @@ class Work:
 
 
 def crappify(
-    hr: Store,
-    lr: Store,
-    done: Path | str,
-    crappifier: Crappifier,
-    key: NoiseKey,
-    settings: Settings,
-    budget: Budget,
-    cluster: str | None = None,
+    work: Work, done: Path | str, settings: Settings, budget: Budget, cluster: str | None = None
 ) -> None:
     """Make the LR store of one acquisition.
 
     Parameters
     ----------
-    hr, lr : Store
-        Read, and written.
+    work : Work
     done : path-like
         JSON written last.
-    crappifier : Crappifier
-    key : NoiseKey
-        Seed, sample and realisation of the noise; of the plane 0, 0, 0.
     settings : Settings
         Chunks, shards and percentiles of the LR store, as of every ingested one.
     budget : Budget
@@ -103,17 +103,59 @@ def crappify(
     InputError
         A plane that is smaller than an LR pixel, or a cluster that does not answer.
     """
-    source = hr.volume
-    _check_size(key.sample, source.shape, crappifier.scale)
-    target = source.coarser(crappifier.scale, settings.chunk, settings.shard)
-    # Workers of a cluster may stand elsewhere.
-    work = Work(_absolute(hr), _absolute(lr), source.intensity, crappifier, key)
-    work.lr.create(target, owner(lr.path, done))
-    shards = target.shards()
-    log.info(
-        "crappify %s: %s -> %s, %d shards", key.sample, source.shape, target.shape, len(shards)
-    )
-    digests, histograms = {}, [Histogram(target.dtype) for _ in target.channels]
+    _create(work, done, settings)
+    digests, histograms = _filled(work, work.lr.volume.shards(), budget, cluster)
+    _finish(work, done, settings, digests, histograms, budget)
+
+
+def begin(work: Work, done: Path | str, settings: Settings, shares: Shares, parts: int) -> None:
+    """Create the empty LR store that several jobs fill, and say so; as `crappify`."""
+    Path(done).unlink(missing_ok=True)
+    _create(work, done, settings)
+    shares.begin(parts)
+
+
+def fill(work: Work, shares: Shares, part: int, budget: Budget, cluster: str | None = None) -> None:
+    """Make the shards of one part, and report them; as `crappify`."""
+    regions = share(work.lr.volume.shards(), shares.parts)[part]
+    digests, histograms = _filled(work, regions, budget, cluster)
+    told = {place_of(region): digest for region, digest in digests.items()}
+    shares.report(part, {"digests": told, "histograms": [h.to_json() for h in histograms]})
+
+
+def complete(
+    work: Work, done: Path | str, settings: Settings, shares: Shares, budget: Budget
+) -> None:
+    """Put together what the parts made; as `crappify`."""
+    histograms = _nothing(work)
+    told: dict[str, str] = {}
+    for report in shares.reports(functools.partial(fill, work, shares, budget=budget)):
+        told |= report["digests"]
+        for mine, histogram in zip(histograms, report["histograms"]):
+            mine.merge(Histogram.from_json(histogram))
+    digests = {region: told[place_of(region)] for region in work.lr.volume.shards()}
+    _finish(work, done, settings, digests, histograms, budget)
+
+
+def _create(work: Work, done: Path | str, settings: Settings) -> None:
+    source = work.hr.volume
+    _check_size(work.key.sample, source.shape, work.crappifier.scale)
+    target = source.coarser(work.crappifier.scale, settings.chunk, settings.shard)
+    work.lr.create(target, owner(work.lr.path, done))
+    log.info("crappify %s: %s -> %s", work.key.sample, source.shape, target.shape)
+
+
+def _nothing(work: Work) -> list[Histogram]:
+    """Of each channel, before any pixel is counted."""
+    volume = work.lr.volume
+    return [Histogram(volume.dtype) for _ in volume.channels]
+
+
+def _filled(
+    work: Work, shards: list[Region], budget: Budget, cluster: str | None
+) -> tuple[dict[Region, str], list[Histogram]]:
+    """Make and write shards."""
+    digests, histograms = {}, _nothing(work)
     with _maker(work, budget, cluster, len(shards)) as make:
         # A few shards at a time: one graph of a whole volume would grow with it.
         for first in range(0, len(shards), GRAPH):
@@ -121,8 +163,19 @@ def crappify(
             for region, (found, histogram) in zip(some, make(some)):
                 digests[region] = found
                 histograms[region.start[1]].merge(histogram)
+    return digests, histograms
+
+
+def _finish(
+    work: Work,
+    done: Path | str,
+    settings: Settings,
+    digests: dict[Region, str],
+    histograms: list[Histogram],
+    budget: Budget,
+) -> None:
     # The network scales an LR image by what the LR image shows, as it must where no HR exists.
-    seen = replace(source.intensity, windows=windows(histograms, settings.percentiles))
+    seen = replace(work.intensity, windows=windows(histograms, settings.percentiles))
     finish(work.lr, done, digests, budget.workers(work.bytes_each), seen)
 
 

@@ -19,6 +19,8 @@ from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
 from pssrflow.pairs.aligned import Fraction, aligned
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.run.files import file_hash, replacing, write_json
+from pssrflow.run.shares import Shares
+from pssrflow.volumes.blocks import share
 from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,8 @@ MEASURED = tuple(dict.fromkeys(metric.of_piece for metric in METRICS.values()))
 # The images as they are, and after one affine fit of the plane to the truth.
 SUFFIXES = ("", "_affine")
 
+# t, c, z.
+Plane = tuple[int, ...]
 # Rows and columns of a plane.
 Box = tuple[slice, slice]
 # The truth, NaN where nothing is compared, and the images that are compared with it, by method:
@@ -66,7 +70,11 @@ class Judged:
     fraction: Fraction = (0.0, 0.0)
     mask: Mask | None = None
 
-    def pieces(self, plane: tuple[int, ...], level: float) -> Iterator[Piece]:
+    def planes(self) -> list[Plane]:
+        """All t, c, z of the volume."""
+        return list(itertools.product(*map(range, self.hr.volume.shape[:3])))
+
+    def pieces(self, plane: Plane, level: float) -> Iterator[Piece]:
         """Truth and images of every piece of a plane (t, c, z), read one piece at a time.
 
         Pieces that a mask leaves out altogether are not among them.
@@ -89,7 +97,14 @@ class Judged:
             yield known(truth(plane, *hr_box).astype(np.float32), valid), images
 
 
-def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: Path | str) -> None:
+def evaluate(
+    judged: Judged,
+    sample: str,
+    model: str,
+    table: Path | str,
+    done: Path | str,
+    shares: Shares | None = None,
+) -> None:
     """Write one row of metrics per plane and method.
 
     Parameters
@@ -100,13 +115,15 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: P
         CSV.
     done : path-like
         JSON that vouches for the table; written last.
+    shares : Shares, optional
+        What other jobs have measured; see `fill`.
 
     Raises
     ------
     InputError
         A mask leaves nothing to compare.
     """
-    rows = [{"sample": sample, "model": model} | row for row in measure(judged)]
+    rows = [{"sample": sample, "model": model} | row for row in _gathered(judged, shares)]
     if not rows:
         raise InputError(
             f"sample {sample!r}, mask_path",
@@ -122,11 +139,32 @@ def evaluate(judged: Judged, sample: str, model: str, table: Path | str, done: P
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def measure(judged: Judged) -> Iterator[dict[str, Any]]:
-    """Rows of the table: plane, method and every metric; none of planes that a mask leaves out."""
-    volume = judged.hr.volume
-    for plane in itertools.product(*(range(n) for n in volume.shape[:3])):
-        span = volume.intensity.ranges[plane[1]].span
+def fill(judged: Judged, shares: Shares, part: int) -> None:
+    """Measure the planes of one part, and report them."""
+    mine = share(judged.planes(), shares.parts)[part]
+    shares.report(part, {"rows": list(measure(judged, mine))})
+
+
+def _gathered(judged: Judged, shares: Shares | None) -> Iterator[dict[str, Any]]:
+    """Rows of all planes, measured here or by other jobs."""
+    if shares is None or not shares.parts:
+        yield from measure(judged)
+        return
+    for report in shares.reports(functools.partial(fill, judged, shares)):
+        yield from report["rows"]
+
+
+def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of the table: plane, method and every metric; none of planes that a mask leaves out.
+
+    Parameters
+    ----------
+    judged : Judged
+    planes : iterable of (t, c, z), optional
+        All, if not given.
+    """
+    for plane in judged.planes() if planes is None else planes:
+        span = judged.hr.volume.intensity.ranges[plane[1]].span
         level = mean_level(judged.lr, plane, judged.mask)
         for row in measure_plane(functools.partial(judged.pieces, plane, level), span):
             yield dict(zip("tcz", plane)) | row

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pssrflow.keys import Fault, Keys, key
+from pssrflow.run.settings import PARTS, Parts
 
 
 class Settings(Keys):
@@ -30,13 +31,14 @@ class Settings(Keys):
         ge=8,
         le=16,
     )
-
     black: Annotated[float, Field(ge=-32768, le=65535)] | Literal["auto"] = key(
         "auto",
         "Grey level without signal, from which noise, figures and calibrations count: a value; or "
         "auto, what the file says, else the low end of grey levels that are further away from 0 "
         "than from each other, else 0.",
     )
+
+    parts: Parts = key("auto", PARTS)
 
     def faults(self) -> Iterator[Fault]:
         for axis, chunk, shard in zip("zyx", self.chunk, self.shard):

@@ -1,10 +1,15 @@
-"""Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels."""
+"""Stream a raw acquisition into an OME-Zarr store, shard by shard, and refuse bad pixels.
 
+One job does it all, or several share it: `begin`, `fill` by each of them, `complete`.
+"""
+
+import functools
 import logging
 import math
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +17,15 @@ import numpy as np
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Acquisition, Overrides
 from pssrflow.ingest.readers.open import open_acquisition
+from pssrflow.ingest.seen import Seen
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import describe_source
 from pssrflow.run.locks import owner
 from pssrflow.run.memory import Budget
-from pssrflow.volumes.blocks import Region
+from pssrflow.run.shares import Shares
+from pssrflow.volumes.blocks import Region, place_of, share
 from pssrflow.volumes.done import finish
-from pssrflow.volumes.intensity import Histogram, Intensity
+from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.store import Store
 from pssrflow.volumes.volume import Volume
 
@@ -28,17 +35,11 @@ log = logging.getLogger(__name__)
 BYTES = 16
 
 
-def ingest(
-    path: Path | str,
-    store: Store,
-    done: Path | str,
-    settings: Settings,
-    overrides: Overrides,
-    budget: Budget,
-) -> None:
-    """Write one acquisition as OME-Zarr.
+@dataclass(frozen=True)
+class Work:
+    """What is ingested, and where to.
 
-    Parameters
+    Attributes
     ----------
     path : path-like
         File, folder of slices, glob or OME-Zarr.
@@ -50,6 +51,21 @@ def ingest(
         Chunks, shards, and what the percentiles and bits of its scaling are.
     overrides : Overrides
         What the sample sheet says instead of the file.
+    """
+
+    path: Path | str
+    store: Store
+    done: Path | str
+    settings: Settings
+    overrides: Overrides
+
+
+def ingest(work: Work, budget: Budget) -> None:
+    """Write one acquisition as OME-Zarr.
+
+    Parameters
+    ----------
+    work : Work
     budget : Budget
 
     Raises
@@ -57,41 +73,86 @@ def ingest(
     InputError
         The acquisition cannot be read, or holds NaN, infinity or one value only.
     """
-    with open_acquisition(path, overrides) as acquisition:
-        volume = _volume(acquisition, settings)
-        log.info("ingest %s: %s %s", path, acquisition.shape, acquisition.dtype)
-        store.create(volume, owner(store.path, done))
-        threads = budget.workers(math.prod(volume.shard_shape()) * BYTES)
-        writer = Writer(acquisition, store)
-        digests = writer.run(volume.shards(), threads)
-    intensity = _intensity(acquisition, writer.histograms, settings)
-    black = _black_note(acquisition, intensity, settings)
-    notes = [
-        *acquisition.notes,
-        *writer.constant_planes(overrides.flat),
-        *writer.odd_maximum(),
-        *black,
-    ]
-    for note in notes:
-        log.warning("%s: %s", path, note)
-    source = describe_source(path, acquisition.files)
-    finish(store, done, digests, threads, intensity, source=source, notes=notes)
+    with open_acquisition(work.path, work.overrides) as acquisition:
+        volume = _created(work, acquisition)
+        digests, seen = _filled(work, acquisition, volume.shards(), budget)
+        _finish(work, acquisition, digests, seen, budget)
 
 
-def _volume(acquisition, settings):
-    return Volume(
+def begin(work: Work, shares: Shares, parts: int) -> None:
+    """Create the empty store that several jobs fill, and say so; as `ingest`."""
+    with open_acquisition(work.path, work.overrides) as acquisition:
+        Path(work.done).unlink(missing_ok=True)
+        _created(work, acquisition)
+    shares.begin(parts)
+
+
+def fill(work: Work, shares: Shares, part: int, budget: Budget) -> None:
+    """Write the shards of one part, and report them; as `ingest`."""
+    regions = share(work.store.volume.shards(), shares.parts)[part]
+    with open_acquisition(work.path, work.overrides) as acquisition:
+        digests, seen = _filled(work, acquisition, regions, budget)
+    told = {place_of(region): digest for region, digest in digests.items()}
+    shares.report(part, {"digests": told, "seen": seen.to_json()})
+
+
+def complete(work: Work, shares: Shares, budget: Budget) -> None:
+    """Put together what the parts wrote; as `ingest`."""
+    with open_acquisition(work.path, work.overrides) as acquisition:
+        seen = Seen.nothing(acquisition)
+        told: dict[str, str] = {}
+        for report in shares.reports(functools.partial(fill, work, shares, budget=budget)):
+            seen.merge(Seen.from_json(report["seen"]))
+            told |= report["digests"]
+        digests = {region: told[place_of(region)] for region in work.store.volume.shards()}
+        _finish(work, acquisition, digests, seen, budget)
+
+
+def _created(work: Work, acquisition: Acquisition) -> Volume:
+    log.info("ingest %s: %s %s", work.path, acquisition.shape, acquisition.dtype)
+    volume = Volume(
         shape=acquisition.shape,
         dtype=str(acquisition.dtype),
-        chunk=tuple(settings.chunk),
-        shard=tuple(settings.shard),
+        chunk=tuple(work.settings.chunk),
+        shard=tuple(work.settings.shard),
         pixel_size=acquisition.pixel_size,
         origin=acquisition.origin,
         channels=acquisition.channels,
         intensity=Intensity.unknown(len(acquisition.channels)),
     )
+    work.store.create(volume, owner(work.store.path, work.done))
+    return volume
 
 
-def _intensity(acquisition, histograms, settings):
+def _threads(work: Work, budget: Budget) -> int:
+    return budget.workers(math.prod(work.store.volume.shard_shape()) * BYTES)
+
+
+def _filled(
+    work: Work, acquisition: Acquisition, regions: Iterable[Region], budget: Budget
+) -> tuple[dict[Region, str], Seen]:
+    writer = Writer(acquisition, work.store)
+    return writer.run(regions, _threads(work, budget)), writer.seen
+
+
+def _finish(
+    work: Work, acquisition: Acquisition, digests: dict[Region, str], seen: Seen, budget: Budget
+) -> None:
+    intensity = _intensity(acquisition, seen, work.settings)
+    notes = [
+        *acquisition.notes,
+        *seen.notes(acquisition.source, work.overrides.flat),
+        *_black_note(acquisition, intensity, work.settings),
+    ]
+    for note in notes:
+        log.warning("%s: %s", work.path, note)
+    source = describe_source(work.path, acquisition.files)
+    threads = _threads(work, budget)
+    finish(work.store, work.done, digests, threads, intensity, source=source, notes=notes)
+
+
+def _intensity(acquisition, seen, settings):
+    histograms = seen.histograms
     black = acquisition.black if settings.black == "auto" else settings.black
     if black is not None and (brightest := max(h.maximum for h in histograms)) <= black:
         found = f"black at {black:g}, but no pixel above {brightest:g}"
@@ -127,9 +188,7 @@ class Writer:
     def __init__(self, acquisition: Acquisition, store: Store):
         self.acquisition = acquisition
         self.store = store
-        self.histograms = [Histogram(acquisition.dtype) for _ in acquisition.channels]
-        # By plane (t, c, z): its lowest and highest grey level.
-        self.extremes: dict[tuple[int, int, int], tuple[float, float]] = {}
+        self.seen = Seen.nothing(acquisition)
 
     def run(self, shards: Iterable[Region], threads: int) -> dict[Region, str]:
         """Write every shard; gives the digests of their pixels."""
@@ -158,9 +217,7 @@ class Writer:
     def _watch(self, plane, values, rows):
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             self._refuse(plane, values, rows)
-        self.histograms[plane[1]].add(values)
-        low, high = self.extremes.get(plane, (np.inf, -np.inf))
-        self.extremes[plane] = min(low, values.min()), max(high, values.max())
+        self.seen.add(plane, values)
 
     def _refuse(self, plane, values, rows):
         bad = np.argwhere(~np.isfinite(values))
@@ -169,39 +226,3 @@ class Writer:
             f"{len(bad)} pixels are NaN or infinite, the first near row {rows.start + bad[0][0]}",
             "finite grey levels; replace or crop these pixels",
         )
-
-    def constant_planes(self, allowed: bool) -> list[str]:
-        """Notes about planes of one grey level, unless they are allowed.
-
-        Raises
-        ------
-        InputError
-            There is no other plane.
-        """
-        if allowed:
-            return []
-        flat = [plane for plane, (low, high) in self.extremes.items() if low == high]
-        if len(flat) == len(self.extremes):
-            raise InputError(
-                self.acquisition.source,
-                f"every pixel of every plane has one value ({self.extremes[flat[0]][0]})",
-                "an image; check the file, or the crop and channels of the sample sheet",
-            )
-        if not flat:
-            return []
-        named = ", ".join(f"t={t} c={c} z={z}" for t, c, z in flat[:5])
-        more = f" and {len(flat) - 5} more" if len(flat) > 5 else ""
-        return [f"constant planes (one grey level, nothing to learn or restore): {named}{more}"]
-
-    def odd_maximum(self) -> list[str]:
-        """Note about a maximum far above the rest, which would widen the detector's range."""
-        if self.acquisition.dtype.kind == "f":
-            return []
-        top = max(h.maximum for h in self.histograms)
-        usual = max(h.percentile(99.9) for h in self.histograms)
-        if max(8, int(top).bit_length()) < max(8, int(usual).bit_length()) + 2:
-            return []
-        return [
-            f"the brightest pixel ({top}) is far above 99.9 percent of them (up to {usual:.0f}): a "
-            "hot pixel widens the detector's range; set `ingest.bits` or crop it"
-        ]

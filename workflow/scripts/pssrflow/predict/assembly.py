@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pssrflow.errors import InputError
-from pssrflow.predict.journal import Digests, merged, place_of
+from pssrflow.predict.journal import Digests, merged
 from pssrflow.predict.plan import FORMAT, Plan
 from pssrflow.predict.prediction import Prediction
 from pssrflow.run.files import read_json, write_json
-from pssrflow.volumes.blocks import Region, share
+from pssrflow.volumes.blocks import Region, place_of, share
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.pyramid import climb, roots
 from pssrflow.volumes.rectangles import DamagedShard

@@ -7,8 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from pssrflow.volumes.blocks import Region
-
 # Digest of every shard, by the map's name and the shard's place.
 Digests = dict[str, dict[str, str]]
 
@@ -47,11 +45,6 @@ class Journal:
             stream.write(f"\n{line}\n")
             stream.flush()
             os.fsync(stream.fileno())
-
-
-def place_of(shard: Region) -> str:
-    """Name of a shard among digests."""
-    return ",".join(map(str, shard.start))
 
 
 def merged(found: Iterable[Digests]) -> Digests:

@@ -9,6 +9,7 @@ from pydantic import Field
 from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, key
 from pssrflow.networks.options import Precision
+from pssrflow.run.settings import PARTS, Parts
 from pssrflow.volumes.regions import parse_roi
 
 Roi = Annotated[str, Field(min_length=3)]
@@ -32,7 +33,7 @@ class Settings(Keys):
         ge=1000,
         le=1_000_000,
     )
-    parts: int = key(4, "Jobs per volume; more than 10000 are not made.", ge=1, le=100_000)
+    parts: Parts = key("auto", PARTS)
     precision: Precision = key("auto", "As train.precision.")
     blend: Literal["none", "linear", "gaussian"] = key(
         "none",

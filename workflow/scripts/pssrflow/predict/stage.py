@@ -23,7 +23,7 @@ from pssrflow.networks.footprint import bytes_per_pixel
 from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.predict.canvas import Canvas
 from pssrflow.predict.inference import Inference, fitting_batch, members
-from pssrflow.predict.journal import Digests, Journal, merged, place_of
+from pssrflow.predict.journal import Digests, Journal, merged
 from pssrflow.predict.loader import TileLoader
 from pssrflow.predict.memory import tile_pixels
 from pssrflow.predict.order import placed_tiles
@@ -33,7 +33,7 @@ from pssrflow.predict.prediction import Prediction
 from pssrflow.run.devices import best_device, best_precision, claimed_device
 from pssrflow.run.files import file_hash, read_made, write_json
 from pssrflow.run.locks import owner
-from pssrflow.volumes.blocks import Region, cut
+from pssrflow.volumes.blocks import Region, cut, place_of
 from pssrflow.volumes.rectangles import UNREADABLE
 from pssrflow.volumes.store import Store, digest
 from pssrflow.volumes.volume import Volume

@@ -15,6 +15,8 @@ BEST, HISTORY, TRAINED = "best.safetensors", "history.csv", "train.done.json"
 MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 # Beside them, the plan that they are of; no "*.json", for it is no marker.
 KEPT_PLAN = "plan.kept"
+# Of an image or a table that several jobs share: what they agree on, beside their markers.
+SHARES = "shares.json"
 
 
 class Roles:
@@ -101,6 +103,18 @@ class Layout:
         """Says that such a store is finished."""
         return f"{self.results}/{image}.done.json"
 
+    def image_shares(self, image: str) -> str:
+        """Folder of what the jobs that share an image say."""
+        return f"{self.results}/{image}.parts"
+
+    def image_begun(self, image: str) -> str:
+        """What those jobs agree on."""
+        return f"{self.image_shares(image)}/{SHARES}"
+
+    def image_part(self, image: str) -> str:
+        """Marker of one of them."""
+        return f"{self.image_shares(image)}/{MARKER}"
+
     def store(self, kind: str, sample: str = SAMPLE) -> str:
         """Store of an image of a sample."""
         return self.image_store(f"{sample}/{kind}")
@@ -150,6 +164,14 @@ class Layout:
     def metrics(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """Metrics of a prediction and its baselines, a row per plane."""
         return f"{self.results}/{sample}/{model}/metrics.csv"
+
+    def metrics_shares(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Folder of what the jobs that share an evaluation say."""
+        return f"{self.results}/{sample}/{model}/metrics.parts"
+
+    def metrics_part(self) -> str:
+        """Marker of one of them."""
+        return f"{self.metrics_shares()}/{MARKER}"
 
     # -- of a model -------------------------------------------------------------------------------
 

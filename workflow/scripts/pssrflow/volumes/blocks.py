@@ -58,6 +58,11 @@ def share(items: Iterable[Item], parts: int) -> list[list[Item]]:
     return [dealt[a:b] for a, b in itertools.pairwise(bounds)]
 
 
+def place_of(shard: Region) -> str:
+    """Name of a shard among those of its volume."""
+    return ",".join(map(str, shard.start))
+
+
 def spans(start: int, stop: int, step: int) -> list[tuple[int, int]]:
     """Cut the interval [start, stop) at multiples of `step`, whatever `start` is."""
     edges = [start, *range((start // step + 1) * step, stop, step), stop]

@@ -1,8 +1,8 @@
 """Grey levels of an acquisition: histograms, percentiles, detector range, scaling constants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,24 @@ class Histogram:
         self.counts += other.counts
         self.minimum = min(self.minimum, other.minimum)
         self.maximum = max(self.maximum, other.maximum)
+
+    def to_json(self) -> dict[str, Any]:
+        """What it counted, for another job; see `from_json`."""
+        bins = np.flatnonzero(self.counts)
+        return {
+            "dtype": self.dtype.str,
+            "bins": bins.tolist(),
+            "counts": self.counts[bins].tolist(),
+            "extremes": [self.minimum, self.maximum],
+        }
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """What another job counted."""
+        made = cls(told["dtype"])
+        made.counts[told["bins"]] = told["counts"]
+        made.minimum, made.maximum = told["extremes"]
+        return made
 
     def percentile(self, q: float, without_zero: bool = False) -> float:
         """Smallest value that at least `q` percent of the values do not exceed; of all but 0."""

@@ -1,0 +1,95 @@
+"""What jobs that share the work on one result tell the job that puts it together."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pssrflow.errors import InputError
+from pssrflow.run.files import read_json, read_made, write_json
+from pssrflow.run.layout import MARKER, SHARES
+
+FORMAT = 1
+
+
+def made_of(content: Iterable[str | Path], *deciding: Any) -> str:
+    """Hash of all that decides a result.
+
+    Parameters
+    ----------
+    content : iterable of path-like
+        Done files of what it is made of.
+    *deciding
+        Parameters (JSON), and hashes of code.
+    """
+    told = [list(map(read_made, content)), *deciding]
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=list).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shares:
+    """The folder in which they tell it; what is there for another result is nobody's.
+
+    Attributes
+    ----------
+    folder : Path
+    made_of : str
+        Hash of all that decides the result.
+    """
+
+    folder: Path
+    made_of: str
+
+    def begin(self, parts: int) -> None:
+        """Say that there will be so many parts, none of which is finished."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.join(parts)
+
+    def join(self, parts: int) -> None:
+        """Say that there will be so many parts; those that are finished stay."""
+        if self.parts != parts:
+            write_json(self._agreed, {"format": FORMAT, "made_of": self.made_of, "parts": parts})
+
+    @property
+    def parts(self) -> int:
+        """Parts that make this result; 0 where there are none."""
+        with contextlib.suppress(OSError, InputError, KeyError):
+            agreed = read_json(self._agreed, FORMAT)
+            return int(agreed["parts"]) if agreed["made_of"] == self.made_of else 0
+        return 0
+
+    @property
+    def _agreed(self) -> Path:
+        return self.folder / SHARES
+
+    def report(self, part: int, content: Mapping[str, Any]) -> None:
+        """Say that a part is finished, and what it made."""
+        told = {"format": FORMAT, "made_of": self.made_of, "of": self.parts}
+        write_json(self._marker(part), {**told, **content})
+
+    def _marker(self, part: int) -> Path:
+        return self.folder / MARKER.format(part=part)
+
+    def reports(self, fill: Callable[[int], None]) -> Iterator[dict[str, Any]]:
+        """What every part said, in order.
+
+        Parameters
+        ----------
+        fill : callable (part)
+            Makes a part of which nobody has said anything.
+        """
+        for part in range(self.parts):
+            if self._said(part) is None:
+                fill(part)
+            yield self._said(part) or {}
+
+    def _said(self, part: int) -> dict[str, Any] | None:
+        with contextlib.suppress(OSError, InputError):
+            told: dict[str, Any] = read_json(self._marker(part), FORMAT)
+            if (told.get("made_of"), told.get("of")) == (self.made_of, self.parts):
+                return told
+        return None
