@@ -19,11 +19,13 @@ from pssrflow.crappify.kernels import KERNELS, Downsampling
 from pssrflow.crappify.noise import Blur, Gaussian, LocalGaussian, Poisson, SaltPepper
 from pssrflow.crappify.scanner import Counts, Lag, Readout, Scan
 from pssrflow.crappify.squares import NOISE_BLOCK, NoiseKey
-from pssrflow.crappify.stage import Work, crappify
+from pssrflow.crappify.stage import Work, begin, complete, crappify, fill
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.files import read_json
 from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares
+from pssrflow.run.workers import Workers
 from pssrflow.volumes.intensity import Range
 from pssrflow.volumes.store import Store
 
@@ -215,7 +217,7 @@ def test_a_dask_cluster_writes_the_bytes_of_this_process(tissue, make_store, tmp
         return read_json(tmp_path / f"{name}.json")["content"]
 
     with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:
-        assert made("cluster", cluster.scheduler_address) == made("here", None)
+        assert made("cluster", Workers(scheduler=cluster.scheduler_address)) == made("here", None)
 
 
 def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monkeypatch):
@@ -233,10 +235,10 @@ def test_processes_write_the_bytes_of_threads(tissue, make_store, tmp_path, monk
 def test_a_cluster_that_does_not_answer_is_named(make_store, tissue, tmp_path):
     hr = make_store(tissue((1, 1, 1, 64, 64)))
     work = Work.of(Store(hr), Store(tmp_path / "lr.ome.zarr"), CHAIN, KEY)
-    rest = (SMALL, Budget(1, 4000), "tcp://127.0.0.1:9")
+    rest = (SMALL, Budget(1, 4000), Workers(scheduler="tcp://127.0.0.1:9"))
     with (
         dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
-        pytest.raises(InputError, match=r"crappify\.cluster: tcp://127\.0\.0\.1:9 does not answer"),
+        pytest.raises(InputError, match=r"dask\.scheduler: tcp://127\.0\.0\.1:9 does not answer"),
     ):
         crappify(work, tmp_path / "lr.json", *rest)
 
@@ -270,3 +272,20 @@ def test_lr_pixels_are_larger_and_lie_where_their_hr_pixels_do(make_store, tissu
     assert volume.pixel_size == (None, 0.016, 0.016)
     # The first LR pixel is centred 1.5 HR pixels into the image.
     assert volume.origin[1] * volume.pixel_size[1] == pytest.approx(1.5 * 0.004)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 16])
+def test_parts_crappify_the_bytes_of_one_job(parts, tissue, make_store, tmp_path):
+    hr = Store(make_store(tissue((1, 2, 2, 900, 1100)), shard=(1, 512, 512)))
+    sizes = Settings(chunk=(1, 64, 64), shard=(1, 128, 128))
+    budget = Budget(2, 4000)
+    work = Work.of(hr, Store(tmp_path / "whole.ome.zarr"), CHAIN, KEY)
+    crappify(work, tmp_path / "whole.json", sizes, budget)
+    work = Work.of(hr, Store(tmp_path / "shared.ome.zarr"), CHAIN, KEY)
+    shares, done = Shares(tmp_path / "parts", ""), tmp_path / "shared.json"
+    begin(work, done, sizes, shares, parts)
+    for part in range(parts - 1):
+        fill(work, shares, part, budget)
+    complete(work, done, sizes, shares, budget)
+    whole, shared = read_json(tmp_path / "whole.json"), read_json(done)
+    assert {key for key in whole if whole[key] != shared[key]} == {"store"}

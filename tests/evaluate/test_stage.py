@@ -3,11 +3,21 @@
 import itertools
 import math
 
+import distributed
 import numpy as np
 import pandas as pd
 import pytest
 from pssrflow.evaluate.metrics import METRICS
-from pssrflow.evaluate.stage import Judged, evaluate, matched_boxes, measure, measure_plane
+from pssrflow.evaluate.stage import (
+    Judged,
+    evaluate,
+    fill,
+    matched_boxes,
+    measure,
+    measure_plane,
+)
+from pssrflow.run.shares import Shares
+from pssrflow.run.workers import Workers
 from pssrflow.volumes.store import Store
 
 
@@ -72,3 +82,32 @@ def test_an_acquired_pair_is_measured_where_both_images_show_the_same(make_store
     lr = make_store(whole[..., 3:91:4, 2:98:4], "lr")
     for row in measure(Judged(Store(hr), Store(lr), Store(sr), 4, (3, 2))):
         assert row["psnr"] == math.inf if row["method"] == "sr" else row["psnr"] < 60
+
+
+@pytest.fixture
+def judged(make_store, tissue):
+    """A prediction of several planes, one of which is a constant."""
+    values = tissue((2, 1, 3, 66, 70))
+    values[1, 0, 2] = 9
+    hr, sr = make_store(values), make_store(tissue((2, 1, 3, 66, 70)), "sr")
+    return Judged(Store(hr), Store(make_store(tissue((2, 1, 3, 17, 18)), "lr")), Store(sr), 4)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 16])
+def test_parts_write_the_table_of_one_job(parts, judged, tmp_path):
+    evaluate(judged, "s", "m", tmp_path / "whole.csv", tmp_path / "whole.json")
+    shares = Shares(tmp_path / "parts", "")
+    shares.join(parts)
+    for part in range(parts - 1):
+        fill(judged, shares, part)
+    evaluate(judged, "s", "m", tmp_path / "shared.csv", tmp_path / "shared.json", shares)
+    assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_dask_workers_write_the_table_of_this_process(judged, tmp_path):
+    evaluate(judged, "s", "m", tmp_path / "here.csv", tmp_path / "here.json")
+    with distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        workers = Workers(scheduler=cluster.scheduler_address)
+        there = tmp_path / "there.csv", tmp_path / "there.json"
+        evaluate(judged, "s", "m", *there, workers=workers)
+    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()

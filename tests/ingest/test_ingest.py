@@ -7,8 +7,9 @@ import pytest
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings
-from pssrflow.ingest.stage import Work, ingest
+from pssrflow.ingest.stage import Work, begin, complete, fill, ingest
 from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares
 from pssrflow.volumes.store import Store
 
 
@@ -208,3 +209,28 @@ def test_the_source_is_recorded_with_its_hash(run, write_tiff, tissue):
 def test_real_acquisitions_are_ingested(path, shape, dtype, run, real_data):
     _, done = run(real_data / path, shard=(1, 256, 256))
     assert (done["shape"], done["dtype"]) == (shape, dtype)
+
+
+@pytest.mark.parametrize("parts", [1, 4, 16, 40])
+@pytest.mark.parametrize("dtype", ["uint16", "float32"])
+def test_parts_store_the_bytes_of_one_job(parts, dtype, run, write_tiff, rng, tmp_path):
+    values = (rng.random((2, 3, 300, 330)) * 1000).astype(dtype)
+    # A plane of one grey level lies in several parts, and so does a hot pixel's.
+    values[0, 1] = 7
+    path = write_tiff("a.ome.tif", values, metadata={"axes": "CZYX"})
+    _, whole = run(path, "whole")
+    store, done = Store(tmp_path / "shared.ome.zarr"), tmp_path / "shared.done.json"
+    settings = Settings(chunk=(1, 64, 64), shard=(1, 128, 128))
+    work = Work(path, store, done, settings, Overrides())
+    shares = Shares(tmp_path / "parts", "")
+    begin(work, shares, parts)
+    for part in reversed(range(parts)):
+        # What no job has reported, the last one makes.
+        if part != 2:
+            fill(work, shares, part, Budget(2, 4000))
+    complete(work, shares, Budget(2, 4000))
+    shared = json.loads(done.read_text())
+    differ = {key for key in whole if whole[key] != shared[key]}
+    assert differ == {"store", "checksum"} and any(
+        "constant planes" in note for note in shared["notes"]
+    )

@@ -51,7 +51,7 @@ def test_touching_every_file_reruns_nothing(mine):
         ),
         (
             {"predict": TINY["predict"] | {"self_ensemble": True}},
-            {"predict_init", "predict_part", "predict_finalise"},
+            {"predict_init", "predict_part", "predict_volume"},
             {"ingest_acquisition", "crappify_acquisition", "train_model"},
         ),
         (

@@ -139,7 +139,7 @@ def test_targets_make_their_stage_and_no_later_one(tmp_path):
         "ingest": "ingest_acquisition",
         "crappify": "crappify_acquisition",
         "train": "train_model",
-        "predict": "predict_finalise",
+        "predict": "predict_volume",
         "evaluate": "evaluate_prediction",
         "report": "report",
     }

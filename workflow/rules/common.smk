@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
 from pssrflow.config.check import check_config
 from pssrflow.config.rule_params import Rules, one_of
 from pssrflow.config.samples import read_rows
+from pssrflow.config.submitted import submitted
 from pssrflow.config.vouched import reached, retrained, unfinish
 from pssrflow.config.yaml_files import check_command, check_files
 from pssrflow.errors import InputError
@@ -42,7 +43,7 @@ def checked_input():
         rows = read_rows(settings, trial=workflow.is_main_process)
         rules = Rules(settings, rows, shared_cores(), main=workflow.is_main_process)
         # Asked for now: what they refuse is refused before anything runs.
-        _ = rules.calibration_rows, rules.regions
+        _ = rules.calibration_rows, rules.predictions.regions
         if workflow.is_main_process:
             reached(rules)
             for line in (*unfinish(rules), *retrained(rules)):

@@ -27,7 +27,6 @@ rule crappify_acquisition:
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         realisation=RUN.realisation,
-        cluster=config["crappify"]["cluster"],
         ingest=RUN.stored,
         seed=config["seed"],
         shares=PATHS.image_shares("{draw}"),

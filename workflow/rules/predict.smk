@@ -1,8 +1,8 @@
 rule predict_volume:
     """Super-resolve a volume, or verify what several jobs made of it and finish the store."""
     input:
-        made_of=RUN.volume_input,
-        plan=RUN.volume_plan,
+        made_of=RUN.predictions.input_of_all,
+        plan=RUN.predictions.shared_plan,
         parts=RUN.parts.predicted,
         pyramid=RUN.parts.pyramid_markers,
     output:
@@ -19,10 +19,10 @@ rule predict_volume:
         runtime=RUN.demand.minutes("predict"),
     params:
         layout=PLACES,
-        masked=RUN.masked,
+        masked=RUN.predictions.masked,
         python=RUN.python,
-        roi=RUN.region,
-        deciding=RUN.deciding,
+        roi=RUN.predictions.region,
+        deciding=RUN.predictions.deciding,
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
         precision=config["predict"]["precision"],
         code=RUN.code.network("predict"),
@@ -33,7 +33,7 @@ rule predict_volume:
 rule predict_init:
     """Create the empty SR store and decide which part makes which shards."""
     input:
-        lr=RUN.prediction_input,
+        lr=RUN.predictions.input,
         train=PATHS.trained(),
     output:
         plan=PATHS.plan(),
@@ -49,10 +49,10 @@ rule predict_init:
         runtime=RUN.demand.minutes("predict_init"),
     params:
         layout=PLACES,
-        masked=RUN.masked,
+        masked=RUN.predictions.masked,
         python=RUN.python,
-        roi=RUN.region,
-        deciding=RUN.deciding,
+        roi=RUN.predictions.region,
+        deciding=RUN.predictions.deciding,
         parts=RUN.parts.begun_prediction,
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
         code=RUN.code.network("predict_init"),
@@ -74,11 +74,11 @@ rule predict_part:
         "../../envs/pssrflow.yaml"
     threads: RUN.demand.threads("predict")
     resources:
-        mem_mb=RUN.demand.memory("predict_part"),
-        runtime=RUN.demand.minutes("predict_part"),
+        mem_mb=RUN.demand.memory("predict"),
+        runtime=RUN.demand.minutes("predict"),
     params:
         layout=PLACES,
-        masked=RUN.masked,
+        masked=RUN.predictions.masked,
         python=RUN.python,
         precision=config["predict"]["precision"],
         code=RUN.code.network("predict_part"),
@@ -135,7 +135,7 @@ rule predict_pyramid:
 
 
 rule plan:
-    """Print what the predictions will need in memory, disk, files and time; runs nothing else."""
+    """Print the jobs, and what the predictions need in memory, disk and time; runs nothing else."""
     log:
         PATHS.log("predict/plan"),
     conda:
@@ -144,13 +144,14 @@ rule plan:
     resources:
         mem_mb=config["predict"]["memory"],
     params:
-        rows=RUN.forecast_rows,
+        rows=RUN.predictions.forecast_rows,
         models=config["models"],
         weights={model: PATHS.weights(model) for model in MODELS},
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
-        parts=RUN.forecast_parts,
-        settings=RUN.predict,
+        parts=RUN.predictions.forecast_parts,
+        settings=RUN.predictions.planned_by,
+        jobs=lambda wildcards: submitted(RUN),
     script:
         "../scripts/plan.py"

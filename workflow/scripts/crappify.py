@@ -10,6 +10,7 @@ from pssrflow.ingest.settings import Settings
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares, made_of
+from pssrflow.run.workers import Workers
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
@@ -28,12 +29,14 @@ if __name__ == "__main__":
         decided = [params.crappify, params.ingest, params.seed, params.realisation, params.code]
         content = [snakemake.input.hr, *snakemake.input.fit]
         shares = Shares(Path(params.shares), made_of(content, *decided))
+        # No parameter: who makes them changes no byte.
+        workers = Workers.of(snakemake.config, snakemake.config["crappify"]["cluster"])
         budget = Budget(snakemake.threads, snakemake.resources.mem_mb)
         if snakemake.rule == "crappify_init":
             begin(work, *stored, shares, params.parts)
         elif one_of_many:
-            fill(work, shares, int(snakemake.wildcards.part), budget, params.cluster)
+            fill(work, shares, int(snakemake.wildcards.part), budget, workers)
         elif shares.parts:
             complete(work, *stored, shares, budget)
         else:
-            crappify(work, *stored, budget, params.cluster)
+            crappify(work, *stored, budget, workers)

@@ -8,29 +8,32 @@ from pssrflow.pairs.mask import open_mask
 from pssrflow.run.files import read_json
 from pssrflow.run.job import job
 from pssrflow.run.shares import Shares, made_of
+from pssrflow.run.workers import Workers, absolute
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output[0]):
         given, params, names = snakemake.input, snakemake.params, snakemake.wildcards
         shift, rest = read_shift(next(iter(given.registration), None))
-        hr, lr = Store(params.hr), Store(params.lr)
+        # Workers may stand elsewhere.
+        hr, lr, sr = (Store(absolute(path)) for path in (params.hr, params.lr, params.sr))
+        workers = Workers.of(snakemake.config)
         sizes = lr.volume.shape, params.scale, hr.volume.shape
         judged = Judged(
             hr=hr,
             lr=lr,
-            sr=Store(params.sr),
+            sr=sr,
             scale=params.scale,
             shift=shift,
             fraction=rest,
-            mask=open_mask(params.mask, *sizes, shift) if params.mask else None,
+            mask=open_mask(absolute(params.mask), *sizes, shift) if params.mask else None,
             width=read_json(given.smoothing)["width"],
         )
         content = [given.hr, given.lr, given.sr, given.smoothing, *given.mask, *given.registration]
         shares = Shares(Path(params.shares), made_of(content, params.scale, params.code))
         if snakemake.rule == "evaluate_part":
             shares.join(params.parts)
-            fill(judged, shares, int(names.part))
+            fill(judged, shares, int(names.part), workers)
         else:
-            done = snakemake.output.done
-            evaluate(judged, names.sample, names.model, snakemake.output.metrics, done, shares)
+            written = snakemake.output.metrics, snakemake.output.done
+            evaluate(judged, names.sample, names.model, *written, shares, workers)

@@ -2,7 +2,7 @@
 
 from pssrflow.models.model import Model
 from pssrflow.predict.expected import Networks, Row, expected_volume
-from pssrflow.predict.forecast import forecast, table
+from pssrflow.predict.forecast import forecast, job_table, table
 from pssrflow.predict.plan import Request
 from pssrflow.predict.settings import Settings
 from pssrflow.run.job import job
@@ -22,4 +22,4 @@ if __name__ == "__main__":
                 parts = params.parts[f"{row.sample}/{model}"]
                 request = Request(settings, parts, *sizes, row.roi)
                 found.append((row.sample, model, forecast(network, lr, request, row.masked)))
-        print(table(found))
+        print(table(found), job_table(params.jobs), sep="\n\n")

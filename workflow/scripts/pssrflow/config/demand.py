@@ -9,7 +9,7 @@ from math import ceil, prod
 from typing import Any, NamedTuple
 
 from pssrflow.config.parts import Parts
-from pssrflow.config.rates import cost, seconds
+from pssrflow.config.rates import THREADS, cost, seconds
 from pssrflow.config.raw import Wildcards
 from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Size, Sizes
@@ -24,8 +24,6 @@ SPARE_MEMORY, SPARE_TIME = 1.1, 1.3
 START = 75
 # Of a store whose shards others have written: HR megapixels a second that are verified and halved.
 VERIFIED = 60
-# Threads of a job on a cluster, where neither rule nor profile says more.
-THREADS = {"ingest": 2, "crappify": 4, "predict": 4, "train": 8, "plan": 2}
 # LR pixels along y and x of the largest tile, and HR pixels of the pieces that are evaluated; see
 # `predict.memory` and `evaluate.stage`.
 TILE, PIECE = 1024, 2048
@@ -157,7 +155,7 @@ class Demand:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         mb = TORCH_MB + min(prod(size.shape[3:]), PIECE**2) * 460 / 1e6
         jobs = len(self.parts.evaluation_markers(wildcards)) or 1
-        collects = jobs > 1 and "part" not in wildcards.keys()  # noqa: SIM118  # no mapping
+        collects = jobs > 1 and not _is_part(wildcards)
         work = 0 if collects else seconds(self.settings.jobs, "evaluate", size.pixels)
         # Planes are measured one by one.
         return Need(mb, work / jobs * threads)
@@ -165,20 +163,17 @@ class Demand:
     def _shared(self, size: Size, stage: str, wildcards: Wildcards) -> float:
         """Seconds of a job that stores an image, shares that, or finishes what others stored."""
         jobs = len(self.parts.image_markers(wildcards)) or 1
-        if jobs > 1 and "part" not in wildcards.keys():  # noqa: SIM118  # no mapping
+        if jobs > 1 and not _is_part(wildcards):
             return size.pixels / 1e6 / VERIFIED
         return seconds(self.settings.jobs, stage, size.pixels) / jobs
 
     def _predict(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
-        if self.parts.predicted(wildcards):
+        parts = len(self.parts.prediction_markers(wildcards))
+        if parts and not _is_part(wildcards):
             # The pyramid above some levels is left to do, or all of it.
             return Need(PYTHON_MB + 100, size.pixels / 1e6 / VERIFIED)
-        return self._network(wildcards, size, 1)
-
-    def _predict_part(self, wildcards: Wildcards, threads: int) -> Need:
-        size = self.sizes.sr(wildcards.sample) or UNKNOWN
-        return self._network(wildcards, size, len(self.parts.prediction_markers(wildcards)) or 1)
+        return self._network(wildcards, size, parts or 1)
 
     def _network(self, wildcards: Wildcards, size: Size, jobs: int) -> Need:
         scale, model = self.settings.crappify.scale, wildcards.model
@@ -205,13 +200,18 @@ class Demand:
         patches = train.batch * train.patch**2 / STEP
         mb = TORCH_MB + TRAINING.get(arch, OTHER_TRAINING) * (0.5 + 0.5 * patches)
         longest = train.max_time or DAY
-        return Need(mb * train_devices(train.devices), (60 + longest) * threads)
+        return Need(mb * _devices(train.devices), (60 + longest) * threads)
 
     def _simulate(self, wildcards: Wildcards, threads: int) -> Need:
         shape = self.settings.simulate[wildcards.name].shape
         return Need(PYTHON_MB + 100 + prod(shape) * 40 / 1e6, prod(shape) / 1e6 * 5)
 
 
-def train_devices(asked: int | str) -> int:
+def _is_part(wildcards: Wildcards) -> bool:
+    """Whether a job is one of several that share a volume."""
+    return "part" in wildcards.keys()  # noqa: SIM118  # those of Snakemake are no mapping
+
+
+def _devices(asked: int | str) -> int:
     """Processes of a training on one machine; as many GPUs as there are count as four."""
     return asked if isinstance(asked, int) else 4

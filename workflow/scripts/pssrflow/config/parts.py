@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from pssrflow.config.rates import cost, seconds
+from pssrflow.config.rates import THREADS, cost, seconds
 from pssrflow.config.raw import Wildcards
 from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Size, Sizes
@@ -139,7 +139,8 @@ class Parts:
         if asked == "auto":
             # A size that is not known is that of a file which its job will refuse.
             work = seconds(self.settings.jobs, stage, size.pixels if size else 0, dearer)
-            asked = min(ceil(work / (60 * self.settings.jobs.minutes)), most)
+            job = 60 * self.settings.jobs.minutes * THREADS.get(stage, 1)
+            asked = min(ceil(work / job), most)
         return max(1, min(asked, MOST_PARTS))
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from pssrflow.config.settings import Settings
+from pssrflow.jobs import Settings as Jobs
 from pssrflow.models.model import Model
-from pssrflow.run.settings import Settings as Jobs
 
 # Time of a network against that of the default one (docs/figures.md); of others, as of the default.
 COSTS = {
@@ -16,6 +16,8 @@ COSTS = {
     "swinir": 43,
 }
 SIZES = {"small": 0.8, "base": 1, "large": 2}
+# Threads of a job on a cluster, where neither rule nor profile says more.
+THREADS = {"ingest": 2, "crappify": 4, "predict": 4, "train": 8, "plan": 2}
 # Turns and mirrors of a self-ensemble.
 TURNS = 8
 

@@ -112,11 +112,16 @@ class Raw:
 
     def done(self, wildcards: Wildcards) -> list[str]:
         """What must be simulated before an image is ingested."""
-        texts = [self.images[wildcards.image].path]
+        images = [wildcards.image]
         if image := self._beside(wildcards):
-            texts.append(self.images[image].path)
-        names = (t.removeprefix(SIMULATED) for t in texts if t.startswith(SIMULATED))
+            images.append(image)
+        names = (name for image in images for name in self.simulations(image))
         return list(map(self.layout.simulated_done, names))
+
+    def simulations(self, image: str) -> list[str]:
+        """The simulated acquisition that an image is of, if it is one."""
+        text = self.images[image].path
+        return [text.removeprefix(SIMULATED)] if text.startswith(SIMULATED) else []
 
     def fingerprint(self, wildcards: Wildcards) -> str | None:
         """Hash of an acquisition, which is no input of Snakemake's."""

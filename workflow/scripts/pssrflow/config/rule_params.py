@@ -5,7 +5,6 @@ them. Everything here runs in every job, while Snakemake parses: nothing slow is
 """
 
 import contextlib
-import itertools
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -14,16 +13,16 @@ from typing import Any
 
 from pssrflow.config.demand import Demand
 from pssrflow.config.parts import Parts
+from pssrflow.config.predictions import Predictions
 from pssrflow.config.raw import Image, Raw, Wildcards
 from pssrflow.config.rule_code import SCRIPTS, Code
-from pssrflow.config.samples import SIMULATED, Row
+from pssrflow.config.samples import Row
 from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Sizes
 from pssrflow.crappify.settings import AUTO, OF_THIS_RUN, foreign_files
 from pssrflow.errors import InputError
 from pssrflow.models.facts import PYTHON
 from pssrflow.models.model import Model
-from pssrflow.networks.registry import names, options_of
 from pssrflow.plugins import source_file
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
@@ -63,7 +62,9 @@ class Rules:
         self.raw = Raw(self.layout, settings, self.rows, self.code)
         self.sizes = Sizes(self.layout, settings, self.raw)
         self.parts = Parts(self.layout, settings, self.sizes, main)
-        volumes = len(self.named("predicted")) * len(self.models)
+        rest = settings, self.rows, self.raw, self.parts
+        self.predictions = Predictions(self.layout, *rest)
+        volumes = len(self.predictions.samples) * len(self.models)
         self.demand = Demand(settings, self.sizes, self.parts, cores, volumes)
 
     # -- names ------------------------------------------------------------------------------------
@@ -312,95 +313,6 @@ class Rules:
         """What the configuration says of a package, named after its model if it gives no name."""
         export = self.settings.export.plain()
         return export | {"name": export["name"] or f"PSSRflow {wildcards.model}"}
-
-    # -- predict ----------------------------------------------------------------------------------
-
-    def volume_input(self, wildcards: Wildcards) -> list[str]:
-        """What a prediction waits for where one job makes it all."""
-        if self.parts.predicted(wildcards):
-            return []
-        return [*self.prediction_input(wildcards), self.layout.trained(wildcards.model)]
-
-    def volume_plan(self, wildcards: Wildcards) -> list[str]:
-        """The plan of a prediction that several jobs share."""
-        if not self.parts.predicted(wildcards):
-            return []
-        return [self.layout.plan(wildcards.sample, wildcards.model)]
-
-    def prediction_input(self, wildcards: Wildcards) -> list[str]:
-        """What a prediction waits for, besides the network."""
-        kinds = ["lr", *(["mask"] if self.rows[wildcards.sample].masked else [])]
-        return [self.layout.done(kind, wildcards.sample) for kind in kinds]
-
-    def masked(self, wildcards: Wildcards) -> bool:
-        """Whether a prediction has a mask."""
-        return self.rows[wildcards.sample].masked
-
-    @cached_property
-    def regions(self) -> dict[str, str | None]:
-        """What of each predict row is super-resolved; rows with a truth are whole.
-
-        Raises
-        ------
-        InputError
-            `predict.roi` names a sample that is no predict row.
-        """
-        roi = self.settings.predict.roi
-        known = [sample for sample, row in self.rows.items() if not row.has_hr]
-        if not isinstance(roi, dict):
-            return dict.fromkeys(known, roi)
-        for sample in roi:
-            if sample not in known:
-                raise InputError(
-                    "predict.roi",
-                    f"{sample!r} is no predict row of {self.settings.samples}",
-                    ", ".join(known) or "none, for there is no such row",
-                )
-        return {**roi}
-
-    def region(self, wildcards: Wildcards) -> str | None:
-        """What of a sample is super-resolved; None for all."""
-        return self.regions.get(wildcards.sample)
-
-    def deciding(self, wildcards: Wildcards) -> dict[str, Any]:
-        """What of the settings decides the pixels of a prediction."""
-        archs = self.models[wildcards.model].archs(self.models)
-        whole_image = any(options_of(arch).whole_image for arch in archs if arch in names())
-        return self.settings.predict.deciding(self.masked(wildcards), whole_image)
-
-    @cached_property
-    def predict(self) -> dict[str, Any]:
-        """What plans a prediction."""
-        plain = self.settings.predict.plain()
-        return {k: v for k, v in plain.items() if k not in (*CUTS, "precision", "roi")}
-
-    @cached_property
-    def forecast_rows(self) -> list[dict[str, Any]]:
-        """What is known of every row that will be super-resolved, before it is ingested."""
-        rows = []
-        for name in self.named("predicted"):
-            row = self.rows[name]
-            image = self.images[f"{name}/{'hr' if row.crappified else 'lr'}"]
-            simulated = image.path.startswith(SIMULATED)
-            acquisition = image.path.removeprefix(SIMULATED)
-            rows.append(
-                {
-                    "sample": name,
-                    "path": image.path,
-                    "simulated": simulated and self.settings.simulate[acquisition].plain(),
-                    "overrides": image.overrides,
-                    "crappified": row.crappified,
-                    "roi": self.regions.get(name),
-                    "masked": row.masked,
-                }
-            )
-        return rows
-
-    @cached_property
-    def forecast_parts(self) -> dict[str, int]:
-        """Jobs of every prediction, by "sample/model"."""
-        pairs = itertools.product(self.named("predicted"), self.models)
-        return {f"{s}/{m}": self.parts.asked_of_prediction(s, m) for s, m in pairs}
 
     # -- report -----------------------------------------------------------------------------------
 

@@ -14,13 +14,14 @@ from pssrflow.errors import InputError
 from pssrflow.evaluate.settings import Settings as Evaluate
 from pssrflow.export.settings import Settings as Export
 from pssrflow.ingest.settings import Settings as Ingest
+from pssrflow.jobs import Dask
+from pssrflow.jobs import Settings as Jobs
 from pssrflow.keys import Fault, Keys, key
 from pssrflow.models.model import AnyModel, Model
 from pssrflow.predict.settings import Settings as Predict
 from pssrflow.report.settings import Settings as Report
 from pssrflow.run.layout import LONGEST_NAME
 from pssrflow.run.paths import PathText
-from pssrflow.run.settings import Settings as Jobs
 from pssrflow.simulate.settings import Acquisition
 from pssrflow.train.settings import Settings as Train
 
@@ -87,6 +88,9 @@ class Settings(Keys):
     report: Report = key(Report(), "What the report shows.")
     jobs: Jobs = key(
         Jobs(), "How long jobs last, by which volumes are cut and a cluster is asked for time."
+    )
+    dask: Dask = key(
+        Dask(), "Dask workers that crappify and evaluate beside a job; they see the same files."
     )
     simulate: dict[Name, Acquisition] = key(
         {},

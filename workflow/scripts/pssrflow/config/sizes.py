@@ -1,5 +1,6 @@
 """How large images are, before and after they are ingested."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -12,6 +13,7 @@ from pssrflow.errors import InputError
 from pssrflow.plugins import load
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
+from pssrflow.volumes.regions import parse_roi
 from pssrflow.volumes.volume import lr_shape
 
 
@@ -25,10 +27,13 @@ class Size:
         t, c, z, y, x.
     bytes_each : int
         Of a pixel.
+    pixel_size : tuple of float or None
+        z, y, x; micrometre.
     """
 
     shape: tuple[int, ...]
     bytes_each: int
+    pixel_size: Sequence[float | None] = (None, None, None)
 
     @property
     def pixels(self) -> int:
@@ -71,16 +76,30 @@ class Sizes:
         return self._known[image]
 
     def sr(self, sample: str) -> Size | None:
-        """Of a prediction of the whole LR image."""
+        """Of a prediction."""
         lr, scale = self.image(f"{sample}/lr"), self.settings.crappify.scale
         if lr is None:
             return None
-        return Size((*lr.shape[:3], *(n * scale for n in lr.shape[3:])), lr.bytes_each)
+        depth, *plane = (side.stop - side.start for side in self._region(sample, lr))
+        return Size((*lr.shape[:2], depth, *(n * scale for n in plane)), lr.bytes_each)
+
+    def _region(self, sample: str, lr: Size) -> Sequence[slice]:
+        """What of an LR image is super-resolved: z, y, x."""
+        roi = self.settings.predict.roi
+        text = roi.get(sample) if isinstance(roi, dict) else roi
+        whole: Sequence[slice] = [slice(0, n) for n in lr.shape[2:]]
+        if not text or f"{sample}/hr" in self.raw.images:
+            return whole
+        with contextlib.suppress(InputError):
+            box: Sequence[slice] = parse_roi(text, lr.shape, lr.pixel_size)
+            return box
+        # The job that plans it says what is wrong.
+        return whole
 
     def _finished(self, image: str) -> Size | None:
         try:
             done = read_json(self.layout.image_done(image))
-            return Size(tuple(done["shape"]), _bytes_of(done["dtype"]))
+            return Size(tuple(done["shape"]), _bytes_of(done["dtype"]), done["pixel_size_um"])
         except (OSError, InputError, KeyError):
             return None
 
@@ -101,7 +120,8 @@ class Sizes:
         said = load("pssrflow.ingest.readers.acquisition:Overrides")(**overrides)
         try:
             with load("pssrflow.ingest.readers.open:open_acquisition")(path, said) as acquisition:
-                return Size(tuple(acquisition.shape), _bytes_of(str(acquisition.dtype)))
+                dtype, size = str(acquisition.dtype), acquisition.pixel_size
+                return Size(tuple(acquisition.shape), _bytes_of(dtype), size)
         except (InputError, OSError):
             # What cannot be read is refused, with all that is wrong, where it is ingested.
             return None

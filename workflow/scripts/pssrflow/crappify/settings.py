@@ -10,11 +10,11 @@ from pssrflow.crappify.presets import PRESETS
 from pssrflow.crappify.registry import AnyStep
 from pssrflow.crappify.scanner import Scan
 from pssrflow.errors import InputError
+from pssrflow.jobs import PARTS, Parts
 from pssrflow.keys import Fault, Keys, OneOf, key, listed
 from pssrflow.plugins import keys_of, source_file
 from pssrflow.run.files import read_json
 from pssrflow.run.paths import PathText
-from pssrflow.run.settings import PARTS, Parts
 
 # Of the crappifier.json that a calibration writes.
 FIT_FORMAT = 1
@@ -79,8 +79,7 @@ class Settings(Keys):
     parts: Parts = key("auto", PARTS)
     cluster: str | None = key(
         None,
-        "Address of a dask.distributed scheduler, such as tcp://host:8786, whose workers see the "
-        "same files; null works in the job's own threads.",
+        "As dask.scheduler, for this stage alone.",
         pattern="^[a-z]+://",
     )
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Self
 
 import dask
-import distributed
 import numpy as np
 
 from pssrflow.crappify.chain import Crappifier, Plane, crappify_region
@@ -24,8 +23,8 @@ from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
 from pssrflow.run.locks import owner
 from pssrflow.run.memory import INTERPRETER_MB, Budget, start_worker
-from pssrflow.run.remote import is_remote
 from pssrflow.run.shares import Shares
+from pssrflow.run.workers import Workers, absolute
 from pssrflow.volumes.blocks import Region, place_of, share, spans
 from pssrflow.volumes.done import finish
 from pssrflow.volumes.intensity import Histogram, Intensity, windows
@@ -73,7 +72,8 @@ class Work:
     def of(cls, hr: Store, lr: Store, crappifier: Crappifier, key: NoiseKey) -> Self:
         """Of an HR store that is finished."""
         # Workers of a cluster may stand elsewhere.
-        return cls(_absolute(hr), _absolute(lr), hr.volume.intensity, crappifier, key)
+        there = Store(absolute(hr.path)), Store(absolute(lr.path))
+        return cls(*there, hr.volume.intensity, crappifier, key)
 
     @property
     def bytes_each(self) -> int:
@@ -82,7 +82,7 @@ class Work:
 
 
 def crappify(
-    work: Work, done: Path | str, settings: Settings, budget: Budget, cluster: str | None = None
+    work: Work, done: Path | str, settings: Settings, budget: Budget, workers: Workers | None = None
 ) -> None:
     """Make the LR store of one acquisition.
 
@@ -94,9 +94,8 @@ def crappify(
     settings : Settings
         Chunks, shards and percentiles of the LR store, as of every ingested one.
     budget : Budget
-    cluster : str, optional
-        Address of a dask.distributed scheduler whose workers see the same files; None works on
-        this machine. The bytes are the same.
+    workers : Workers, optional
+        Workers that make the shards; None works on this machine. The bytes are the same.
 
     Raises
     ------
@@ -104,7 +103,7 @@ def crappify(
         A plane that is smaller than an LR pixel, or a cluster that does not answer.
     """
     _create(work, done, settings)
-    digests, histograms = _filled(work, work.lr.volume.shards(), budget, cluster)
+    digests, histograms = _filled(work, work.lr.volume.shards(), budget, workers)
     _finish(work, done, settings, digests, histograms, budget)
 
 
@@ -115,10 +114,12 @@ def begin(work: Work, done: Path | str, settings: Settings, shares: Shares, part
     shares.begin(parts)
 
 
-def fill(work: Work, shares: Shares, part: int, budget: Budget, cluster: str | None = None) -> None:
+def fill(
+    work: Work, shares: Shares, part: int, budget: Budget, workers: Workers | None = None
+) -> None:
     """Make the shards of one part, and report them; as `crappify`."""
     regions = share(work.lr.volume.shards(), shares.parts)[part]
-    digests, histograms = _filled(work, regions, budget, cluster)
+    digests, histograms = _filled(work, regions, budget, workers)
     told = {place_of(region): digest for region, digest in digests.items()}
     shares.report(part, {"digests": told, "histograms": [h.to_json() for h in histograms]})
 
@@ -152,11 +153,11 @@ def _nothing(work: Work) -> list[Histogram]:
 
 
 def _filled(
-    work: Work, shards: list[Region], budget: Budget, cluster: str | None
+    work: Work, shards: list[Region], budget: Budget, workers: Workers | None
 ) -> tuple[dict[Region, str], list[Histogram]]:
     """Make and write shards."""
     digests, histograms = {}, _nothing(work)
-    with _maker(work, budget, cluster, len(shards)) as make:
+    with _maker(work, budget, workers, len(shards)) as make:
         # A few shards at a time: one graph of a whole volume would grow with it.
         for first in range(0, len(shards), GRAPH):
             some = shards[first : first + GRAPH]
@@ -188,22 +189,18 @@ def _check_size(sample, shape, scale):
         )
 
 
-def _absolute(store):
-    return store if is_remote(store.path) else Store(Path(store.path).resolve())
-
-
 # -- who makes shards -----------------------------------------------------------------------------
 
 
-def _maker(work, budget, cluster, shards):
+def _maker(work, budget, workers, shards):
     """Context of a `Maker`: on a cluster, in processes of this machine, or in its threads.
 
     Threads wait for each other now and then, processes do not but take seconds to start, so they
     make the larger volumes. A process or a cluster's worker makes and writes whole shards; threads
     share the boxes of a shard, of which small volumes have few.
     """
-    if cluster is not None:
-        return _on_cluster(work, cluster)
+    if workers is not None:
+        return _on_cluster(work, workers)
     processes = budget.workers(work.bytes_each + INTERPRETER_MB * 1e6)
     if processes > 1 and shards >= APART * processes:
         return _in_processes(work, processes)
@@ -211,23 +208,10 @@ def _maker(work, budget, cluster, shards):
 
 
 @contextlib.contextmanager
-def _on_cluster(work: Work, address: str) -> Iterator[Maker]:
+def _on_cluster(work: Work, workers: Workers) -> Iterator[Maker]:
     whole = functools.partial(_whole_shard, work)
-    with _client(address) as client:
+    with workers.client() as client:
         yield lambda regions: client.gather(client.map(whole, regions, pure=False))
-
-
-@contextlib.contextmanager
-def _client(address: str) -> Iterator[distributed.Client]:
-    try:
-        client = distributed.Client(address, set_as_default=False)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            "crappify.cluster", f"{address} does not answer ({error})", "a running scheduler"
-        ) from error
-    with client:
-        log.info("%s: %d threads", address, sum(client.nthreads().values()))
-        yield client
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Section `evaluate`: how predictions are compared with the truth."""
 
+from pssrflow.jobs import PARTS, Parts
 from pssrflow.keys import Keys, key
-from pssrflow.run.settings import PARTS, Parts
 
 
 class Settings(Keys):

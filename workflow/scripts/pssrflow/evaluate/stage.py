@@ -20,6 +20,7 @@ from pssrflow.pairs.aligned import Fraction, aligned
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.run.shares import Shares
+from pssrflow.run.workers import Workers
 from pssrflow.volumes.blocks import share
 from pssrflow.volumes.store import Store
 
@@ -104,6 +105,7 @@ def evaluate(
     table: Path | str,
     done: Path | str,
     shares: Shares | None = None,
+    workers: Workers | None = None,
 ) -> None:
     """Write one row of metrics per plane and method.
 
@@ -117,13 +119,15 @@ def evaluate(
         JSON that vouches for the table; written last.
     shares : Shares, optional
         What other jobs have measured; see `fill`.
+    workers : Workers, optional
+        Workers that measure the planes; None measures them here.
 
     Raises
     ------
     InputError
         A mask leaves nothing to compare.
     """
-    rows = [{"sample": sample, "model": model} | row for row in _gathered(judged, shares)]
+    rows = [{"sample": sample, "model": model} | row for row in _gathered(judged, shares, workers)]
     if not rows:
         raise InputError(
             f"sample {sample!r}, mask_path",
@@ -139,19 +143,34 @@ def evaluate(
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def fill(judged: Judged, shares: Shares, part: int) -> None:
-    """Measure the planes of one part, and report them."""
+def fill(judged: Judged, shares: Shares, part: int, workers: Workers | None = None) -> None:
+    """Measure the planes of one part, and report them; see `evaluate`."""
     mine = share(judged.planes(), shares.parts)[part]
-    shares.report(part, {"rows": list(measure(judged, mine))})
+    shares.report(part, {"rows": _measured(judged, mine, workers)})
 
 
-def _gathered(judged: Judged, shares: Shares | None) -> Iterator[dict[str, Any]]:
+def _gathered(
+    judged: Judged, shares: Shares | None, workers: Workers | None
+) -> Iterator[dict[str, Any]]:
     """Rows of all planes, measured here or by other jobs."""
     if shares is None or not shares.parts:
-        yield from measure(judged)
+        yield from _measured(judged, judged.planes(), workers)
         return
-    for report in shares.reports(functools.partial(fill, judged, shares)):
+    for report in shares.reports(functools.partial(fill, judged, shares, workers=workers)):
         yield from report["rows"]
+
+
+def _measured(judged: Judged, planes: list[Plane], workers: Workers | None) -> list[dict[str, Any]]:
+    """Rows of some planes, measured here or by workers."""
+    if workers is None:
+        return list(measure(judged, planes))
+    with workers.client() as client:
+        of_plane = functools.partial(_of_plane, judged)
+        return list(itertools.chain(*client.gather(client.map(of_plane, planes, pure=False))))
+
+
+def _of_plane(judged: Judged, plane: Plane) -> list[dict[str, Any]]:
+    return list(measure(judged, [plane]))
 
 
 def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[dict[str, Any]]:

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pssrflow.jobs import PARTS, Parts
 from pssrflow.keys import Fault, Keys, key
-from pssrflow.run.settings import PARTS, Parts
 
 
 class Settings(Keys):

@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -135,7 +136,13 @@ def table(rows: Sequence[tuple[str, str, Forecast]]) -> str:
         seconds=sum(f.seconds for f in found),
     )
     total = _line("all", "", sums)
-    cells = [head, *lines, [c if i not in (2, 3, 6, 7) else "" for i, c in enumerate(total)]]
+    return aligned(
+        [head, *lines, [c if i not in (2, 3, 6, 7) else "" for i, c in enumerate(total)]]
+    )
+
+
+def aligned(cells: Sequence[Sequence[str]]) -> str:
+    """Rows of a table as lines of text, whose columns stand below each other."""
     widths = [max(map(len, column)) for column in zip(*cells)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths)).rstrip() for row in cells)
 
@@ -154,6 +161,31 @@ def _line(sample: str, model: str, needed: Forecast) -> list[str]:
         f"{needed.files}",
         duration(needed.seconds),
     ]
+
+
+def job_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Jobs as text, one line a rule and their sum.
+
+    Parameters
+    ----------
+    rows : list of mapping
+        Of the jobs of a rule together: rule, jobs, core_hours; of the largest of them: threads, mb,
+        minutes.
+    """
+    head = ["jobs of a whole run", "jobs", "threads", "MB", "minutes", "core hours asked for"]
+    cells = [
+        [
+            row["rule"],
+            f"{row['jobs']}",
+            f"{row['threads']}",
+            f"{row['mb']}",
+            f"{row['minutes']}",
+            f"{row['core_hours']:.3g}",
+        ]
+        for row in rows
+    ]
+    jobs, hours = (sum(row[key] for row in rows) for key in ("jobs", "core_hours"))
+    return aligned([head, *cells, ["all", f"{jobs}", "", "", "", f"{hours:.3g}"]])
 
 
 def duration(seconds: float) -> str:

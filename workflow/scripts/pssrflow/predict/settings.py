@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from pssrflow.errors import InputError
+from pssrflow.jobs import PARTS, Parts
 from pssrflow.keys import Fault, Keys, key
 from pssrflow.networks.options import Precision
-from pssrflow.run.settings import PARTS, Parts
 from pssrflow.volumes.regions import parse_roi
 
 Roi = Annotated[str, Field(min_length=3)]
