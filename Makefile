@@ -8,22 +8,32 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := envs/requirements.txt
 
-.PHONY: demo test test-slow coverage env config lint format lock clean
+.PHONY: demo demo-cluster test test-slow test-cluster coverage env config lint format lock clean
 
 demo: env
 	$(BIN)/snakemake --cores $(CORES)
 	@PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.report.verdict results
 
 test: env lint
-	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal
+	$(BIN)/pytest -m "not slow and not cluster" --numprocesses auto --dist worksteal
 	@echo "The tests passed. Slow faults and scale: make test-slow. The demo: make demo"
 
 test-slow: env
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
+# On a SLURM of one node, which is installed and started; skipped with a reason without root or Debian.
+test-cluster: env
+	$(BIN)/pytest -m cluster
+
+# The demo through it.
+demo-cluster: env
+	$(BIN)/python tests/slurm_node.py up
+	$(BIN)/snakemake --profile workflow/profiles/slurm
+	@PYTHONPATH=workflow/scripts $(BIN)/python -m pssrflow.report.verdict results
+
 # Which lines the tests run; of the core, with those in jobs of Snakemake.
 coverage: env
-	$(BIN)/pytest -m "not slow" --numprocesses auto --dist worksteal --cov --cov-report term
+	$(BIN)/pytest -m "not slow and not cluster" --numprocesses auto --dist worksteal --cov --cov-report term
 
 env: $(VENV)/.installed
 

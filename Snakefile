@@ -38,7 +38,7 @@ onstart:
 
 
 onerror:
-    print(*full_disks(WRITTEN), sep="\n")
+    print(*failures(log, COMMAND), *full_disks(WRITTEN), sep="\n")
 
 
 rule all:

@@ -1,6 +1,6 @@
-"""A real SLURM of one node on this machine, from Debian's packages: for tests, demo and benchmarks.
+"""A real SLURM on this machine, from Debian's packages: for tests, demo and benchmarks.
 
-    python tests/slurm_node.py up|down|status
+    python tests/slurm_node.py up|down|status [NODES]
 
 It needs root and Debian, and neither systemd nor cgroups. Daemons listen on 127.0.0.1; jobs run as
 root, so this is for containers and machines of a test. All state lies in one folder, which may be
@@ -22,7 +22,6 @@ from pathlib import Path
 STATE = Path(os.environ.get("PSSRFLOW_SLURM", Path.home() / ".pssrflow-slurm"))
 ETC, HOSTS, MARK = Path("/etc/slurm"), Path("/etc/hosts"), "# pssrflow slurm_node"
 PACKAGES = ["munge", "slurmctld", "slurmd", "slurm-client"]
-DAEMONS = ["munged", "slurmctld", "slurmd"]
 # The names of the programs behind Debian's links.
 SUFFIX = "-wlm"
 PORT = 6817
@@ -31,17 +30,16 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 SlurmctldPort={port}
-SlurmdPort={next_port}
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 AuthType=auth/munge
 CredType=cred/munge
 AuthInfo=socket={state}/munge.socket
 StateSaveLocation={state}/slurmctld
-SlurmdSpoolDir={state}/slurmd
+SlurmdSpoolDir={state}/slurmd.%n
 SlurmctldPidFile={state}/slurmctld.pid
-SlurmdPidFile={state}/slurmd.pid
+SlurmdPidFile={state}/slurmd.%n.pid
 SlurmctldLogFile={state}/slurmctld.log
-SlurmdLogFile={state}/slurmd.log
+SlurmdLogFile={state}/slurmd.%n.log
 MailProg=/bin/true
 MpiDefault=none
 AccountingStorageType=accounting_storage/none
@@ -63,13 +61,16 @@ KillWait=10
 MaxArraySize=2000
 MaxJobCount=20000
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:fake:1 State=UNKNOWN
-PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
+PartitionName=main Nodes={nodes} Default=YES MaxTime=INFINITE State=UP
+"""
+# Nodes share what this machine has.
+NODE = """NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus} \
+RealMemory={memory} Gres=gpu:fake:1 State=UNKNOWN
 """
 # slurmd looks for cgroups though nothing uses them, and gives up where there are none.
 FILES = {
     "cgroup.conf": "CgroupPlugin=cgroup/v1\n",
-    "gres.conf": "NodeName={host} Name=gpu Type=fake File={state}/gpu0\n",
+    "gres.conf": "NodeName={nodes} Name=gpu Type=fake File={state}/gpu0\n",
     "slurm.conf": CONFIG,
 }
 
@@ -88,18 +89,24 @@ def _ours(link: Path) -> bool:
     return link.is_symlink() and Path(os.readlink(link)).parent == STATE
 
 
-def up(cpus: int | None = None) -> None:
-    """Install what is missing, start what does not run, wait until the node takes jobs."""
+def names(nodes: int) -> list[str]:
+    """Of the nodes."""
+    return [f"n{number}" for number in range(1, nodes + 1)]
+
+
+def up(nodes: int = 1) -> None:
+    """Install what is missing, start what does not run, wait until the nodes take jobs."""
     if why := unavailable():
         sys.exit(why)
-    (STATE / "slurmctld").mkdir(parents=True, exist_ok=True)
-    (STATE / "slurmd").mkdir(exist_ok=True)
+    for name in ("slurmctld", *(f"slurmd.{node}" for node in names(nodes))):
+        (STATE / name).mkdir(parents=True, exist_ok=True)
     _install()
-    _configure(cpus or max(8, os.cpu_count() or 1))
-    start("munged")
-    start("slurmctld")
-    start("slurmd")
-    _wait(takes_jobs, "the node takes no jobs")
+    if _configured(nodes):
+        down()
+        _configured(nodes)
+    for daemon in ("munged", "slurmctld", *(f"slurmd.{node}" for node in names(nodes))):
+        start(daemon)
+    _wait(lambda: takes_jobs(nodes), "the nodes take no jobs")
 
 
 def _install() -> None:
@@ -126,13 +133,21 @@ def _install() -> None:
             policy.unlink()
 
 
-def _configure(cpus: int) -> None:
+def _configured(nodes: int) -> bool:
+    """Write the configuration; whether daemons run that have another."""
     host = socket.gethostname().split(".")[0]
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    said = {"host": host, "state": STATE, "cpus": cpus, "memory": memory}
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20 // nodes
+    said = {"host": host, "cpus": max(8, os.cpu_count() or 1) // nodes, "memory": memory}
+    known = {"host": host, "state": STATE, "port": PORT, "nodes": ",".join(names(nodes))}
+    texts = {name: text.format(**known) for name, text in FILES.items()}
+    for number, node in enumerate(names(nodes), start=1):
+        texts["slurm.conf"] += NODE.format(node=node, port=PORT + number, **said)
+    old = STATE / "slurm.conf"
+    if pid("slurmctld") and old.read_text() != texts["slurm.conf"]:
+        return True
     ETC.mkdir(exist_ok=True)
-    for name, text in FILES.items():
-        (STATE / name).write_text(text.format(port=PORT, next_port=PORT + 1, **said))
+    for name, text in texts.items():
+        (STATE / name).write_text(text)
         (ETC / name).unlink(missing_ok=True)
         (ETC / name).symlink_to(STATE / name)
     gpu = STATE / "gpu0"
@@ -144,30 +159,27 @@ def _configure(cpus: int) -> None:
         key.write_bytes(os.urandom(1024))
     with contextlib.suppress(OSError):
         if socket.gethostbyname(socket.gethostname()).startswith("127."):
-            return
+            return False
     HOSTS.write_text(f"127.0.0.1 {socket.gethostname()} {host} {MARK}\n{HOSTS.read_text()}")
+    return False
 
 
 def start(daemon: str) -> None:
-    """Start a daemon, if it does not run."""
+    """Start a daemon, if it does not run: munged, slurmctld, or slurmd.NODE."""
     if pid(daemon):
         return
-    arguments = {
-        # It dislikes folders that not everybody may enter, such as /root.
-        "munged": (
-            "--force",
-            f"--key-file={STATE}/munge.key",
-            f"--socket={STATE}/munge.socket",
-            f"--pid-file={STATE}/munged.pid",
-            f"--log-file={STATE}/munged.log",
-            f"--seed-file={STATE}/munge.seed",
-        )
-    }.get(daemon, ("-f", f"{STATE}/slurm.conf"))
+    program, _, node = daemon.partition(".")
+    arguments = ["-f", f"{STATE}/slurm.conf", *(["-N", node] if node else [])]
     if daemon == "munged":
         for old in STATE.glob("munge.socket*"):
             old.unlink()
+        files = {"key": "munge.key", "socket": "munge.socket", "pid": "munged.pid"}
+        files |= {"log": "munged.log", "seed": "munge.seed"}
+        # It dislikes folders that not everybody may enter, such as /root.
+        arguments = ["--force", *(f"--{key}-file={STATE}/{name}" for key, name in files.items())]
+        arguments = [word.replace("--socket-file", "--socket") for word in arguments]
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    subprocess.run([daemon, *arguments], check=True, env=os.environ | {"PATH": path})
+    subprocess.run([program, *arguments], check=True, env=os.environ | {"PATH": path})
     _wait(lambda: pid(daemon), f"{daemon} did not start")
     if daemon == "slurmctld":
         _wait(lambda: _quiet("scontrol", "ping"), "slurmctld does not answer")
@@ -187,15 +199,15 @@ def pid(daemon: str) -> int | None:
         program = os.readlink(f"/proc/{found}/exe").removesuffix(" (deleted)")
         # A number alone may be another process's, after a reboot.
         mine = str(STATE).encode() in Path(f"/proc/{found}/cmdline").read_bytes()
-        if mine and Path(program).name.removesuffix(SUFFIX) == daemon:
+        if mine and Path(program).name.removesuffix(SUFFIX) == daemon.partition(".")[0]:
             return found
     return None
 
 
-def takes_jobs() -> bool:
-    """Whether the node can be given jobs."""
-    asked = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() in ("idle", "mixed", "allocated")
+def takes_jobs(nodes: int = 1) -> bool:
+    """Whether so many nodes can be given jobs."""
+    states = _said("sinfo", "-h", "-N", "-o", "%T").split()
+    return sum(state in ("idle", "mixed", "allocated") for state in states) >= nodes
 
 
 def down() -> None:
@@ -203,8 +215,10 @@ def down() -> None:
     if pid("slurmctld"):
         subprocess.run(["scancel", "--user=root"], check=False)
         _wait(lambda: not _said("squeue", "-h"), "some jobs do not end", fatal=False)
-    for daemon in reversed(DAEMONS):
-        stop(daemon)
+    for file in STATE.glob("slurmd.*.pid"):
+        stop(file.stem)
+    stop("slurmctld")
+    stop("munged")
     for link in filter(_ours, map(ETC.joinpath, FILES)):
         link.unlink()
     if MARK in (text := HOSTS.read_text()):
@@ -230,10 +244,10 @@ def _said(*command: str) -> str:
 
 
 @contextlib.contextmanager
-def node() -> Iterator[None]:
+def cluster(nodes: int = 1) -> Iterator[None]:
     """SLURM while the context lasts; one that runs already goes on."""
     ran = bool(pid("slurmctld"))
-    up()
+    up(nodes)
     try:
         yield
     finally:
@@ -241,14 +255,16 @@ def node() -> Iterator[None]:
             down()
 
 
-if __name__ == "__main__":
-    match sys.argv[1:]:
-        case ["up"]:
-            up()
-        case ["down"]:
-            down()
-        case ["status"]:
-            pass
-        case _:
-            sys.exit(__doc__)
+def main(what: str = "", nodes: str = "1") -> None:
+    """What the command line says."""
+    if what not in ("up", "down", "status"):
+        sys.exit(__doc__)
+    if what == "up":
+        up(int(nodes))
+    elif what == "down":
+        down()
     print(_said("sinfo") if takes_jobs() else "no SLURM of this folder takes jobs")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -13,6 +13,7 @@ from pssrflow.config.submitted import submitted
 from pssrflow.config.vouched import reached, retrained, unfinish
 from pssrflow.config.yaml_files import check_command, check_files
 from pssrflow.errors import InputError
+from pssrflow.run.failures import failures
 from pssrflow.run.files import full_disks
 from pssrflow.run.locks import claim
 
@@ -56,6 +57,8 @@ def checked_input():
 SETTINGS, RUN = checked_input()
 config = SETTINGS.plain()
 PATHS = RUN.layout
+# As it was typed.
+COMMAND = ["snakemake", *sys.argv[1:]]
 # Where a run writes; Snakemake's own files lie in the first.
 WRITTEN = {".", *(folder for folder in (PATHS.results, PATHS.stores) if "://" not in folder)}
 # For the scripts that find their files themselves.

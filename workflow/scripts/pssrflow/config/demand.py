@@ -118,7 +118,8 @@ class Demand:
         if job != "predict":
             return self.cores
         # Jobs that run at the same time: parts of a volume, or one for each volume.
-        jobs = len(self.parts.prediction_markers(wildcards)) or self.predictions
+        jobs = self.parts.of_prediction(wildcards)
+        jobs = self.predictions if jobs == 1 else jobs
         return max(1, self.cores // max(1, jobs))
 
     def need(self, job: str, wildcards: Any, threads: int) -> Need:
@@ -154,7 +155,7 @@ class Demand:
     def _evaluate(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         mb = TORCH_MB + min(prod(size.shape[3:]), PIECE**2) * 460 / 1e6
-        jobs = len(self.parts.evaluation_markers(wildcards)) or 1
+        jobs = self.parts.of_evaluation(wildcards)
         collects = jobs > 1 and not _is_part(wildcards)
         work = 0 if collects else seconds(self.settings.jobs, "evaluate", size.pixels)
         # Planes are measured one by one.
@@ -162,18 +163,18 @@ class Demand:
 
     def _shared(self, size: Size, stage: str, wildcards: Wildcards) -> float:
         """Seconds of a job that stores an image, shares that, or finishes what others stored."""
-        jobs = len(self.parts.image_markers(wildcards)) or 1
+        jobs = self.parts.of_image(wildcards)
         if jobs > 1 and not _is_part(wildcards):
             return size.pixels / 1e6 / VERIFIED
         return seconds(self.settings.jobs, stage, size.pixels) / jobs
 
     def _predict(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
-        parts = len(self.parts.prediction_markers(wildcards))
-        if parts and not _is_part(wildcards):
+        parts = self.parts.of_prediction(wildcards)
+        if parts > 1 and not _is_part(wildcards):
             # The pyramid above some levels is left to do, or all of it.
             return Need(PYTHON_MB + 100, size.pixels / 1e6 / VERIFIED)
-        return self._network(wildcards, size, parts or 1)
+        return self._network(wildcards, size, parts)
 
     def _network(self, wildcards: Wildcards, size: Size, jobs: int) -> Need:
         scale, model = self.settings.crappify.scale, wildcards.model

@@ -4,7 +4,7 @@ What is begun is finished in the jobs that it was begun in: another number makes
 """
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Callable
 from math import ceil
 from pathlib import Path
 
@@ -23,11 +23,10 @@ PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
 MOST_PARTS = 10_000
 
 
-@dataclass(frozen=True)
 class Parts:
     """Jobs that share an image, a prediction or its evaluation; one is a job that does it all.
 
-    Attributes
+    Parameters
     ----------
     layout : Layout
     settings : Settings
@@ -36,10 +35,10 @@ class Parts:
         Whether this process plans the run; jobs find on the disk what it has planned.
     """
 
-    layout: Layout
-    settings: Settings
-    sizes: Sizes
-    main: bool = True
+    def __init__(self, layout: Layout, settings: Settings, sizes: Sizes, main: bool = True):
+        self.layout, self.settings, self.sizes, self.main = layout, settings, sizes, main
+        # Thousands of jobs ask.
+        self._counts: dict[tuple[str, ...], int] = {}
 
     # -- images -----------------------------------------------------------------------------------
 
@@ -47,10 +46,14 @@ class Parts:
         """Jobs of an image that several share."""
         return self._of_image(_image(wildcards), begins=True)
 
+    def of_image(self, wildcards: Wildcards) -> int:
+        """Jobs of an image."""
+        image = _image(wildcards)
+        return self._once((image,), lambda: self._of_image(image))
+
     def image_markers(self, wildcards: Wildcards) -> list[str]:
         """Markers of the jobs of an image, where there are several."""
-        image = _image(wildcards)
-        return _markers(self.layout.image_shares(image), self._of_image(image))
+        return _markers(self.layout.image_shares(_image(wildcards)), self.of_image(wildcards))
 
     def _of_image(self, image: str, begins: bool = False) -> int:
         told = _told(f"{self.layout.image_shares(image)}/{SHARES}")
@@ -69,11 +72,16 @@ class Parts:
 
     def begun_prediction(self, wildcards: Wildcards) -> int:
         """Jobs of a prediction that several share."""
-        return self._of_prediction(wildcards, begins=True)
+        return self._of_prediction(wildcards.sample, wildcards.model, begins=True)
+
+    def of_prediction(self, wildcards: Wildcards) -> int:
+        """Jobs of a prediction."""
+        names = wildcards.sample, wildcards.model
+        return self._once(("sr", *names), lambda: self._of_prediction(*names))
 
     def prediction_markers(self, wildcards: Wildcards) -> list[str]:
         """Markers of the jobs of a prediction, where there are several."""
-        return _markers(self._folder(wildcards), self._of_prediction(wildcards))
+        return _markers(self._folder(wildcards), self.of_prediction(wildcards))
 
     def predicted(self, wildcards: Wildcards) -> list[str]:
         """What says that all of them are made: one file where they are many."""
@@ -83,7 +91,7 @@ class Parts:
 
     def pyramids(self, wildcards: Wildcards) -> int:
         """Jobs that build the pyramid of a prediction, where parts are many."""
-        return min(self._of_prediction(wildcards) // PARTS_A_PYRAMID, MOST_PYRAMIDS)
+        return min(self.of_prediction(wildcards) // PARTS_A_PYRAMID, MOST_PYRAMIDS)
 
     def pyramid_markers(self, wildcards: Wildcards) -> list[str]:
         """Markers of the jobs that build the pyramid."""
@@ -93,8 +101,7 @@ class Parts:
     def _folder(self, wildcards: Wildcards) -> str:
         return self.layout.parts(wildcards.sample, wildcards.model)
 
-    def _of_prediction(self, wildcards: Wildcards, begins: bool = False) -> int:
-        sample, model = wildcards.sample, wildcards.model
+    def _of_prediction(self, sample: str, model: str, begins: bool = False) -> int:
         told = _told(self.layout.kept_plan(sample, model))
         done = self.layout.map_done("sr", sample, model)
         return told or self._decided(done, begins) or self.asked_of_prediction(sample, model)
@@ -110,15 +117,19 @@ class Parts:
 
     def begun_evaluation(self, wildcards: Wildcards) -> int:
         """Jobs of an evaluation that several share."""
-        return self._of_evaluation(wildcards, begins=True)
+        return self._of_evaluation(wildcards.sample, wildcards.model, begins=True)
+
+    def of_evaluation(self, wildcards: Wildcards) -> int:
+        """Jobs of an evaluation."""
+        names = wildcards.sample, wildcards.model
+        return self._once(("metrics", *names), lambda: self._of_evaluation(*names))
 
     def evaluation_markers(self, wildcards: Wildcards) -> list[str]:
         """Markers of the jobs of an evaluation, where there are several."""
         folder = self.layout.metrics_shares(wildcards.sample, wildcards.model)
-        return _markers(folder, self._of_evaluation(wildcards))
+        return _markers(folder, self.of_evaluation(wildcards))
 
-    def _of_evaluation(self, wildcards: Wildcards, begins: bool = False) -> int:
-        sample, model = wildcards.sample, wildcards.model
+    def _of_evaluation(self, sample: str, model: str, begins: bool = False) -> int:
         told = _told(f"{self.layout.metrics_shares(sample, model)}/{SHARES}")
         done = self.layout.map_done("metrics", sample, model)
         return told or self._decided(done, begins) or self._asked_of_evaluation(sample)
@@ -128,6 +139,12 @@ class Parts:
         return self._asked("evaluate", size, size.planes if size else 1)
 
     # -- all --------------------------------------------------------------------------------------
+
+    def _once(self, key: tuple[str, ...], count: Callable[[], int]) -> int:
+        """A number of jobs, which stays as it was when it was first asked for."""
+        if key not in self._counts:
+            self._counts[key] = count()
+        return self._counts[key]
 
     def _decided(self, done: str, begins: bool) -> int:
         """1 where one job has done it all, or does; 0 where that is yet to be decided."""

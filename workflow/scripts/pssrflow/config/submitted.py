@@ -66,8 +66,8 @@ def _of_images(run: Rules) -> Iterator[Job]:
 
 
 def _shared(run: Rules, stage: str, named: Names) -> Iterator[Job]:
-    parts = len(run.parts.image_markers(named))
-    if parts:
+    parts = run.parts.of_image(named)
+    if parts > 1:
         yield f"{stage}_init", "init", named
     yield from _parts(stage, named, parts)
     yield f"{stage}_acquisition", stage, named
@@ -81,8 +81,8 @@ def _of_models(run: Rules) -> Iterator[Job]:
 
 
 def _predicted(run: Rules, named: Names) -> Iterator[Job]:
-    parts, pyramids = len(run.parts.prediction_markers(named)), run.parts.pyramids(named)
-    if parts:
+    parts, pyramids = run.parts.of_prediction(named), run.parts.pyramids(named)
+    if parts > 1:
         yield "predict_init", "predict_init", named
     yield from _parts("predict", named, parts)
     if pyramids:
@@ -93,10 +93,10 @@ def _predicted(run: Rules, named: Names) -> Iterator[Job]:
 
 
 def _evaluated(run: Rules, named: Names) -> Iterator[Job]:
-    yield from _parts("evaluate", named, len(run.parts.evaluation_markers(named)))
+    yield from _parts("evaluate", named, run.parts.of_evaluation(named))
     yield "evaluate_prediction", "evaluate", named
 
 
 def _parts(stage: str, named: Names, parts: int) -> Iterator[Job]:
-    for part in range(parts):
+    for part in range(parts if parts > 1 else 0):
         yield f"{stage}_part", stage, Names(named, part=str(part))

@@ -1,0 +1,56 @@
+"""After a failure users read what failed, why, and how to go on."""
+
+import pytest
+from pssrflow.run.failures import failures
+
+BLOCK = """[Sat Nov 28 11:54:09 2026]
+Error in rule predict_part:
+    message: SLURM-job '35' failed, SLURM status is: 'FAILED'. Detailed failure reason unavailable.
+    jobid: 18
+    input: results/a/m/sr.plan.json
+    output: {folder}/1.json
+    log: {folder}/job.log, {folder}/35.log (check log file(s) for error details)
+    external_jobid: 35
+Logfile job.log: empty file
+"""
+COMMAND = ["snakemake", "--configfile", "my data.yaml"]
+
+
+@pytest.fixture
+def said(tmp_path):
+    """Function that gives the lines for what the logs of a job say."""
+
+    def lines(own="", cluster=""):
+        (tmp_path / "job.log").write_text(own)
+        (tmp_path / "35.log").write_text(cluster)
+        (tmp_path / "snakemake.log").write_text(BLOCK.format(folder=tmp_path) * 2)
+        return failures(tmp_path / "snakemake.log", COMMAND)
+
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("own", "cluster", "why"),
+    [
+        ("", "slurmstepd: error: Step 35.0 exceeded memory limit (9 > 8), being killed", "memory"),
+        ("", "error: Detected 1 oom_kill event in StepId=35.0", "killed for want of memory"),
+        ("", "JOB 35 ON n1 CANCELLED AT 2026-11-28T DUE TO TIME LIMIT ***", "longer than it had"),
+        ("", "JOB 35 ON n1 CANCELLED AT 2026-11-28T DUE TO NODE FAILURE", "its node went down"),
+        ("", "*** JOB 35 ON n1 CANCELLED AT 2026-11-28T11:54:09 ***", "it was cancelled"),
+        ("2026-11-28 11:54:09 ERROR a.tif: not an image. Accepted: one", "", "a.tif: not an image"),
+        ("", "", "FAILED"),
+    ],
+)
+def test_a_job_that_failed_is_named_once_with_its_reason(own, cluster, why, said):
+    head, line, command = said(own, cluster)
+    assert head.startswith("1 job failed") and "predict_part of " in line and why in line
+    assert command.endswith("snakemake --configfile 'my data.yaml'")
+
+
+def test_what_another_attempt_has_made_is_no_failure(said, tmp_path):
+    (tmp_path / "1.json").touch()
+    assert said() == []
+
+
+def test_without_a_log_nothing_is_said(tmp_path):
+    assert failures(tmp_path / "none.log", COMMAND) == failures(None, COMMAND) == []
