@@ -157,10 +157,16 @@ def _configured(nodes: int) -> bool:
     if not key.exists():
         key.touch(0o600)
         key.write_bytes(os.urandom(1024))
+    # Those who speak to each other look for the names of nodes as well.
+    strange = [name for name in (socket.gethostname(), *names(nodes)) if not _loopback(name)]
+    if strange:
+        HOSTS.write_text(f"127.0.0.1 {' '.join(strange)} {MARK}\n{HOSTS.read_text()}")
+    return False
+
+
+def _loopback(name: str) -> bool:
     with contextlib.suppress(OSError):
-        if socket.gethostbyname(socket.gethostname()).startswith("127."):
-            return False
-    HOSTS.write_text(f"127.0.0.1 {socket.gethostname()} {host} {MARK}\n{HOSTS.read_text()}")
+        return socket.gethostbyname(name).startswith("127.")
     return False
 
 

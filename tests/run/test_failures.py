@@ -9,7 +9,7 @@ Error in rule predict_part:
     jobid: 18
     input: results/a/m/sr.plan.json
     output: {folder}/1.json
-    log: {folder}/job.log, {folder}/35.log (check log file(s) for error details)
+    log: {folder}/job.log, {folder}/a_m_1/35.log (check log file(s) for error details)
     external_jobid: 35
 Logfile job.log: empty file
 """
@@ -24,7 +24,7 @@ def said(tmp_path):
         (tmp_path / "job.log").write_text(own)
         (tmp_path / "35.log").write_text(cluster)
         (tmp_path / "snakemake.log").write_text(BLOCK.format(folder=tmp_path) * 2)
-        return failures(tmp_path / "snakemake.log", COMMAND)
+        return failures([tmp_path / "snakemake.log"], COMMAND)
 
     return lines
 
@@ -53,4 +53,4 @@ def test_what_another_attempt_has_made_is_no_failure(said, tmp_path):
 
 
 def test_without_a_log_nothing_is_said(tmp_path):
-    assert failures(tmp_path / "none.log", COMMAND) == failures(None, COMMAND) == []
+    assert failures([tmp_path / "none.log"], COMMAND) == failures([], COMMAND) == []

@@ -2,12 +2,15 @@
 
 import copy
 import re
+import shutil
 import subprocess
 import time
 
 import pytest
+import s3
 import slurm_node
-from runs import ROOT, TINY, command, contents, environment, prepare
+import yaml
+from runs import ROOT, TINY, command, contents, environment, prepare, run
 
 PROFILE = ROOT / "workflow/profiles/slurm"
 # Several jobs for everything that can be shared.
@@ -24,11 +27,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def slurm():
-    with slurm_node.cluster():
+    """Two nodes."""
+    with slurm_node.cluster(2):
         yield
 
 
-def submit(folder, *arguments):
+def submit(folder, *arguments, env=None):
     """Start Snakemake in `folder` on the cluster; output and errors go to `run.log`."""
     words = command("--profile", str(PROFILE), *LIKE_HERE, *arguments)
     # The default profile takes all cores of this machine; a user of a cluster names none.
@@ -36,7 +40,11 @@ def submit(folder, *arguments):
     del words[where : where + 2]
     with open(folder / "run.log", "w") as log:
         return subprocess.Popen(
-            words, cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT
+            words,
+            cwd=folder,
+            env=environment() | (env or {}),
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
 
 
@@ -104,3 +112,43 @@ def test_a_run_that_failed_says_what_why_and_how_to_go_on(unpredicted, finished)
     assert "The same command goes on where it was: snakemake" in said
     finished_run(unpredicted, "predict")
     assert contents(unpredicted) == contents(finished)
+
+
+def test_two_machines_learn_what_two_processes_of_one_learn(finished, mine, tmp_path):
+    shutil.rmtree(mine / "results/models")
+    shutil.copytree(mine, tmp_path / "here")
+    for folder, train in ((mine, {"nodes": 2}), (tmp_path / "here", {"devices": 2})):
+        config = TINY | {"train": TINY["train"] | train | {"accelerator": "cpu"}}
+        (folder / "mine.yaml").write_text(yaml.safe_dump(config))
+    run(tmp_path / "here", "train")
+    # One thread for each process, as there.
+    finished_run(mine, "--set-threads", "train_model=1", "--", "train")
+    weights = "results/models/tiny/train.done.json"
+    assert contents(mine)[weights] == contents(tmp_path / "here")[weights]
+    assert "MEMBER: 2/2" in (mine / "results/logs/train/tiny.log").read_text()
+
+
+def test_workers_that_are_jobs_write_the_bytes_of_threads(finished, mine):
+    for path in mine.glob("results/test/lr.*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    dask = {"cluster": "slurm", "workers": 2, "memory": 1000, "minutes": 5}
+    (mine / "mine.yaml").write_text(yaml.safe_dump(TINY | {"dask": dask}))
+    run(mine, "results/test/lr.done.json")
+    assert (
+        contents(mine)["results/test/lr.done.json"]
+        == (contents(finished)["results/test/lr.done.json"])
+    )
+    assert "2 threads" in (mine / "results/logs/crappify/test/lr.log").read_text()
+
+
+def test_stores_in_a_bucket_are_filled_by_jobs_that_tell_no_secret(finished, tmp_path):
+    secret = "do-not-tell-anybody"
+    with s3.server("microscopy", 40) as (access, _):
+        access = access | {"AWS_SECRET_ACCESS_KEY": secret}
+        prepare(tmp_path, TINY | {"stores": "s3://microscopy/run"})
+        asked = "results/test/tiny/sr.done.json"
+        process = submit(tmp_path, asked, env=access)
+        assert process.wait() == 0, (tmp_path / "run.log").read_text()[-5000:]
+    assert contents(tmp_path)[asked] == contents(finished)[asked]
+    told = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(told) > 20 and not any(secret.encode() in path.read_bytes() for path in told)

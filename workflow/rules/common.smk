@@ -4,7 +4,8 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 
-sys.path.insert(0, str(Path(workflow.basedir, "workflow", "scripts")))
+# Not that of the workflow that names this one as a module.
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).with_name("scripts")))
 
 from pssrflow.config.check import check_config
 from pssrflow.config.rule_params import Rules, one_of

@@ -45,6 +45,7 @@ rule train_model:
         "../../envs/pssrflow.yaml"
     threads: RUN.demand.threads("train")
     resources:
+        **RUN.demand.machines,
         mem_mb=RUN.demand.memory("train"),
         runtime=RUN.demand.minutes("train"),
     params:

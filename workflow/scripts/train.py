@@ -1,5 +1,6 @@
 """Rule train_model: train one network on every training row."""
 
+import sys
 from pathlib import Path
 
 from pssrflow.crappify.chain import Crappifier
@@ -9,57 +10,73 @@ from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_field
 from pssrflow.run.files import read_json, read_made
 from pssrflow.run.job import job
+from pssrflow.run.nodes import is_member, run_on_nodes
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
 from pssrflow.train.stage import train
 
+
+def learn(recipe):
+    """The training, or what one of its processes on several machines does."""
+    params = snakemake.params
+    settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
+    fields = [
+        open_field(
+            row["sample"],
+            row["hr"],
+            row["lr"],
+            row["acquired"],
+            params.crappify["scale"],
+            read_shift(row["registration"] if row["acquired"] else None),
+            row["weight"],
+            row["mask"],
+        )
+        for row in params.rows
+    ]
+    chosen = read_json(snakemake.input.zoom[0])["zoom"] if snakemake.input.zoom else None
+    zoom = recipe.magnifications(chosen)
+    training = Training(
+        recipe=recipe,
+        zoom=zoom,
+        seed=params.seed,
+        folder=Path(params.folder),
+        made_of={
+            "crappify": settings | {"files": params.crappify["files"]},
+            "seed": params.seed,
+            "begun_with": sorted(params.model["files"].values()) or None,
+            "code": params.code,
+            "trained_on": {
+                # Networks know pixels, not how large they are.
+                path: read_made(path, "pixel_size_um")
+                for path in map(str, snakemake.input)
+                if path not in (*snakemake.input.fit, *snakemake.input.zoom)
+            },
+        }
+        | ({"zoom": list(zoom)} if zoom != (1, 1) else {}),
+        # No parameter: another licence trains nothing anew.
+        licence=snakemake.config["export"]["license"],
+    )
+    train(
+        fields=fields,
+        crappifier=Crappifier.from_config(**settings),
+        model=Model.from_params(params.model),
+        training=training,
+        threads=snakemake.threads,
+        done=snakemake.output.done,
+    )
+
+
 if __name__ == "__main__":
-    with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
-        params = snakemake.params
-        settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
-        fields = [
-            open_field(
-                row["sample"],
-                row["hr"],
-                row["lr"],
-                row["acquired"],
-                params.crappify["scale"],
-                read_shift(row["registration"] if row["acquired"] else None),
-                row["weight"],
-                row["mask"],
-            )
-            for row in params.rows
-        ]
-        # Of the recipe, only what decides the result is a parameter.
-        recipe = Settings(**snakemake.config["train"])
-        chosen = read_json(snakemake.input.zoom[0])["zoom"] if snakemake.input.zoom else None
-        zoom = recipe.magnifications(chosen)
-        training = Training(
-            recipe=recipe,
-            zoom=zoom,
-            seed=params.seed,
-            folder=Path(params.folder),
-            made_of={
-                "crappify": settings | {"files": params.crappify["files"]},
-                "seed": params.seed,
-                "begun_with": sorted(params.model["files"].values()) or None,
-                "code": params.code,
-                "trained_on": {
-                    # Networks know pixels, not how large they are.
-                    path: read_made(path, "pixel_size_um")
-                    for path in map(str, snakemake.input)
-                    if path not in (*snakemake.input.fit, *snakemake.input.zoom)
-                },
-            }
-            | ({"zoom": list(zoom)} if zoom != (1, 1) else {}),
-            # No parameter: another licence trains nothing anew.
-            licence=snakemake.config["export"]["license"],
-        )
-        train(
-            fields=fields,
-            crappifier=Crappifier.from_config(**settings),
-            model=Model.from_params(params.model),
-            training=training,
-            threads=snakemake.threads,
-            done=snakemake.output.done,
-        )
+    # Of the recipe, only what decides the result is a parameter.
+    recipe = Settings(**snakemake.config["train"])
+    if is_member():
+        # The job that started it holds the lock and writes the log.
+        learn(recipe)
+    else:
+        with job(snakemake.log[0], snakemake.threads, snakemake.params.folder):
+            if recipe.nodes == 1:
+                learn(recipe)
+            else:
+                threads = snakemake.threads // recipe.devices
+                # Snakemake has put what the job is told before the script, in another file.
+                run_on_nodes(sys.argv[0], recipe.nodes, recipe.devices, threads)

@@ -112,6 +112,15 @@ class Demand:
 
         return asked
 
+    @property
+    def machines(self) -> dict[str, Any]:
+        """What a training on several machines asks for besides; nothing of one on one."""
+        train = self.settings.train
+        if train.nodes == 1:
+            return {}
+        # `mpi` keeps the plug-in of SLURM from starting the script on one of them alone.
+        return {"nodes": train.nodes, "tasks": train.nodes, "mpi": "srun"}
+
     def _threads(self, job: str, wildcards: Wildcards) -> int:
         if self.cores is None or job not in ("train", "predict", "plan"):
             return THREADS.get(job, 1) if self.cores is None else min(2, THREADS.get(job, 1))

@@ -21,19 +21,17 @@ STATUS = re.compile(r"status is: '(\w+)'")
 SAID = re.compile(r"^\S+ \S+ (?:ERROR|CRITICAL) (.*)$", re.MULTILINE)
 
 
-def failures(log: str | Path | None, command: Sequence[str]) -> list[str]:
+def failures(logs: Sequence[str | Path], command: Sequence[str]) -> list[str]:
     """Lines that say which jobs have not been made, why, and how to go on.
 
     Parameters
     ----------
-    log : path-like
+    logs : sequence of path-like
         Of Snakemake.
     command : sequence of str
         The command line.
     """
-    text = ""
-    with contextlib.suppress(OSError, TypeError):
-        text = Path(log or "").read_text()
+    text = "\n".join(map(_read, logs))
     failed = {}
     for rule, block in ERROR.findall(text):
         told = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.MULTILINE))
@@ -61,7 +59,12 @@ def _why(told: dict[str, str]) -> str:
     return f"{status[1] if status else 'it ended without a word'} (log: {logs[-1]})"
 
 
-def _read(path: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path(path).read_text(errors="replace")
+def _read(path: str | Path) -> str:
+    """Content of a log, if it is there.
+
+    Of a job in an array the plug-in of SLURM names another folder than the one it writes to.
+    """
+    for place in (Path(path), Path(path).parent.parent / Path(path).name):
+        with contextlib.suppress(OSError):
+            return place.read_text(errors="replace")
     return ""

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ import distributed
 
 from pssrflow.errors import InputError
 from pssrflow.run.remote import is_remote
+
+log = logging.getLogger(__name__)
 
 # Folder of this package, which workers import.
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -83,11 +86,12 @@ class Workers:
                 found = f"{address} does not answer ({error})"
                 raise InputError("dask.scheduler", found, "a running scheduler") from error
             try:
-                client.wait_for_workers(1, timeout=PATIENCE)
+                client.wait_for_workers(self.workers if self.cluster else 1, timeout=PATIENCE)
             except TimeoutError as error:
                 found = f"no worker of {self.cluster or self.scheduler} came in {PATIENCE} s"
                 accepted = "workers, or a queue in which their jobs start"
                 raise InputError("dask", found, accepted) from error
+            log.info("%s: %d threads", address, sum(client.nthreads().values()))
             yield client
 
     @contextlib.contextmanager

@@ -143,7 +143,9 @@ class Settings(Keys):
         1, "Devices of that kind on this machine, a process each; auto takes all."
     )
     nodes: int = key(
-        1, "Machines; more than one only where the cluster starts a process on each.", ge=1
+        1,
+        "Machines that learn together, as one job of SLURM; `devices` is then those of each.",
+        ge=1,
     )
     tensorboard: bool = key(
         False,
@@ -178,6 +180,9 @@ class Settings(Keys):
         if isinstance(self.zoom, tuple) and self.zoom[0] > self.zoom[1]:
             low, high = self.zoom
             yield Fault("zoom", f"found {low:g} and {high:g}. Accepted: a low, then a higher one")
+        if self.nodes > 1 and self.devices == "auto":
+            found = f"auto with {self.nodes} nodes"
+            yield Fault("devices", f"found {found}. Accepted: the number on each of them")
 
     def magnifications(self, chosen: Sequence[float] | None) -> tuple[float, float]:
         """Lowest and highest, as `zoom` says or as they were chosen by pixel sizes."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning_fabric
 import torch
+from lightning_fabric.plugins.environments import LightningEnvironment, SLURMEnvironment
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.models.folder import ModelFolder
@@ -18,6 +19,7 @@ from pssrflow.models.start import start
 from pssrflow.pairs.field import Field, split_field
 from pssrflow.pairs.patches import Patches, patch_size
 from pssrflow.run.devices import best_precision
+from pssrflow.run.nodes import is_member
 from pssrflow.train.loop import Trainer
 from pssrflow.train.progress import Training
 from pssrflow.train.settings import Settings
@@ -38,8 +40,8 @@ def train(
 ) -> None:
     """Train; write best weights, last state, history and previews, then the done file.
 
-    On several devices of one machine each has a process of its own. Several machines join where
-    the cluster started a process on each, as `srun` and `torchrun` do; that is untested.
+    On several devices of one machine each has a process of its own. On several machines this is
+    one of the processes that SLURM has started, see `run.nodes`.
 
     Parameters
     ----------
@@ -66,7 +68,10 @@ def train(
         training=training,
         threads=threads,
     )
-    step, best, extended = _fabric(training.recipe).launch(run)
+    fabric = _fabric(training.recipe)
+    step, best, extended = fabric.launch(run)
+    if is_member() and not fabric.is_global_zero:
+        return
     about = {"recipe": training.recipe.deciding} | ({"extended": extended} if extended else {})
     psnr = best if math.isfinite(best) else None
     ModelFolder(training.folder, done).finish(step, psnr, **about)
@@ -77,9 +82,11 @@ def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
     chosen = best_precision(device) if recipe.precision == "auto" else recipe.precision
     log.info("device %s, precision %s", device, chosen)
     strategy: dict[str, Any] = {}
-    if recipe.devices != 1 or recipe.nodes != 1:
+    if is_member():
+        strategy = {"strategy": "ddp", "num_nodes": recipe.nodes, "plugins": [SLURMEnvironment()]}
+    elif recipe.devices != 1:
         # Processes are spawned: Snakemake's script cannot be started a second time.
-        strategy = {"strategy": "ddp_spawn", "num_nodes": recipe.nodes}
+        strategy = {"strategy": "ddp_spawn", "plugins": [LightningEnvironment()]}
     return lightning_fabric.Fabric(
         accelerator=recipe.accelerator,
         devices=recipe.devices,
@@ -91,7 +98,8 @@ def _fabric(recipe: Settings) -> lightning_fabric.Fabric:
 def _run(fabric, fields, crappifier, model, training, threads):
     """What each process does; steps done, best validation PSNR, and where it was extended."""
     if fabric.world_size > 1:
-        torch.set_num_threads(max(1, threads // fabric.world_size))
+        # Those of the job are of each of its machines.
+        torch.set_num_threads(max(1, threads * training.recipe.nodes // fabric.world_size))
         if fabric.is_global_zero:
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     torch.manual_seed(training.seed)
