@@ -11,7 +11,7 @@ cancel    a job is cancelled
 memory    a job asks for less memory than it takes, at first
 time      a job reaches its time limit
 slurmd    the daemon of the node is killed, and started again after some seconds
-slurmctld the controller is killed, and started again after some seconds
+slurmctld the controller is stopped, and started again after some seconds
 drain     the node takes no jobs for a while
 disk      the disk of the results is full for a while
 hang      a job stands still, until its time limit ends it
@@ -28,10 +28,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import slurm_node
 from benchmarks.machine import ROOT, heading, parser
 from benchmarks.tables import print_table, spread
 from runs import TINY, command, contents, environment, prepare, run
+from slurm_node import cluster, stop, unavailable
+from slurm_node import start as start_daemon
 
 # What is lost, and which rules make it again.
 LOST = {
@@ -90,13 +91,17 @@ def at_its_limit(dice: random.Random, process: subprocess.Popen[str], folder: Pa
         _said("scontrol", "update", f"jobid={job}", f"endtime=now+{dice.randint(1, 5)}")
 
 
-def daemon(name: str) -> Callable[[random.Random, subprocess.Popen[str], Path], None]:
-    def killed(dice: random.Random, process: subprocess.Popen[str], folder: Path) -> None:
-        slurm_node.stop(name, signal.SIGKILL)
-        time.sleep(PASSES)
-        slurm_node.start(name)
+def slurmd(dice: random.Random, process: subprocess.Popen[str], folder: Path) -> None:
+    stop("slurmd.n1", signal.SIGKILL)
+    time.sleep(PASSES)
+    start_daemon("slurmd.n1")
 
-    return killed
+
+def slurmctld(dice: random.Random, process: subprocess.Popen[str], folder: Path) -> None:
+    # A SIGKILL would lose the jobs of the last seconds, and SLURM hold them and drain their node.
+    stop("slurmctld", signal.SIGTERM)
+    time.sleep(PASSES)
+    start_daemon("slurmctld")
 
 
 def drain(dice: random.Random, process: subprocess.Popen[str], folder: Path) -> None:
@@ -129,8 +134,8 @@ FAULTS: dict[str, Callable[[random.Random, subprocess.Popen[str], Path], None]] 
     "cancel": cancel,
     "memory": memory,
     "time": at_its_limit,
-    "slurmd": daemon("slurmd.n1"),
-    "slurmctld": daemon("slurmctld"),
+    "slurmd": slurmd,
+    "slurmctld": slurmctld,
     "drain": drain,
     "disk": disk,
     "hang": hang,
@@ -191,11 +196,11 @@ def main() -> None:
     options.add_argument("--count", type=int, default=10, help="rounds of each fault")
     options.add_argument("--seed", type=int, default=0)
     asked = options.parse_args()
-    if why := slurm_node.unavailable():
+    if why := unavailable():
         raise SystemExit(why)
     print(heading())
     dice = random.Random(asked.seed)
-    with tempfile.TemporaryDirectory() as folder, slurm_node.cluster():
+    with tempfile.TemporaryDirectory() as folder, cluster():
         made = Path(folder, "made")
         made.mkdir()
         prepare(made, TINY)

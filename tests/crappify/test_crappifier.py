@@ -1,5 +1,10 @@
 """The crappifier: what each step does to the grey levels, and bytes that no cut can change."""
 
+import os
+import signal
+import threading
+import time
+
 import dask
 import distributed
 import numpy as np
@@ -289,3 +294,31 @@ def test_parts_crappify_the_bytes_of_one_job(parts, tissue, make_store, tmp_path
     complete(work, done, sizes, shares, budget)
     whole, shared = read_json(tmp_path / "whole.json"), read_json(done)
     assert {key for key in whole if whole[key] != shared[key]} == {"store"}
+
+
+def test_of_four_dask_workers_one_may_be_killed(tissue, make_store, tmp_path):
+    hr = Store(make_store(tissue((1, 1, 4, 1100, 1300)), shard=(1, 512, 512)))
+    sizes = Settings(chunk=(1, 64, 64), shard=(1, 128, 128))
+    made = {}
+    with distributed.LocalCluster(4, threads_per_worker=1, dashboard_address=":0") as cluster:
+        workers = Workers(scheduler=cluster.scheduler_address)
+        for name, where in (("here", None), ("there", workers)):
+            lr = Store(tmp_path / f"{name}.ome.zarr")
+            if where:
+                victim = next(iter(cluster.workers.values())).pid
+                # As soon as the first shard is written.
+                killer = threading.Thread(target=kill_when, args=(tmp_path / lr.path, victim))
+                killer.start()
+            work = Work.of(hr, lr, CHAIN, KEY)
+            crappify(work, tmp_path / f"{name}.json", sizes, Budget(2, 4000), where)
+            made[name] = read_json(tmp_path / f"{name}.json")["content"]
+        killer.join()
+        assert victim not in {worker.pid for worker in cluster.workers.values()}
+    assert made["there"] == made["here"]
+
+
+def kill_when(store, pid):
+    """Kill a process as soon as a store has a shard."""
+    while not any((store / "0").glob("c/**/*")):
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)

@@ -234,3 +234,21 @@ def test_parts_store_the_bytes_of_one_job(parts, dtype, run, write_tiff, rng, tm
     assert differ == {"store", "checksum"} and any(
         "constant planes" in note for note in shared["notes"]
     )
+
+
+def test_a_shard_that_is_lost_between_its_part_and_the_end_is_made_anew(write_tiff, rng, tmp_path):
+    path = write_tiff("a.ome.tif", rng.integers(0, 255, (300, 330), np.uint8))
+    store, done = Store(tmp_path / "a.ome.zarr"), tmp_path / "a.done.json"
+    work = Work(path, store, done, Settings(chunk=(1, 64, 64), shard=(1, 128, 128)), Overrides())
+    shares, budget = Shares(tmp_path / "parts", ""), Budget(2, 4000)
+    begin(work, shares, 2)
+    for part in range(2):
+        fill(work, shares, part, budget)
+    (tmp_path / "a.ome.zarr/0/c/0/0/0/1/1").unlink()
+    with pytest.raises(InputError, match="missing or holds other pixels"):
+        complete(work, shares, budget)
+    # Nobody trusts the reports any more.
+    assert shares.parts == 0 and not done.exists()
+    begin(work, shares, 2)
+    complete(work, shares, budget)
+    assert done.exists()

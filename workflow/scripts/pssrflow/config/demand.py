@@ -181,8 +181,9 @@ class Demand:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         parts = self.parts.of_prediction(wildcards)
         if parts > 1 and not _is_part(wildcards):
-            # The pyramid above some levels is left to do, or all of it.
-            return Need(PYTHON_MB + 100, size.pixels / 1e6 / VERIFIED)
+            # Where others build the pyramid, a few levels of it are left to do.
+            left = 0.01 if self.parts.pyramids(wildcards) else 1
+            return Need(PYTHON_MB + 100, left * size.pixels / 1e6 / VERIFIED)
         return self._network(wildcards, size, parts)
 
     def _network(self, wildcards: Wildcards, size: Size, jobs: int) -> Need:
@@ -203,7 +204,7 @@ class Demand:
 
     def _predict_pyramid(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
-        return Need(PYTHON_MB + 200, size.pixels / 1e6 / VERIFIED)
+        return Need(PYTHON_MB + 200, size.pixels / 1e6 / VERIFIED / self.parts.pyramids(wildcards))
 
     def _train(self, wildcards: Wildcards, threads: int) -> Need:
         train, arch = self.settings.train, self.settings.models[wildcards.model].arch

@@ -5,6 +5,7 @@ believes it. It is removed, so that the same command makes anew what is missing.
 """
 
 import contextlib
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,7 +110,11 @@ class Vouched:
     def images(self, images: Iterable[str]) -> None:
         """Stores of images, "sample/kind"."""
         for image in images:
-            self._store(self.layout.image_done(image), self.layout.image_store(image))
+            done, store = self.layout.image_done(image), self.layout.image_store(image)
+            self._store(done, store)
+            if done in self.removed:
+                # What several jobs said of it is no longer so.
+                shutil.rmtree(self.layout.image_shares(image), ignore_errors=True)
 
     def registrations(self, samples: Iterable[str]) -> None:
         """How acquired pairs lie beside each other."""

@@ -135,7 +135,8 @@ def complete(
         for mine, histogram in zip(histograms, report["histograms"]):
             mine.merge(Histogram.from_json(histogram))
     digests = {region: told[place_of(region)] for region in work.lr.volume.shards()}
-    _finish(work, done, settings, digests, histograms, budget)
+    with shares.putting_together():
+        _finish(work, done, settings, digests, histograms, budget)
 
 
 def _create(work: Work, done: Path | str, settings: Settings) -> None:

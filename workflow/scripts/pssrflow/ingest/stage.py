@@ -98,7 +98,7 @@ def fill(work: Work, shares: Shares, part: int, budget: Budget) -> None:
 
 def complete(work: Work, shares: Shares, budget: Budget) -> None:
     """Put together what the parts wrote; as `ingest`."""
-    with open_acquisition(work.path, work.overrides) as acquisition:
+    with open_acquisition(work.path, work.overrides) as acquisition, shares.putting_together():
         seen = Seen.nothing(acquisition)
         told: dict[str, str] = {}
         for report in shares.reports(functools.partial(fill, work, shares, budget=budget)):

@@ -87,6 +87,15 @@ class Shares:
                 fill(part)
             yield self._said(part) or {}
 
+    @contextlib.contextmanager
+    def putting_together(self) -> Iterator[None]:
+        """Forget all reports where what they say is not so, for the next run to begin anew."""
+        try:
+            yield
+        except InputError:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
     def _said(self, part: int) -> dict[str, Any] | None:
         with contextlib.suppress(OSError, InputError):
             told: dict[str, Any] = read_json(self._marker(part), FORMAT)
