@@ -1,6 +1,6 @@
 """What jobs ask a scheduler for, beside what they take, for images of several sizes.
 
-    python -m benchmarks.cluster_demand [SIZE ...] [--bits 8]
+    python -m benchmarks.cluster_demand [SIZE ...] [--bits 8] [--target all]
 
 A simulated field is repeated to an image of SIZE x SIZE HR pixels, which one job of each stage on
 this machine ingests, crappifies, predicts and evaluates. Memory is that of the script, as Snakemake
@@ -52,10 +52,10 @@ def prepare(folder: Path, size: int, bits: int) -> None:
     image = np.tile(tile, (repeat, repeat))[:size, :size]
     tifffile.imwrite(folder / "x.tif", image, tile=(256, 256), compression="zlib")
     tifffile.imwrite(folder / "train.tif", tile[:1024, :1024])
-    rows = "sample\trole\tpath\nt\ttrain\ttrain.tif\nx\ttest\tx.tif\n"
-    (folder / "samples.tsv").write_text(rows)
+    paths = f"t\ttrain\t{folder}/train.tif\nx\ttest\t{folder}/x.tif\n"
+    (folder / "samples.tsv").write_text(f"sample\trole\tpath\n{paths}")
     told = {
-        "samples": "samples.tsv",
+        "samples": f"{folder}/samples.tsv",
         "crappify": {"fit": None},
         "train": {"max_steps": 20, "max_time": None, "zoom": 1},
     }
@@ -78,17 +78,20 @@ def around(folder: Path) -> tuple[float, float]:
     return 2 * largest, 2 * taken
 
 
-def rows(size: int, bits: int, before: tuple[float, float]) -> list[list[object]]:
-    """A row for each stage."""
+def rows(size: int, bits: int, target: str, before: tuple[float, float]) -> list[list[object]]:
+    """A row for each stage that the target needs."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         prepare(folder, size, bits)
         settings = check_config(yaml.safe_load((folder / "mine.yaml").read_text()), "mine.yaml")
-        settings = settings.changed(samples=str(folder / "samples.tsv"))
-        sheet = [row.changed(path=str(folder / row.path)) for row in read_rows(settings)]
-        demand = Rules(settings, sheet).demand
-        snakemake(folder)
-        return [_row(demand, folder, size, before, *job) for job in JOBS]
+        demand = Rules(settings, read_rows(settings)).demand
+        snakemake(folder, "--", target)
+        told = [job for job in JOBS if _benchmark(folder, job[2]).exists()]
+        return [_row(demand, folder, size, before, *job) for job in told]
+
+
+def _benchmark(folder: Path, name: str) -> Path:
+    return folder / f"results/benchmarks/{name}.tsv"
 
 
 def _row(demand, folder, size, before, job, wildcards, name):
@@ -96,7 +99,7 @@ def _row(demand, folder, size, before, job, wildcards, name):
     threads = 1 if job in ("evaluate", "smoothing", "report") else 2
     named = Names(wildcards)
     asked = demand.memory(job)(named, threads, 1), demand.minutes(job)(named, threads, 1)
-    with open(folder / f"results/benchmarks/{name}.tsv") as stream:
+    with open(_benchmark(folder, name)) as stream:
         told = list(csv.DictReader(stream, delimiter="\t"))[-1]
     used = float(told["max_rss"]) + before[0], float(told["s"]) + before[1]
     return [
@@ -114,13 +117,15 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("sizes", nargs="*", type=int, default=[512, 2048, 8192, 16384])
     options.add_argument("--bits", type=int, default=8, choices=[8, 16])
+    options.add_argument("--target", default="all", help="such as predict, which ends there")
     asked = options.parse_args()
     print(heading())
     with tempfile.TemporaryDirectory() as place:
         prepare(Path(place), 512, 8)
         before = around(Path(place))
     names = ["image", "stage", "MB used", "MB asked", "asked / used", "s used", "s asked"]
-    print_table(names, (row for size in asked.sizes for row in rows(size, asked.bits, before)))
+    rest = asked.bits, asked.target, before
+    print_table(names, (row for size in asked.sizes for row in rows(size, *rest)))
 
 
 if __name__ == "__main__":

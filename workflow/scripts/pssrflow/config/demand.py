@@ -24,9 +24,9 @@ SPARE_MEMORY, SPARE_TIME = 1.1, 1.3
 START = 75
 # Of a store whose shards others have written: HR megapixels a second that are verified and halved.
 VERIFIED = 60
-# LR pixels along y and x of the largest tile, and HR pixels of the pieces that are evaluated; see
-# `predict.memory` and `evaluate.stage`.
-TILE, PIECE = 1024, 2048
+# LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
+# HR pixels of the pieces that are evaluated, see `evaluate.stage`.
+TILE, BLOCKS, PIECE = 1024, 4, 2048
 # Longest training that ends with its epochs or steps alone.
 DAY = 86400
 # Megabytes of a training with patches as by default (docs/figures.md), and of one that is unknown.
@@ -56,7 +56,7 @@ FIXED = {
     "export": (3000, 300),
     "predict_init": (1500, 120),
     "predict_collect": (500, 60),
-    "report": (1500, 600),
+    "report": (850, 300),
 }
 # What is taken for a volume whose header cannot be read; its job says why.
 UNKNOWN = Size((1, 1, 1, 4096, 4096), 2)
@@ -188,11 +188,19 @@ class Demand:
 
     def _network(self, wildcards: Wildcards, size: Size, jobs: int) -> Need:
         scale, model = self.settings.crappify.scale, wildcards.model
-        tile = min(prod(size.shape[3:]) // scale**2, (TILE + 64) ** 2)
+        tile = min(prod(size.shape[3:]) // scale**2, (self._tile(size) + 64) ** 2)
         blocks = 3 * size.shard(self.settings.ingest.shard) * size.bytes_each
         mb = TORCH_MB + (tile * self._passed(model) + blocks) / 1e6
         work = seconds(self.settings.jobs, "predict", size.pixels, cost(self.settings, model))
         return Need(min(mb, self.settings.predict.memory), work / jobs)
+
+    def _tile(self, size: Size) -> int:
+        """LR pixels of the tiles of a volume, which leave blocks for several jobs."""
+        scale, shard = self.settings.crappify.scale, self.settings.ingest.shard[1]
+        tile = TILE
+        while tile * scale > shard and size.shards((1, tile * scale, tile * scale)) < BLOCKS:
+            tile //= 2
+        return tile
 
     def _passed(self, model: str) -> float:
         """Bytes of a pass per LR pixel; see `networks.footprint`."""
@@ -210,7 +218,8 @@ class Demand:
         train, arch = self.settings.train, self.settings.models[wildcards.model].arch
         patches = train.batch * train.patch**2 / STEP
         mb = TORCH_MB + TRAINING.get(arch, OTHER_TRAINING) * (0.5 + 0.5 * patches)
-        longest = train.max_time or DAY
+        # It ends by the clock, or where its state is saved.
+        longest = (train.max_time or DAY) / SPARE_TIME * 1.1
         return Need(mb * _devices(train.devices), (60 + longest) * threads)
 
     def _simulate(self, wildcards: Wildcards, threads: int) -> Need:
