@@ -29,7 +29,7 @@ rule crappify_acquisition:
         realisation=RUN.realisation,
         ingest=RUN.stored,
         seed=config["seed"],
-        shares=PATHS.image_shares("{draw}"),
+        shares=lambda wildcards: PATHS.image_shares(wildcards.draw),
         code=RUN.code.crappifier("crappify"),
     script:
         "../scripts/crappify.py"

@@ -26,7 +26,7 @@ rule ingest_acquisition:
         beside=RUN.raw.beside,
         ingest=RUN.raw.params,
         fingerprint=RUN.raw.fingerprint,
-        shares=PATHS.image_shares("{image}"),
+        shares=lambda wildcards: PATHS.image_shares(wildcards.image),
         code=RUN.raw.code,
     script:
         "../scripts/ingest.py"
