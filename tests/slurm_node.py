@@ -75,6 +75,10 @@ FILES = {
 }
 
 
+class Unavailable(Exception):
+    """There can be no SLURM here."""
+
+
 def unavailable() -> str | None:
     """Why there can be no SLURM here; None if there can."""
     if os.geteuid() != 0:
@@ -97,7 +101,7 @@ def names(nodes: int) -> list[str]:
 def up(nodes: int = 1) -> None:
     """Install what is missing, start what does not run, wait until the nodes take jobs."""
     if why := unavailable():
-        sys.exit(why)
+        raise Unavailable(why)
     for name in ("slurmctld", *(f"slurmd.{node}" for node in names(nodes))):
         (STATE / name).mkdir(parents=True, exist_ok=True)
     _install()
@@ -128,6 +132,8 @@ def _install() -> None:
         subprocess.run(["apt-get", "-q", "update"], check=True, **quiet)
         install = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *PACKAGES]
         subprocess.run(install, check=True, **quiet)
+    except subprocess.CalledProcessError as error:
+        raise Unavailable(f"Debian's packages of SLURM cannot be installed ({error})") from error
     finally:
         if made:
             policy.unlink()
@@ -273,4 +279,7 @@ def main(what: str = "", nodes: str = "1") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Unavailable as error:
+        sys.exit(str(error))
