@@ -82,7 +82,7 @@ def test_what_is_begun_is_finished_in_the_jobs_that_it_was_begun_in(make_run):
     named = Names(draw="b/lr")
     count = len(run.parts.image_markers(named))
     assert count > 10
-    write_json(run.layout.image_begun("b/lr"), {"parts": 3})
+    write_json(run.layout.image_begun("b/lr"), {"of": 3})
     for other in (make_run(main=True), make_run(main=False)):
         assert len(other.parts.image_markers(named)) == 3
         assert other.parts.begun_image(named) == 3

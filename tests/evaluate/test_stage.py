@@ -97,9 +97,8 @@ def judged(make_store, tissue):
 def test_parts_write_the_table_of_one_job(parts, judged, tmp_path):
     evaluate(judged, "s", "m", tmp_path / "whole.csv", tmp_path / "whole.json")
     shares = Shares(tmp_path / "parts", "")
-    shares.join(parts)
     for part in range(parts - 1):
-        fill(judged, shares, part)
+        fill(judged, shares, part, parts)
     evaluate(judged, "s", "m", tmp_path / "shared.csv", tmp_path / "shared.json", shares)
     assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 

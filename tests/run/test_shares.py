@@ -33,10 +33,11 @@ def test_what_was_reported_is_not_made_again(shares):
 def test_reports_of_another_result_or_another_number_of_parts_are_made_again(shares):
     for part in range(3):
         shares.report(part, {"rows": ["old"]})
-    for other in (Shares(shares.folder, "b"), shares):
-        other.join(2)
-        fill, asked = filler(other)
-        assert list(other.reports(fill)) and asked == [0, 1]
+    other = Shares(shares.folder, "b")
+    assert other.parts == 0
+    write_json(shares.folder / "shares.json", {"format": 1, "made_of": "a", "of": 2})
+    fill, asked = filler(shares)
+    assert list(shares.reports(fill)) and asked == [0, 1]
 
 
 def test_a_damaged_report_is_made_again(shares):
@@ -48,12 +49,18 @@ def test_a_damaged_report_is_made_again(shares):
     assert asked == [0, 1, 2]
 
 
-def test_joining_keeps_what_is_finished_and_beginning_does_not(shares):
-    shares.report(0, {"rows": ["kept"]})
-    shares.join(3)
-    assert (shares.folder / "0.json").exists()
-    shares.begin(3)
-    assert not (shares.folder / "0.json").exists() and shares.parts == 3
+def test_beginning_anew_forgets_what_is_finished(shares):
+    shares.report(0, {"rows": []})
+    shares.begin(2)
+    assert not (shares.folder / "0.json").exists() and shares.parts == 2
+
+
+def test_where_nobody_begins_the_first_part_says_of_how_many_it_is(tmp_path):
+    shares = Shares(tmp_path / "parts", "a")
+    shares.report(1, {"rows": []}, parts=2)
+    assert shares.parts == 0
+    shares.report(0, {"rows": []}, parts=2)
+    assert shares.parts == 2
 
 
 def test_the_hash_tells_content_and_parameters_apart(tmp_path):

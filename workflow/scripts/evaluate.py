@@ -32,8 +32,7 @@ if __name__ == "__main__":
         content = [given.hr, given.lr, given.sr, given.smoothing, *given.mask, *given.registration]
         shares = Shares(Path(params.shares), made_of(content, params.scale, params.code))
         if snakemake.rule == "evaluate_part":
-            shares.join(params.parts)
-            fill(judged, shares, int(names.part), workers)
+            fill(judged, shares, int(names.part), params.parts, workers)
         else:
             written = snakemake.output.metrics, snakemake.output.done
             evaluate(judged, names.sample, names.model, *written, shares, workers)

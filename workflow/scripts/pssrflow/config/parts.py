@@ -14,7 +14,7 @@ from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Size, Sizes
 from pssrflow.errors import InputError
 from pssrflow.run.files import read_json
-from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, SHARES, Layout
+from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, Layout
 
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
@@ -56,7 +56,7 @@ class Parts:
         return _markers(self.layout.image_shares(_image(wildcards)), self.of_image(wildcards))
 
     def _of_image(self, image: str, begins: bool = False) -> int:
-        told = _told(f"{self.layout.image_shares(image)}/{SHARES}")
+        told = _told(self.layout.image_begun(image), "of")
         done = self.layout.image_done(image)
         return told or self._decided(done, begins) or self._asked_of_image(image)
 
@@ -102,7 +102,7 @@ class Parts:
         return self.layout.parts(wildcards.sample, wildcards.model)
 
     def _of_prediction(self, sample: str, model: str, begins: bool = False) -> int:
-        told = _told(self.layout.kept_plan(sample, model))
+        told = _told(self.layout.kept_plan(sample, model), "parts")
         done = self.layout.map_done("sr", sample, model)
         return told or self._decided(done, begins) or self.asked_of_prediction(sample, model)
 
@@ -130,7 +130,8 @@ class Parts:
         return _markers(folder, self.of_evaluation(wildcards))
 
     def _of_evaluation(self, sample: str, model: str, begins: bool = False) -> int:
-        told = _told(f"{self.layout.metrics_shares(sample, model)}/{SHARES}")
+        # Nobody begins an evaluation; its first part says of how many it is.
+        told = _told(f"{self.layout.metrics_shares(sample, model)}/{MARKER.format(part=0)}", "of")
         done = self.layout.map_done("metrics", sample, model)
         return told or self._decided(done, begins) or self._asked_of_evaluation(sample)
 
@@ -167,10 +168,10 @@ def _image(wildcards: Wildcards) -> str:
     return found
 
 
-def _told(path: str) -> int:
+def _told(path: str, key: str) -> int:
     """Parts of what is begun; 0 of what is not."""
     with contextlib.suppress(OSError, InputError, KeyError):
-        return int(read_json(path)["parts"])
+        return int(read_json(path)[key])
     return 0
 
 

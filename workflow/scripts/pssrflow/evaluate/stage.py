@@ -143,10 +143,12 @@ def evaluate(
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
-def fill(judged: Judged, shares: Shares, part: int, workers: Workers | None = None) -> None:
-    """Measure the planes of one part, and report them; see `evaluate`."""
-    mine = share(judged.planes(), shares.parts)[part]
-    shares.report(part, {"rows": _measured(judged, mine, workers)})
+def fill(
+    judged: Judged, shares: Shares, part: int, parts: int, workers: Workers | None = None
+) -> None:
+    """Measure the planes of one of several parts, and report them; see `evaluate`."""
+    mine = share(judged.planes(), parts)[part]
+    shares.report(part, {"rows": _measured(judged, mine, workers)}, parts)
 
 
 def _gathered(
@@ -156,7 +158,9 @@ def _gathered(
     if shares is None or not shares.parts:
         yield from _measured(judged, judged.planes(), workers)
         return
-    for report in shares.reports(functools.partial(fill, judged, shares, workers=workers)):
+    for report in shares.reports(
+        functools.partial(fill, judged, shares, parts=shares.parts, workers=workers)
+    ):
         yield from report["rows"]
 
 

@@ -47,28 +47,21 @@ class Shares:
     def begin(self, parts: int) -> None:
         """Say that there will be so many parts, none of which is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
-        self.join(parts)
-
-    def join(self, parts: int) -> None:
-        """Say that there will be so many parts; those that are finished stay."""
-        if self.parts != parts:
-            write_json(self._agreed, {"format": FORMAT, "made_of": self.made_of, "parts": parts})
+        write_json(self.folder / SHARES, {"format": FORMAT, "made_of": self.made_of, "of": parts})
 
     @property
     def parts(self) -> int:
-        """Parts that make this result; 0 where there are none."""
-        with contextlib.suppress(OSError, InputError, KeyError):
-            agreed = read_json(self._agreed, FORMAT)
-            return int(agreed["parts"]) if agreed["made_of"] == self.made_of else 0
+        """Parts that make this result, as the first job or the first part said; 0 of none."""
+        for path in (self.folder / SHARES, self._marker(0)):
+            with contextlib.suppress(OSError, InputError, KeyError):
+                agreed = read_json(path, FORMAT)
+                if agreed["made_of"] == self.made_of:
+                    return int(agreed["of"])
         return 0
 
-    @property
-    def _agreed(self) -> Path:
-        return self.folder / SHARES
-
-    def report(self, part: int, content: Mapping[str, Any]) -> None:
-        """Say that a part is finished, and what it made."""
-        told = {"format": FORMAT, "made_of": self.made_of, "of": self.parts}
+    def report(self, part: int, content: Mapping[str, Any], parts: int | None = None) -> None:
+        """Say that a part is finished, of how many, and what it made."""
+        told = {"format": FORMAT, "made_of": self.made_of, "of": parts or self.parts}
         write_json(self._marker(part), {**told, **content})
 
     def _marker(self, part: int) -> Path:
