@@ -27,7 +27,7 @@ rule crappify_acquisition:
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         realisation=RUN.realisation,
-        ingest=RUN.stored,
+        ingest=RUN.raw.stored,
         seed=config["seed"],
         shares=lambda wildcards: PATHS.image_shares(wildcards.draw),
         code=RUN.code.crappifier("crappify"),

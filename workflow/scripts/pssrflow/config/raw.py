@@ -132,10 +132,14 @@ class Raw:
 
     def params(self, wildcards: Wildcards) -> dict[str, Any]:
         """Section `ingest`, as it holds for an image."""
-        plain = {k: v for k, v in self.settings.ingest.plain().items() if k != "parts"}
         # The window of a map of weights ends with the largest.
         weights = wildcards.image.endswith("/weight")
-        return plain | {"percentiles": [0, 100]} if weights else plain
+        return self.stored | {"percentiles": [0, 100]} if weights else self.stored
+
+    @cached_property
+    def stored(self) -> dict[str, Any]:
+        """Section `ingest`, as far as it decides what is stored."""
+        return {k: v for k, v in self.settings.ingest.plain().items() if k != "parts"}
 
     def overrides(self, wildcards: Wildcards) -> dict[str, Any]:
         """What the sheet says instead of the file of an image."""

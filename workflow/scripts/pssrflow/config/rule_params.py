@@ -28,9 +28,6 @@ from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 
-# What cuts volumes, but decides no pixel of any of them.
-CUTS = ("parts",)
-
 
 def one_of(names: Iterable[str]) -> str:
     """Wildcard constraint: one of these names, or nothing at all."""
@@ -88,13 +85,6 @@ class Rules:
         more = range(1, self.settings.crappify.realizations)
         kinds = ["lr", *(f"lr.{draw}" for draw in more)]
         return [f"{sample}/{kind}" for sample in self.named("crappified") for kind in kinds]
-
-    # -- ingest -----------------------------------------------------------------------------------
-
-    @cached_property
-    def stored(self) -> dict[str, Any]:
-        """Section `ingest`, as far as it decides what is stored."""
-        return {k: v for k, v in self.settings.ingest.plain().items() if k not in CUTS}
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 
@@ -178,7 +168,7 @@ class Rules:
     def crappifier(self, wildcards: Wildcards) -> dict[str, Any]:
         """What makes the crappifier, with a hash of every file of the user's own that it runs."""
         plain = self.settings.crappify.plain()
-        kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster", *CUTS)}
+        kept = {k: v for k, v in plain.items() if k not in ("realizations", "cluster", "parts")}
         if kept["fit"] == AUTO and not self.settings.crappify.measured:
             kept["fit"] = None
         return {**kept, "files": self._crappifier_files()}

@@ -75,10 +75,13 @@ class Shares:
         fill : callable (part)
             Makes a part of which nobody has said anything.
         """
-        for part in range(self.parts):
-            if self._said(part) is None:
+        parts = self.parts
+        for part in range(parts):
+            said = self._said(part, parts)
+            if said is None:
                 fill(part)
-            yield self._said(part) or {}
+                said = self._said(part, parts)
+            yield said or {}
 
     @contextlib.contextmanager
     def putting_together(self) -> Iterator[None]:
@@ -89,9 +92,9 @@ class Shares:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
 
-    def _said(self, part: int) -> dict[str, Any] | None:
+    def _said(self, part: int, parts: int) -> dict[str, Any] | None:
         with contextlib.suppress(OSError, InputError):
             told: dict[str, Any] = read_json(self._marker(part), FORMAT)
-            if (told.get("made_of"), told.get("of")) == (self.made_of, self.parts):
+            if (told.get("made_of"), told.get("of")) == (self.made_of, parts):
                 return told
         return None

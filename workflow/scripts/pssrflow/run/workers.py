@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
-
-import distributed
+from typing import TYPE_CHECKING, Any, Self
 
 from pssrflow.errors import InputError
 from pssrflow.run.remote import is_remote
+
+if TYPE_CHECKING:
+    import distributed
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Workers:
         return found if found.scheduler or found.cluster else None
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[distributed.Client]:
+    def client(self) -> "Iterator[distributed.Client]":
         """Client of the workers, which are there.
 
         Raises
@@ -80,8 +81,10 @@ class Workers:
         """
         with contextlib.ExitStack() as held:
             address = held.enter_context(self._submitted()) if self.cluster else self.scheduler
+            # Loaded where there are workers: most jobs have none, and need not wait for it.
+            connect = importlib.import_module("distributed").Client
             try:
-                client = held.enter_context(distributed.Client(address, set_as_default=False))
+                client = held.enter_context(connect(address, set_as_default=False))
             except (OSError, ValueError) as error:
                 found = f"{address} does not answer ({error})"
                 raise InputError("dask.scheduler", found, "a running scheduler") from error
