@@ -12,11 +12,13 @@ from safetensors.torch import save_file
 
 
 def test_facts_keep_what_another_version_noted(tmp_path):
-    content = {"arch": "unet", "scale": 2, "options": {}, "frames": 1, "intensity": "range"}
+    content = {"arch": "unet", "scale": 2, "options": {}, "intensity": "range"}
     content |= {"trained_on": {"a": "hash"}, "step": 7, "of_tomorrow": [1]}
     facts = Facts.from_json(content)
     assert facts.step == 7 and facts.other == {"of_tomorrow": [1]}
     assert facts.to_json() == content
+    # What was saved before networks saw several planes.
+    assert Facts.from_json(content | {"frames": 1}) == facts
     save_weights(tmp_path / "w.safetensors", build("unet", 2, {}), facts)
     assert Facts.read(tmp_path / "w.safetensors") == facts
     assert Facts.from_bytes((tmp_path / "w.safetensors").read_bytes()) == facts

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from pssrflow.models.halo import measure_halo
+from pssrflow.models.input import Input
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.networks.registry import build
 from pssrflow.volumes.store import Store
@@ -22,9 +23,12 @@ def network():
 @pytest.fixture
 def halo_of(network, make_store):
     """Function: the halo that the network needs on an LR array."""
-    return lambda values, name="lr", **options: measure_halo(
-        network, Store(make_store(values, name)), **options
-    )
+
+    def measure(values, name="lr", **options):
+        lr = Store(make_store(values, name))
+        return measure_halo(network, lr, Input.of(lr.volume.intensity), **options)
+
+    return measure
 
 
 def test_the_measured_halo_is_smaller_than_the_receptive_field(network, tissue, halo_of):

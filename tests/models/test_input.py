@@ -35,7 +35,3 @@ def test_a_network_may_see_all_that_the_detector_records():
     given = Input.of(INTENSITY, "range")
     assert given.windows == ((0.0, 4095.0), (9.0, 4104.0))
     assert (given.offset(1), given.span(1)) == (9.0, 4095.0)
-
-
-def test_one_frame_makes_one_plane():
-    assert Input.of(INTENSITY).frames((0, 1, 5)) == ((0, 1, 5),)

@@ -102,7 +102,7 @@ def several(content, files):
 
 REFUSALS = {
     two_inputs: r"inputs: 2 tensors\. Accepted: one",
-    three_channels: r"inputs\[0\]\.axes\[1\]: 3 channels\. Accepted: 1 channel",
+    three_channels: r"inputs\[0\]\.axes\[1\]: 3 channels\. Accepted: 1",
     wrong_hash: r"weights\.torchscript\.sha256: network\.pt has the hash",
     missing_file: r"weights\.torchscript\.source: no file 'network\.pt'",
     leads_out: r"'\.\./evil\.py' leads out of the package",

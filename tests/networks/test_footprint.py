@@ -7,7 +7,7 @@ from pssrflow.networks.footprint import bytes_per_pixel
 
 def test_memory_of_a_network_is_that_of_the_tensors_it_holds_at_once():
     class Two(torch.nn.Module):
-        stride, scale = 1, 1
+        stride, scale, frames = 1, 1, 1
 
         def forward(self, images):
             wide = images.expand(-1, 10, -1, -1) * 2

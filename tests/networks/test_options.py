@@ -95,7 +95,21 @@ def test_some_options_of_the_unet_need_each_other():
         ({"arch": "resunet", "hiden": [4]}, r"mine\.hiden: unknown key.*did you mean 'hidden'"),
         ({"arch": "resunet", "hidden": [4, 6]}, r"models\.mine\.hidden: found 6"),
         ({"arch": "swinir", "num_heads": [5, 5, 5, 5]}, r"models\.mine\.embed_dim: found 96"),
-        ({"arch": "swinir", "channels": [3, 1]}, r"models\.mine\.channels: found \[3, 1\]"),
+        ({"arch": "swinir", "channels": [4, 1]}, r"models\.mine\.channels: found \[4, 1\]"),
+        ({"arch": "swinir", "channels": 3}, r"channels: found 3\. Accepted: 1 \("),
+        (
+            {"arch": "resunet", "channels": [3, 1], "frames": {"in": 5}},
+            r"models\.mine\.channels: found \[3, 1\]\. Accepted: \[5, 1\]",
+        ),
+        (
+            {"arch": "unet", "frames": {"in": 4}},
+            r"models\.mine\.frames\.in: found 4\. Accepted: an odd",
+        ),
+        (
+            {"arch": "unet", "frames": {"axis": "x"}},
+            r"frames\.axis: found \"x\"\. Accepted: z, t, zt, tz",
+        ),
+        ({"arch": "unet", "frames": {"im": 5}}, r"frames\.im: unknown key\. Accepted:.*in"),
         ({"arch": "custom"}, "path"),
         ({"arch": "custom", "path": "gone.py:Net"}, r"models\.mine: gone\.py:Net: no file"),
     ],

@@ -50,13 +50,13 @@ def drawn(field, region, zoom, size=16):
 def test_patches_are_drawn_over_the_range_and_as_before_without_one(field):
     region = Region((0, 0, 0, 0, 0), (1, 1, 1, 128, 128))
     plain, zoomed = drawn(field, region, (1.0, 1.0)), drawn(field, region, (0.5, 2.0))
-    zooms = [zoomed._choose(number)[1] for number in range(200)]
+    zooms = [zoomed._choose(number)[2] for number in range(200)]
     assert min(zooms) < 0.6 and max(zooms) > 1.7
     # Every factor is as likely: half of them enlarge.
     assert 0.35 < np.mean(np.array(zooms) > 1) < 0.65
-    assert {plain._choose(number)[1] for number in range(20)} == {1.0}
+    assert {plain._choose(number)[2] for number in range(20)} == {1.0}
     for number in range(30):
-        lr, hr = zoomed.draw(number)
+        (lr,), (hr,) = zoomed.draw(number)
         assert lr.shape == (16, 16) and hr.shape == (32, 32)
         # LR is HR, averaged: both are of one magnification and one place.
         coarse = hr.reshape(16, 2, 16, 2).mean((1, 3))
@@ -77,13 +77,13 @@ def test_what_a_patch_covers_lies_in_its_region(zoom):
 def test_a_field_that_is_too_small_to_shrink_is_not(field):
     region = Region((0, 0, 0, 0, 0), (1, 1, 1, 20, 128))
     patches = drawn(field, region, (0.25, 1.0))
-    zooms = [patches._choose(number)[1] for number in range(50)]
+    zooms = [patches._choose(number)[2] for number in range(50)]
     assert min(zooms) >= 18 / 20
     # Nor is one that holds no patch at any of them enlarged beyond what is asked for.
     thin = drawn(field, Region((0, 0, 0, 0, 0), (1, 1, 1, 10, 128)), (0.5, 1.2))
-    assert {thin._choose(number)[1] for number in range(20)} == {1.0}
+    assert {thin._choose(number)[2] for number in range(20)} == {1.0}
     for number in range(20):
-        assert patches.draw(number)[0].shape == (16, 16)
+        assert patches.draw(number)[0].shape == (1, 16, 16)
 
 
 def sized(make_store, name, nm):

@@ -103,8 +103,8 @@ def test_nothing_is_learnt_from_what_a_mask_leaves_out(mask, burnt):
     patches = Patches([field], [field.region], NOISY, 16, 0, "train")
     shares = set()
     for number in range(40):
-        rows, cols = patches._choose(number)[3:5]
-        *_, weight = patches.draw(number)
+        rows, cols = patches._choose(number)[4:6]
+        *_, (weight,) = patches.draw(number)
         shift = SHIFT if weights else (0, 0)
         whole = np.ones((SIDE, SIDE), np.float32)
         whole[INSET] = 0

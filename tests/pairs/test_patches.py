@@ -12,6 +12,7 @@ from pssrflow.crappify.kernels import Downsampling
 from pssrflow.crappify.noise import Poisson
 from pssrflow.crappify.scanner import Counts, Lag, Readout
 from pssrflow.errors import InputError
+from pssrflow.networks.frames import Frames
 from pssrflow.pairs.field import open_field, split_field
 from pssrflow.pairs.orientation import orient
 from pssrflow.pairs.patches import Patches, patch_size, prefetch
@@ -81,7 +82,7 @@ def test_lr_and_hr_of_a_patch_show_the_same_place_in_every_orientation(fields):
     quiet = Crappifier(Downsampling(4, "area"))
     patches = Patches(fields, [fields[0].region], quiet, 16, 0, "train")
     for number in range(32):
-        lr, hr = patches.draw(number)
+        (lr,), (hr,) = patches.draw(number)
         mean = hr.reshape(16, 4, 16, 4).mean((1, 3))
         # The LR patch was rounded to grey levels; the window spans more than 100 of them.
         np.testing.assert_allclose(lr, mean, atol=0.01)
@@ -111,7 +112,7 @@ def test_an_acquired_lr_image_is_used_as_it_is_at_the_registered_place(make_stor
     patches = Patches([field], [field.region], POISSON, 8, 0, "train")
     low, high = field.lr_intensity.windows[0]
     for number in range(20):
-        found, truth = patches.draw(number)
+        (found,), (truth,) = patches.draw(number)
         raw = np.rint(found * (high - low) + low)
         views = np.lib.stride_tricks.sliding_window_view(lr[0, 0, 0], (8, 8))
         assert any((orient(raw, k)[None, None] == views).all((2, 3)).any() for k in range(8))
@@ -129,7 +130,7 @@ def test_weights_lie_where_their_hr_pixels_do_and_are_1_elsewhere(make_store, ti
     low, high = weighted.hr_intensity.windows[0]
     seen = set()
     for number in range(32):
-        _, truth, weight = patches.draw(number)
+        _, (truth,), (weight,) = patches.draw(number)
         seen.add(bool((weight == 1).all()))
         if not (weight == 1).all():
             levels = np.rint(truth * (high - low) + low) // 2
@@ -190,7 +191,7 @@ def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue,
 
     monkeypatch.setattr("pssrflow.pairs.patches.crappify_patch", noted)
     for number in range(24):
-        found, truth = patches.draw(number)
+        (found,), (truth,) = patches.draw(number)
         turned, chain, key, rows, cols = calls[-1]
         assert (key.seed, key.sample, key.realisation) == (3, "s", f"train {number}")
         low, high = field.lr_intensity.windows[0]
@@ -206,3 +207,26 @@ def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue,
                     np.array_equal((alone - np.float32(low)) / np.float32(high - low), found)
                 )
         assert same == [True]
+
+
+@pytest.mark.parametrize("acquired", [False, True])
+def test_frames_are_planes_of_the_region_each_with_its_own_noise(acquired, make_store, tissue):
+    values = tissue((1, 1, 5, 128, 128))
+    stores = make_store(values, "a"), make_store(values[..., ::4, ::4], "a-lr")
+    field = open_field("a", *stores, acquired, 4)
+    region = Region((0, 0, 1, 0, 0), (1, 1, 5, 32, 32))
+    seen = Frames.model_validate({"in": 5})
+    patches = Patches([field], [region], POISSON, 16, 0, "train", frames=seen)
+    single = Patches([field], [region], POISSON, 16, 0, "train")
+    for number in range(20):
+        (lr, hr), (middle, truth) = patches.draw(number), single.draw(number)
+        assert lr.shape == (5, 16, 16) and hr.shape == (1, 64, 64)
+        # The plane that is made is drawn as ever.
+        np.testing.assert_array_equal(lr[2:3], middle)
+        np.testing.assert_array_equal(hr, truth)
+        z = patches._choose(number)[3][2]
+        around = [place for _, _, place in seen.around((0, 0, z), region)]
+        assert min(around) >= 1
+        same = [(i, j) for i in range(5) for j in range(i) if (lr[i] == lr[j]).all()]
+        assert all(around[i] == around[j] for i, j in same)
+    assert patches.batch(range(3))[0].shape == (3, 5, 16, 16)

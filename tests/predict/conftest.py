@@ -7,6 +7,7 @@ import pytest
 import torch
 from pssrflow.models.facts import Facts
 from pssrflow.models.weights import save_weights
+from pssrflow.networks.frames import ONE
 from pssrflow.networks.registry import build
 from pssrflow.predict.assembly import build_pyramid, finalise
 from pssrflow.predict.plan import Request
@@ -20,21 +21,28 @@ CHOSEN = {"tile": 32, "overlap": 8}
 
 
 @pytest.fixture
-def network():
+def frames():
+    """What the network sees; tests that are of frames have another one."""
+    return ONE
+
+
+@pytest.fixture
+def network(frames):
     torch.manual_seed(1)
-    network = build("unet", 4, OPTIONS)
+    network = build("unet", 4, OPTIONS, frames.count)
     torch.nn.init.normal_(network.tail.weight, std=0.05)
     return network.eval()
 
 
 @pytest.fixture
 def undivided():
-    """Function (network, LR plane, window) -> what one pass of the whole plane makes of it."""
+    """Function (network, LR plane or frames, window) -> what one pass of the whole makes of it."""
 
     def make(network, values, window):
         low, high = window
         with torch.inference_mode():
-            image = (torch.from_numpy(values.astype(np.float32))[None, None] - low) / (high - low)
+            image = (torch.from_numpy(values.astype(np.float32)) - low) / (high - low)
+            image = image.reshape(1, -1, *image.shape[-2:])
             return (network(image)[0, 0] * (high - low) + low).numpy()
 
     return make
@@ -52,11 +60,11 @@ def request_of():
 
 
 @pytest.fixture
-def prediction(tmp_path, network):
+def prediction(tmp_path, network, frames):
     """Function (sample, masked) -> where its prediction lies; the network is saved there."""
     layout = Layout.of(str(tmp_path), None)
     (tmp_path / "models/m").mkdir(parents=True)
-    save_weights(layout.weights("m"), network, Facts("unet", 4, OPTIONS))
+    save_weights(layout.weights("m"), network, Facts("unet", 4, OPTIONS, frames))
     return lambda sample="s", masked=False: Prediction.of(layout, sample, "m", masked)
 
 

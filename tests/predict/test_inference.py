@@ -6,6 +6,7 @@ import torch
 from pssrflow.errors import InputError
 from pssrflow.networks import bicubic
 from pssrflow.networks.ensemble import Ensemble
+from pssrflow.networks.frames import ONE
 from pssrflow.networks.registry import build
 from pssrflow.predict.inference import Inference
 
@@ -59,7 +60,7 @@ def test_an_ensemble_gives_the_mean_of_its_members_and_how_they_differ(rng):
     members = [build("unet", 2, {"widths": [8], "blocks": 1}), bicubic.Network(2)]
     torch.nn.init.normal_(members[0].tail.weight, std=0.05)
     image = rng.random((1, 9, 10), np.float32)
-    inference = Inference(Ensemble(2, members), CPU, "32")
+    inference = Inference(Ensemble(2, members, [ONE, ONE]), CPU, "32")
     [made] = inference([image])
     one, two = (Inference(m, CPU, "32")([image])[0]["sr"] for m in members)
     np.testing.assert_allclose(made["sr"], (one + two) / 2, atol=1e-6)

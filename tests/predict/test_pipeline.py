@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from pssrflow.errors import InputError
 from pssrflow.models.input import Input
+from pssrflow.networks.frames import Frames
 from pssrflow.predict.loader import TileLoader
 from pssrflow.predict.order import placed_tiles
 from pssrflow.predict.pipeline import ahead, batched
 from pssrflow.predict.tiles import Cutting
+from pssrflow.volumes.blocks import Region
 
 
 def test_results_come_in_order_and_few_are_made_before_they_are_wanted():
@@ -54,20 +56,16 @@ def test_tiles_of_a_batch_read_equally_many_pixels_and_stay_in_order():
     assert max(map(len, batches)) > 1
 
 
-class Frames(Input):
-    """Of a network that sees the planes before and after, too."""
-
-    def frames(self, plane):
-        return tuple((*plane[:2], plane[2] + step) for step in (-1, 0, 1))
-
-
 def test_tiles_are_loaded_from_their_depth_with_all_frames_that_make_a_plane(rng):
     volume = rng.integers(0, 255, (1, 1, 6, 20, 24)).astype(np.uint8)
     cutting = Cutting((20, 24), (0, 0), (2, 40, 48), (1, 64, 64), 2, 1, 32, 0)
     work = list(placed_tiles(cutting, dict(enumerate(cutting.blocks((1, 1))))))
     windows = ((10.0, 60.0),)
-    for given, planes in ((Input(windows), slice(4, 5)), (Frames(windows), slice(3, 6))):
-        loader = TileLoader(lambda plane, *place: volume[(*plane, *place)], given, depth=3)
+    three, all_planes = Frames.model_validate({"in": 3}), Region((0,) * 5, volume.shape)
+    for given, planes in ((Input(windows), slice(4, 5)), (Input(windows, three), slice(3, 6))):
+        loader = TileLoader(
+            lambda plane, *place: volume[(*plane, *place)], given, all_planes, depth=3
+        )
         same, [_, (image, empty)] = loader.load(work)
         expected = (volume[0, 0, planes].astype(np.float32) - 10) / np.float32(50)
         np.testing.assert_array_equal(image, expected)

@@ -157,8 +157,8 @@ def config_schema() -> dict[str, Any]:
     """JSON Schema of the configuration, with the keys of every step and network."""
     schema = _for_editors(Settings.model_json_schema())
     parts = schema["$defs"]
-    parts["Step"] = _chosen_by("name", steps())
-    parts["Model"] = _chosen_by("arch", {arch: keys_of(arch) for arch in archs()})
+    parts["Step"] = _chosen_by("name", steps(), parts)
+    parts["Model"] = _chosen_by("arch", {arch: keys_of(arch) for arch in archs()}, parts)
     # Weights that PSSRflow saved say which network they are of.
     parts["Model"]["anyOf"] = [{"required": ["arch"]}, {"required": ["weights"]}]
     del parts["Model"]["required"]
@@ -176,11 +176,12 @@ def samples_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **schema, "title": "PSSRflow sample sheet"}
 
 
-def _chosen_by(key: str, kinds: Mapping[str, type[Keys]]) -> dict[str, Any]:
-    """An object whose other keys depend on one of its own."""
+def _chosen_by(key: str, kinds: Mapping[str, type[Keys]], parts: dict[str, Any]) -> dict[str, Any]:
+    """An object whose other keys depend on one of its own; `parts` receives what these refer to."""
     branches = []
     for name, kind in kinds.items():
         own = _for_editors(kind.model_json_schema())
+        parts |= own.pop("$defs", {})
         own["properties"] = {key: {"const": name}, **own.get("properties", {})}
         chosen = {"properties": {key: {"const": name}}, "required": [key]}
         branches.append({"if": chosen, "then": own})

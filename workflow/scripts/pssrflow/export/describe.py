@@ -13,6 +13,7 @@ from bioimageio.spec.model.v0_5 import ModelDescr
 from pssrflow.export.settings import Author, Settings
 from pssrflow.models.description import Shape
 from pssrflow.models.facts import WEIGHTS, Facts
+from pssrflow.networks.frames import Frames
 from pssrflow.run.version import __version__
 
 # Part of a description, as YAML.
@@ -56,6 +57,7 @@ def shareable(facts: Facts, step: int | None, validation_psnr: float | None) -> 
         facts.arch,
         facts.scale,
         facts.options,
+        facts.frames,
         **known,
         crappify={k: v for k, v in crappify.items() if isinstance(v, int | float | str | list)},
         trained_on={_end(path): _content_hash(done) for path, done in trained_on.items()},
@@ -106,7 +108,7 @@ def describe(
         "cite": [PAPER, *said["cite"]],
         "documentation": files[README],
         "covers": [files[COVER]],
-        "inputs": [_input(shape, percentiles, files[TEST_INPUT])],
+        "inputs": [_input(shape, percentiles, facts.frames, files[TEST_INPUT])],
         "outputs": [_output(shape, files[TEST_OUTPUT])],
         "weights": {"torchscript": files[TORCHSCRIPT] | torchscript},
         "attachments": [files[WEIGHTS]],
@@ -124,21 +126,43 @@ def _known(facts: Facts) -> Yaml:
     return facts.other | {name: getattr(facts, name) for name in (*KNOWN, *MEASURED)}
 
 
-def _input(shape: Shape, percentiles: Sequence[float], test: Yaml) -> Yaml:
+def _input(shape: Shape, percentiles: Sequence[float], frames: Frames, test: Yaml) -> Yaml:
     low, high = percentiles
     scaling = {"axes": ["channel", "y", "x"], "min_percentile": low, "max_percentile": high}
     return {
         "id": INPUT,
-        "description": "LR image, in grey levels of any detector",
+        "description": "LR image, in grey levels of any detector"
+        + "; neighbouring planes as channels" * (frames.count > 1),
         "axes": [
             {"type": "batch"},
-            {"type": "channel", "channel_names": ["intensity"]},
+            {"type": "channel", "channel_names": _channels(frames)},
             *(_input_axis(axis, shape) for axis in "yx"),
         ],
         "data": {"type": "float32"},
         "preprocessing": [{"id": "scale_range", "kwargs": scaling}],
         "test_tensor": test,
     }
+
+
+def _seen(frames: Frames) -> str:
+    """What goes in, in words."""
+    if frames.count == 1:
+        return "One channel in"
+    ends = {"repeat": "the last one stands for those", "mirror": "those before stand for those"}
+    return (
+        f"{frames.count} channels in: planes {frames.stride} apart along {frames.axis}, in the "
+        f"order {', '.join(_channels(frames))} (beyond the ends of a stack "
+        f"{ends[frames.edge]} that are missing)"
+    )
+
+
+def _channels(frames: Frames) -> list[str]:
+    """Names of the planes that are seen at once, by where they lie: z_minus_1, intensity, ..."""
+    sign = {True: "minus", False: "plus"}
+    return [
+        "_".join(f"{n}_{sign[d < 0]}_{abs(d)}" for n, d in zip("tz", place) if d) or "intensity"
+        for place in frames.offsets
+    ]
 
 
 def _input_axis(axis: str, shape: Shape) -> Yaml:
@@ -183,10 +207,10 @@ By {authors}. Licence: {about.license}. Made with {SOFTWARE}.
 
 ## Use
 
-One channel in, one out, {facts.scale} times as many pixels along y and x. Percentiles {low:g}
-and {high:g} of the LR image are 0 and 1 to the network, and in what it returns: multiply by their
-distance and add the lower one for grey levels. Take them from the whole acquisition; tiles scaled
-by their own show seams. Tiles need {halo} LR pixels of surroundings.
+{_seen(facts.frames)}, one out, {facts.scale} times as many pixels along y and x.
+Percentiles {low:g} and {high:g} of the LR image are 0 and 1 to the network, and in what it returns:
+multiply by their distance and add the lower one for grey levels. Take them from the whole
+acquisition; tiles scaled by their own show seams. Tiles need {halo} LR pixels of surroundings.
 `{TORCHSCRIPT}` runs with PyTorch alone. `{WEIGHTS}` is for PSSRflow and holds no code.
 
 ## Training and validation

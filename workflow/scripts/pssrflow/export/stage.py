@@ -17,7 +17,9 @@ from pssrflow.export.settings import Settings
 from pssrflow.models.description import Shape
 from pssrflow.models.facts import WEIGHTS, Facts
 from pssrflow.models.halo import measure_halo
+from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights, save_weights
+from pssrflow.networks.frames import Frames
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.run.files import file_hash, read_json
 from pssrflow.volumes.store import Store
@@ -66,8 +68,8 @@ def export_package(
     _check_seen(weights, facts)
     trained = read_json(done)
     known = shareable(facts, trained.get("step"), trained.get("validation_psnr"))
-    shape = _shape(network, lr)
-    image = choose_example(lr, shape.stride, shape.halo)
+    shape = _shape(network, facts.frames, lr)
+    image = choose_example(lr, shape.stride, shape.halo, facts.frames)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save_weights(folder / WEIGHTS, network, known)
@@ -87,11 +89,11 @@ def _check_seen(weights: Path | str, facts: Facts) -> None:
         )
 
 
-def _shape(network: Any, lr: Store) -> Shape:
+def _shape(network: Any, frames: Frames, lr: Store) -> Shape:
     """Sizes that a network takes, with the halo that it needs on an LR volume."""
     # A halo that the edges of a small plane cut off was not measured.
     check_room(lr, min(2 * receptive_halo(network) + network.stride, EXAMPLE))
-    halo = measure_halo(network, lr)
+    halo = measure_halo(network, lr, Input.of(lr.volume.intensity, frames=frames))
     return Shape(network.scale, network.stride, 2 * halo + network.stride, halo)
 
 
@@ -103,11 +105,11 @@ def traced(network: Any, where: Path | str) -> torch.jit.ScriptModule:
     InputError
         Sizes are baked into the trace.
     """
-    network = network.cpu().eval()
+    network, frames = network.cpu().eval(), network.frames
     with torch.inference_mode(False), torch.no_grad():
-        script = torch.jit.trace(network, torch.rand(1, 1, 40, 56), check_trace=False)
+        script = torch.jit.trace(network, torch.rand(1, frames, 40, 56), check_trace=False)
         for batch, *size in SIZES:
-            probe = torch.rand(batch, 1, *size)
+            probe = torch.rand(batch, frames, *size)
             expected, found = network(probe), script(probe)
             if found.shape != expected.shape or not torch.allclose(found, expected, atol=1e-4):
                 raise InputError(

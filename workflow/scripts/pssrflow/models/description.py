@@ -62,7 +62,9 @@ def told(summary: ValidationSummary) -> str:
     return "; ".join(f"{'.'.join(map(str, error.loc))}: {error.msg}" for error in summary.errors)
 
 
-def misfits(model: v0_5.ModelDescr, scale: int, percentiles: Sequence[float]) -> Iterator[Fault]:
+def misfits(
+    model: v0_5.ModelDescr, scale: int, percentiles: Sequence[float], frames: int = 1
+) -> Iterator[Fault]:
     """What of a network this pipeline cannot use.
 
     Parameters
@@ -72,8 +74,10 @@ def misfits(model: v0_5.ModelDescr, scale: int, percentiles: Sequence[float]) ->
         SR pixels per LR pixel of the configuration.
     percentiles : sequence of float
         That acquisitions are scaled by.
+    frames : int
+        Planes that the network sees at once, as channels.
     """
-    unlike = list(_tensor_faults(model))
+    unlike = list(_tensor_faults(model, frames))
     yield from unlike or _size_faults(model, scale)
     yield from _scaling_faults(model, percentiles)
 
@@ -93,23 +97,23 @@ def _axes(model: v0_5.ModelDescr) -> list[tuple[Any, Any]]:
     return list(zip(model.inputs[0].axes[2:], model.outputs[0].axes[2:]))
 
 
-def _tensor_faults(model: v0_5.ModelDescr) -> Iterator[Fault]:
+def _tensor_faults(model: v0_5.ModelDescr, frames: int) -> Iterator[Fault]:
     """Where there are other tensors than one image in and one out."""
-    for kind in ("inputs", "outputs"):
+    for kind, channels in (("inputs", frames), ("outputs", 1)):
         tensors = getattr(model, kind)
         if len(tensors) != 1:
             yield Fault(kind, f"{len(tensors)} tensors. Accepted: one")
         else:
-            yield from _axis_faults(f"{kind}[0].axes", tensors[0].axes)
+            yield from _axis_faults(f"{kind}[0].axes", tensors[0].axes, channels)
 
 
-def _axis_faults(where: str, axes: Sequence[Any]) -> Iterator[Fault]:
+def _axis_faults(where: str, axes: Sequence[Any], channels: int) -> Iterator[Fault]:
     kinds = [axis.type for axis in axes]
     names = [str(axis.id) for axis in axes]
     if kinds != ["batch", "channel", "space", "space"] or names[2:] != ["y", "x"]:
         yield Fault(where, f"{', '.join(names)}. Accepted: batch, channel, y, x")
-    elif axes[1].size != 1:
-        yield Fault(f"{where}[1]", f"{axes[1].size} channels. Accepted: 1 channel")
+    elif axes[1].size != channels:
+        yield Fault(f"{where}[1]", f"{axes[1].size} channels. Accepted: {channels}")
 
 
 def _size_faults(model: v0_5.ModelDescr, scale: int) -> Iterator[Fault]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pssrflow.errors import InputError
 from pssrflow.keys import explain
+from pssrflow.networks.frames import ONE, Frames
 from pssrflow.networks.options import Common, Intensity
 from pssrflow.networks.registry import names
 
@@ -34,6 +35,11 @@ NEEDED = {"arch", "scale", "options"}
 Count = Annotated[int, Field(ge=0)]
 
 
+def _as_saved(frames: Any) -> Any:
+    # What was saved before networks saw several planes says 1.
+    return ONE if frames == 1 else frames
+
+
 @dataclass(frozen=True)
 class Facts:
     """What is needed to use weights, and where they come from; kept in their file as JSON.
@@ -45,7 +51,7 @@ class Facts:
         HR pixels per LR pixel.
     options : dict
         Of the architecture, as JSON; what is missing has its default.
-    frames : int
+    frames : Frames
         LR planes that are seen at once.
     intensity : str
         What of the acquisition is 0 to 1.
@@ -79,7 +85,7 @@ class Facts:
     arch: str
     scale: Annotated[int, Field(ge=1, le=64)]
     options: dict[str, Any]
-    frames: Annotated[int, Field(ge=1)] = 1
+    frames: Annotated[Frames, BeforeValidator(_as_saved)] = ONE
     intensity: Intensity = Common.model_fields["intensity"].default
     trained_on: dict[str, Any] | None = None
     crappify: dict[str, Any] | None = None
@@ -163,6 +169,7 @@ class Facts:
         """As JSON, without what is not known."""
         known = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         other: dict[str, Any] = known.pop("other")
+        known["frames"] = self.frames.plain() if self.frames != ONE else None
         return {name: value for name, value in known.items() if value is not None} | other
 
     @property

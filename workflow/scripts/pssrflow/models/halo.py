@@ -34,7 +34,7 @@ class Square(NamedTuple):
     cols: slice
 
 
-def measure_halo(network: SRNetwork, lr: Store, seen: str = "window", memory: int = 4000) -> int:
+def measure_halo(network: SRNetwork, lr: Store, given: Input, memory: int = 4000) -> int:
     """Smallest halo whose tiles differ from an undivided pass by less than half a grey level.
 
     Measured on the volume itself, at places spread over it. A network's theoretical halo is
@@ -44,8 +44,8 @@ def measure_halo(network: SRNetwork, lr: Store, seen: str = "window", memory: in
     ----------
     network : SRNetwork
     lr : Store
-    seen : str
-        How the network takes grey levels; see `Intensity.seen_by`.
+    given : Input
+        How the network takes the volume.
     memory : int
         Megabytes; wider halos than these hold are not tried.
 
@@ -60,7 +60,6 @@ def measure_halo(network: SRNetwork, lr: Store, seen: str = "window", memory: in
             "this network sees the whole image, and tiles of it only themselves, which no halo "
             "mends; `predict.blend` hides the seams"
         )
-    given = Input.of(lr.volume.intensity, seen)
     halos = _affordable(_halos(theory, network.stride), network, memory)
     errors = [
         _errors(network, lr, given, halos, square) for square in _busiest(lr, given, network.stride)
@@ -126,9 +125,8 @@ def _passed(network: SRNetwork, lr: Store, given: Input, halo: int, square: Squa
         with_halo(s.start, s.stop, n, halo, network.stride)
         for s, n in zip(sides, lr.volume.shape[3:])
     ]
-    frames = [
-        given.scaled(lr.reader()(plane, *around), channel) for plane in given.frames(square.plane)
-    ]
+    planes = given.frames.around(square.plane, lr.volume.region)
+    frames = [given.scaled(lr.reader()(plane, *around), channel) for plane in planes]
     with torch.inference_mode():
         made = network(torch.from_numpy(np.stack(frames)[None]))[0, 0].float().numpy()
     keep = (

@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pssrflow.networks.frames import ONE, Frames
 from pssrflow.volumes.intensity import Intensity
 
 Floats = npt.NDArray[np.float32]
-# t, c, z.
-Plane = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -24,12 +23,14 @@ class Input:
     ----------
     windows : tuple of (float, float)
         Per channel, the grey levels that become 0 and 1.
+    frames : Frames
     """
 
     windows: tuple[tuple[float, float], ...]
+    frames: Frames = ONE
 
     @classmethod
-    def of(cls, intensity: Intensity, seen: str = "window") -> "Input":
+    def of(cls, intensity: Intensity, seen: str = "window", frames: Frames = ONE) -> "Input":
         """Of an acquisition, for a network that takes its grey levels as `Intensity.seen_by` says.
 
         Parameters
@@ -37,12 +38,9 @@ class Input:
         intensity : Intensity
         seen : str
             "window" or "range".
+        frames : Frames
         """
-        return cls(intensity.seen_by(seen).windows)
-
-    def frames(self, plane: Plane) -> tuple[Plane, ...]:
-        """Planes (t, c, z) that are stacked to make one of them: that plane alone."""
-        return (plane,)
+        return cls(intensity.seen_by(seen).windows, frames)
 
     def scaled(self, values: npt.NDArray[Any], channel: int, out: Floats | None = None) -> Floats:
         """Grey levels as the network takes them, float32.

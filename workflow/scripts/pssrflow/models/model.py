@@ -11,7 +11,8 @@ from pydantic import ConfigDict, PlainValidator
 
 from pssrflow.keys import Fault, Keys, OneOf, key
 from pssrflow.models.facts import SCRIPT, Facts
-from pssrflow.networks.options import Common, Intensity, NetworkOptions
+from pssrflow.networks.frames import MOST, ONE, Frames
+from pssrflow.networks.options import Common, Intensity, NetworkOptions, in_and_out
 from pssrflow.networks.registry import names, network_symbol, options_of
 from pssrflow.run.paths import PathText
 
@@ -108,6 +109,8 @@ class Model:
         What of the acquisition it sees as 0 to 1; None where its parts say so.
     options : Keys
         Options of the architecture; of a package and an ensemble, what they are made of.
+    frames : Frames
+        Planes that it sees at once; of a package and an ensemble their parts say it.
     name : str
         How the configuration calls it.
     """
@@ -117,6 +120,7 @@ class Model:
     train: bool
     intensity: Intensity | None
     options: Keys
+    frames: Frames = ONE
     name: str = ""
 
     @classmethod
@@ -130,7 +134,8 @@ class Model:
         own = MADE.get(arch) or options_of(arch)
         said = dict(flat)
         options = flat if arch in MADE else own.model_construct(**_of(flat, own))
-        return cls(arch, said["weights"], said["train"], said.get("intensity"), options)
+        frames = said.get("frames") or _of_channels(options)
+        return cls(arch, said["weights"], said["train"], said.get("intensity"), options, frames)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any], name: str = "") -> Self:
@@ -140,9 +145,11 @@ class Model:
 
     def plain(self) -> dict[str, Any]:
         """As JSON, flat as in the configuration."""
-        given = {"arch": self.arch, "weights": self.weights, "train": self.train}
+        given: dict[str, Any] = {"arch": self.arch, "weights": self.weights, "train": self.train}
         if self.intensity is not None:
             given["intensity"] = self.intensity
+        if self.frames != ONE:
+            given["frames"] = self.frames.plain()
         return given | self.options.plain()
 
     def files(self) -> list[str]:
@@ -180,13 +187,14 @@ class Model:
             yield from self._option_faults(scale)
 
     def _option_faults(self, scale: int) -> Iterator[Fault]:
-        channels = getattr(self.options, "channels", 1)
-        if channels not in (1, (1,), (1, 1)):
+        channels, count = getattr(self.options, "channels", 1), self.frames.count
+        if in_and_out(channels) not in ((1, 1), (count, 1)):
             found = list(channels) if isinstance(channels, tuple) else channels
+            wanted = f"[{count}, 1], its frames and the plane that is made" if count > 1 else "1"
             yield Fault(
                 "channels",
-                f"found {found}. Accepted: 1 (channels of an acquisition are super-resolved one by "
-                "one)",
+                f"found {found}. Accepted: {wanted} (channels of an acquisition are "
+                "super-resolved one by one)",
             )
         if isinstance(self.options, NetworkOptions):
             yield from self.options.misfits(scale)
@@ -205,12 +213,21 @@ class Model:
         for name, found, wanted in (
             ("arch", facts.arch, self.arch),
             ("scale", facts.scale, scale),
+            ("frames", facts.frames.plain(), self.frames.plain()),
         ):
             if found != wanted:
                 yield Fault(
                     "weights",
                     f"found {name} {found} in {self.weights}. Accepted: weights of {name} {wanted}",
                 )
+
+
+def _of_channels(options: Keys) -> Frames:
+    """Planes that networks of PSSR2 see by the number of their channels."""
+    inputs, outputs = in_and_out(getattr(options, "channels", 1))
+    if outputs == 1 and inputs % 2 and inputs <= MOST:
+        return Frames.model_validate({"in": inputs})
+    return ONE
 
 
 def _absent(name: str, path: str, accepted: str) -> Iterator[Fault]:
@@ -259,7 +276,8 @@ def as_saved(given: Any) -> Any:
         return given
     known = options_of(facts.arch).model_fields
     options = {name: value for name, value in facts.options.items() if name in known}
-    return {"arch": facts.arch, "intensity": facts.intensity, **options, **given}
+    seen = {"intensity": facts.intensity, "frames": facts.frames.plain()}
+    return {"arch": facts.arch, **seen, **options, **given}
 
 
 AnyModel = Annotated[Model, PlainValidator(Model.checked)]

@@ -50,25 +50,30 @@ def read_package(
         Something of the package cannot be used; names the file and the keys.
     """
     archive = Archive.read(package)
-    model = read_description(archive)
-    refuse(package, misfits(model, scale, percentiles))
+    model, ours = read_description(archive), _own_facts(archive)
+    refuse(package, misfits(model, scale, percentiles, ours.frames.count if ours else 1))
     shape = read_shape(model, scale)
     network, facts = _own_network(archive, shape) or _scripted_network(archive, shape)
     log.info("%s: %s, %s", package, model.name, facts.arch)
     return network, replace(facts, package=file_hash(package))
 
 
+def _own_facts(archive: Archive) -> Facts | None:
+    """What weights of PSSRflow in a package say; None if Python or a script is part of them."""
+    facts = Facts.from_bytes(archive.files.get(WEIGHTS, b""))
+    return facts if facts is not None and facts.of_ours else None
+
+
 def _own_network(archive: Archive, shape: Shape) -> tuple[SRNetwork, Facts] | None:
     """Network of a package that PSSRflow made; None if Python or a script is part of it."""
-    data, where = archive.files.get(WEIGHTS, b""), f"{archive.path}: {WEIGHTS}"
-    facts = Facts.from_bytes(data)
-    if facts is None or not facts.of_ours:
+    facts, where = _own_facts(archive), f"{archive.path}: {WEIGHTS}"
+    if facts is None:
         return None
     if facts.scale != shape.scale:
         raise InputError(where, f"scale {facts.scale}", f"{shape.scale}")
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, WEIGHTS)
-        path.write_bytes(data)
+        path.write_bytes(archive.files[WEIGHTS])
         try:
             return load_weights(path)
         except InputError as error:

@@ -23,9 +23,9 @@ def start(model: Model, scale: int) -> tuple[SRNetwork, Facts]:
     InputError
         Weights of another architecture, scale or number of channels.
     """
-    network: SRNetwork = build(model.arch, scale, model.options.plain())
+    network: SRNetwork = build(model.arch, scale, model.options.plain(), model.frames.count)
     if model.weights:
         adopt(network, read_tensors(model.weights), model.weights)
     network.requires_grad_(model.train)
-    facts = Facts(model.arch, scale, model.options.plain())
+    facts = Facts(model.arch, scale, model.options.plain(), model.frames)
     return network, facts if model.intensity is None else replace(facts, intensity=model.intensity)

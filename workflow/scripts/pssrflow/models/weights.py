@@ -129,7 +129,7 @@ def _pointed_to(
     if len(found) != len(expected) or not names:
         return ""
     if name == names[0] and found[1:2] != expected[1:2]:
-        return f": channels {found[1]} in"
+        return f": channels {found[1]} in, its frames"
     return _at_the_end(network, name, names, found, expected)
 
 
@@ -205,7 +205,7 @@ def load_weights(path: Path | str, python: Collection[str] = ()) -> tuple[SRNetw
 
 def _built(facts: Facts, path: Path | str) -> SRNetwork:
     try:
-        made: SRNetwork = build(facts.arch, facts.scale, facts.options)
+        made: SRNetwork = build(facts.arch, facts.scale, facts.options, facts.frames.count)
     except InputError as error:
         raise InputError(f"{path}: {error.where}", error.found, error.accepted) from error
     except RecursionError:

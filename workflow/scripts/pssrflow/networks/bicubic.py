@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from pssrflow.networks.contract import middle
 from pssrflow.networks.options import NetworkOptions
 from pssrflow.volumes.interpolation import bicubic
 
@@ -15,9 +16,9 @@ class Network(nn.Module):
 
     stride = 1
 
-    def __init__(self, scale: int, options: Options | None = None):
+    def __init__(self, scale: int, options: Options | None = None, frames: int = 1):
         super().__init__()
-        self.scale = scale
+        self.scale, self.frames = scale, frames
 
     def forward(self, images: Tensor) -> Tensor:
-        return bicubic(images, self.scale)
+        return bicubic(middle(images), self.scale)

@@ -1,6 +1,6 @@
 """What every network offers, whichever architecture it is of."""
 
-from torch import nn
+from torch import Tensor, nn
 
 
 class SRNetwork(nn.Module):
@@ -17,7 +17,16 @@ class SRNetwork(nn.Module):
         SR pixels per LR pixel, along y and along x.
     stride : int
         LR pixels: images shifted by whole strides give shifted results.
+    frames : int
+        LR planes that are seen at once; the one in their middle is made.
     """
 
     scale: int
     stride: int
+    frames: int
+
+
+def middle(images: Tensor) -> Tensor:
+    """The plane that is made, (n, 1, y, x), of the planes that are seen, (n, frames, y, x)."""
+    half = images.shape[1] // 2
+    return images[:, half : half + 1]

@@ -12,8 +12,9 @@ from pssrflow.networks.pssr2.blocks import pad
 from pssrflow.plugins import foreign, load_class
 
 CONTRACT = (
-    "a torch.nn.Module, made as Class(scale=..., **options), that maps float32 images (n, 1, y, x) "
-    "from 0 to 1, which it does not write to, to finite ones (n, 1, scale * y, scale * x)"
+    "a torch.nn.Module, made as Class(scale=..., **options), and with frames=... where it sees "
+    "several planes, that maps float32 images (n, frames, y, x) from 0 to 1, which it does not "
+    "write to, to finite ones (n, 1, scale * y, scale * x)"
 )
 
 
@@ -25,7 +26,7 @@ class Options(NetworkOptions):
     options: JsonObject = key({}, "Keyword arguments of the class, besides scale.")
 
 
-def Network(scale: int, options: Options) -> nn.Module:
+def Network(scale: int, options: Options, frames: int = 1) -> nn.Module:
     """Make a user's own network, and try it on a small image.
 
     Images reach it with a height and width that are multiples of its attribute `stride`
@@ -40,9 +41,10 @@ def Network(scale: int, options: Options) -> nn.Module:
     found = load_class(path)
     if not issubclass(found, nn.Module):
         raise InputError(path, "no torch.nn.Module", CONTRACT)
+    given = given | ({"frames": frames} if frames > 1 else {})
     with foreign(path, f"scale {scale}, options {given} refused: it raised", CONTRACT):
         network = type(found.__name__, (_AnySize, found), {})(scale=scale, **given)
-    _place(network, scale, path)
+    _place(network, scale, frames, path)
     _try(network, path)
     return network
 
@@ -52,6 +54,7 @@ class _AnySize(nn.Module):
 
     scale: int
     stride: int
+    frames: int
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         height, width = images.shape[-2:]
@@ -64,18 +67,19 @@ class _AnySize(nn.Module):
         return made[..., : height * self.scale, : width * self.scale]
 
 
-def _place(network: Any, scale: int, path: str) -> None:
+def _place(network: Any, scale: int, frames: int, path: str) -> None:
     """See to the attributes that every network of this pipeline has."""
     stride = getattr(network, "stride", 1)
     if isinstance(stride, bool) or not isinstance(stride, int) or not 1 <= stride <= 1024:
         raise InputError(path, f"stride is {stride!r}", "a whole number from 1 to 1024")
-    network.scale, network.stride = scale, stride
+    network.scale, network.stride, network.frames = scale, stride, frames
 
 
 def _try(network: Any, path: str) -> None:
     # Odd sizes, and larger than most kernels.
     size = [max(32, 2 * network.stride) + odd for odd in (1, 3)]
     image = torch.linspace(0, 1, size[0] * size[1]).view(1, 1, *size)
+    image = image.expand(1, network.frames, *size).clone()
     training, given = network.training, image.clone()
     with foreign(path, f"on an image of {size} it raised", CONTRACT), torch.no_grad():
         found = network.eval()(given)

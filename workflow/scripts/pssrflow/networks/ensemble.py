@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pssrflow.keys import JsonObject, Keys, key
 from pssrflow.networks.contract import SRNetwork
+from pssrflow.networks.frames import ONE, Frames, most_of
 from pssrflow.networks.options import NetworkOptions
 from pssrflow.networks.registry import build
 
@@ -16,12 +17,18 @@ class Member(Keys):
 
     arch: str = key(..., "Its architecture.")
     options: JsonObject = key(..., "Options of that architecture.")
+    frames: Frames = key(ONE, "Planes that it sees at once.")
 
 
 class Options(NetworkOptions):
     """Which networks, as the weights say; a configuration names models or files instead."""
 
     members: tuple[Member, ...] = key(..., "The networks, in order.", min_length=1)
+
+    @property
+    def frames(self) -> Frames:
+        """Of all members together: each takes its own from the middle."""
+        return most_of(member.frames for member in self.members)
 
 
 class Ensemble(SRNetwork):
@@ -31,18 +38,24 @@ class Ensemble(SRNetwork):
     ----------
     scale : int
     members : sequence of SRNetwork
+    frames : sequence of Frames
+        Of each member.
     """
 
-    def __init__(self, scale: int, members: Sequence[SRNetwork]):
+    def __init__(self, scale: int, members: Sequence[SRNetwork], frames: Sequence[Frames]):
         super().__init__()
+        most = most_of(frames)
+        self.frames, self.seen = most.count, [most.inner(each) for each in frames]
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))
         self.global_pooling = any(getattr(m, "global_pooling", False) for m in members)
 
     def forward(self, images: Tensor) -> Tensor:
-        return sum(member(images) for member in self.members) / len(self.members)
+        made = (member(images[:, seen]) for member, seen in zip(self.members, self.seen))
+        return sum(made) / len(self.members)
 
 
-def Network(scale: int, options: Options) -> Ensemble:
-    """An ensemble of fresh networks."""
-    return Ensemble(scale, [build(m.arch, scale, m.options) for m in options.members])
+def Network(scale: int, options: Options, frames: int = 1) -> Ensemble:
+    """An ensemble of fresh networks; its members say which frames they see."""
+    made = [build(m.arch, scale, m.options, m.frames.count) for m in options.members]
+    return Ensemble(scale, made, [m.frames for m in options.members])

@@ -22,7 +22,7 @@ def bytes_per_pixel(network: SRNetwork) -> float:
     size = -(-PROBED // network.stride) * network.stride
     live = _Live()
     with torch.inference_mode(), live:
-        network(torch.zeros(1, 1, size, size))
+        network(torch.zeros(1, network.frames, size, size))
     return live.peak * SCRATCH / (size * size)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 from pssrflow.keys import Fault, Keys, key
+from pssrflow.networks.frames import Frames
 from pssrflow.run.paths import PathText
 
 Precision = Literal["auto", "bf16", "16", "32"]
@@ -25,6 +26,11 @@ class Common(Keys):
         "What the network sees as 0 to 1: window, the acquisition's display window; range, all "
         "that the detector records, as weights of PSSR2 expect.",
     )
+    frames: Frames | None = key(
+        None,
+        "Neighbouring planes that the network sees at once, such as {axis: z, in: 5}; each plane "
+        "of a stack or a time lapse is made from those around it. null for that plane alone.",
+    )
 
 
 class NetworkOptions(Keys):
@@ -38,8 +44,13 @@ class NetworkOptions(Keys):
         return iter(())
 
 
-def in_and_out(channels: int | tuple[int, ...]) -> tuple[int, int]:
-    """Channels of the input and of the output, from one number for both or from two."""
+def in_and_out(channels: int | tuple[int, ...], frames: int = 1) -> tuple[int, int]:
+    """Channels of the input and of the output, from one number for both or from two.
+
+    Frames are channels of the input; where there are several, one plane is made of them.
+    """
+    if frames > 1:
+        return frames, 1
     return (channels, channels) if isinstance(channels, int) else (channels[0], channels[-1])
 
 

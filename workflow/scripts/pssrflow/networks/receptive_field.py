@@ -95,7 +95,7 @@ def _gradient_reach(probe: Any, margin: int, stride: int, axis: int) -> int:
     size = [0, 0, *[-(-across // stride) * stride] * 2]
     size[axis] = 2 * margin + stride
     generator = torch.Generator().manual_seed(1)
-    image = torch.rand(1, _channels(probe), *size[2:], generator=generator, dtype=torch.float64)
+    image = torch.rand(1, probe.frames, *size[2:], generator=generator, dtype=torch.float64)
     image.requires_grad_(True)
     with _Transparent(probe):
         made = probe(image)
@@ -103,11 +103,6 @@ def _gradient_reach(probe: Any, margin: int, stride: int, axis: int) -> int:
         (gradient,) = torch.autograd.grad(inside, image)
     hit = torch.nonzero(gradient)[:, axis]
     return int(max(margin - hit.min(), hit.max() - (margin + stride - 1)))
-
-
-def _channels(network: Any) -> int:
-    first = getattr(getattr(network, "options", None), "channels", 1)
-    return first if isinstance(first, int) else int(first[0])
 
 
 class _Transparent(TorchFunctionMode):

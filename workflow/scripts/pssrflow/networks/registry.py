@@ -40,8 +40,18 @@ def options_of(arch: str) -> type[NetworkOptions]:
     return declared(modules()[arch], "Options")
 
 
-def build(arch: str, scale: int, options: Mapping[str, Any] | NetworkOptions) -> Any:
+def build(
+    arch: str, scale: int, options: Mapping[str, Any] | NetworkOptions, frames: int = 1
+) -> Any:
     """Make a network (a torch.nn.Module) with fresh weights.
+
+    Parameters
+    ----------
+    arch : str
+    scale : int
+    options : mapping or NetworkOptions
+    frames : int
+        LR planes that it sees at once.
 
     Raises
     ------
@@ -56,4 +66,4 @@ def build(arch: str, scale: int, options: Mapping[str, Any] | NetworkOptions) ->
     checked = module.Options.parse(given, where)
     if found := [f"{fault.key}: {fault.says}" for fault in checked.misfits(scale)]:
         raise InputError(where, "\n  ".join(found))
-    return module.Network(scale, checked)
+    return module.Network(scale, checked, frames)

@@ -34,13 +34,15 @@ class Network(nn.Module):
     ----------
     scale : int
     options : Options
+    frames : int
+        One: packages of others have one channel.
     """
 
     script: torch.Tensor
 
-    def __init__(self, scale: int, options: Options):
+    def __init__(self, scale: int, options: Options, frames: int = 1):
         super().__init__()
-        self.scale, self.stride = scale, options.stride
+        self.scale, self.stride, self.frames = scale, options.stride, frames
         self.minimum, self.halo = options.minimum, options.halo
         self.register_buffer("script", torch.zeros(options.size, dtype=torch.uint8))
         self._loaded: dict[torch.device, Any] = {}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pssrflow.keys import Fault, OneOf, key
+from pssrflow.networks.contract import middle
 from pssrflow.networks.options import NetworkOptions, wrong
 from pssrflow.volumes.interpolation import bicubic
 
@@ -88,15 +89,17 @@ class Network(nn.Module):
     ----------
     scale : int
     options : Options
+    frames : int
+        LR planes that are seen at once, as channels of the first layer.
     """
 
-    def __init__(self, scale: int, options: Options):
+    def __init__(self, scale: int, options: Options, frames: int = 1):
         super().__init__()
         widths, blocks = options.levels
-        self.scale = scale
+        self.scale, self.frames = scale, frames
         self.stride = 2 ** (len(widths) - 1)
         steps = list(itertools.pairwise(widths))
-        self.head = nn.Conv2d(1, widths[0], 3, padding=1)
+        self.head = nn.Conv2d(frames, widths[0], 3, padding=1)
         self.encoder = nn.ModuleList(_level(*level) for level in zip(widths, blocks))
         self.down = nn.ModuleList(nn.Conv2d(fine, coarse, 2, stride=2) for fine, coarse in steps)
         self.up = nn.ModuleList(
@@ -121,7 +124,7 @@ class Network(nn.Module):
             features = level(up(features) + skips.pop())
         detail = F.pixel_shuffle(self.tail(features).float(), self.scale)
         inside = detail[..., : height * self.scale, : width * self.scale]
-        return bicubic(images, self.scale) + inside
+        return bicubic(middle(images), self.scale) + inside
 
 
 def _level(width: int, blocks: int) -> nn.Sequential:

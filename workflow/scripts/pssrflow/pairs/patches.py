@@ -12,6 +12,7 @@ import numpy as np
 from pssrflow.crappify.chain import Crappifier, Plane, crappify_patch
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.models.input import Input
+from pssrflow.networks.frames import ONE, Frames
 from pssrflow.pairs.aligned import aligned
 from pssrflow.pairs.field import Field
 from pssrflow.pairs.magnified import Magnified
@@ -46,6 +47,8 @@ class Patches:
         "train" or "validation"; part of the key.
     zoom : tuple of float
         Lowest and highest magnification at which crappified fields are drawn.
+    frames : Frames
+        LR planes that are seen at once.
     """
 
     def __init__(
@@ -57,37 +60,44 @@ class Patches:
         seed: int,
         purpose: str,
         zoom: tuple[float, float] = (1.0, 1.0),
+        frames: Frames = ONE,
     ):
         self.fields, self.regions = fields, regions
         self.crappifier, self.size = crappifier, size
-        self.seed, self.purpose, self.zoom = seed, purpose, zoom
+        self.seed, self.purpose, self.zoom, self.frames = seed, purpose, zoom, frames
         pixels = [math.prod(region.shape) for region in regions]
         self.pixels = sum(pixels)
         self.share = np.cumsum(pixels) / self.pixels
 
     def batch(self, numbers: Iterable[int]) -> tuple[np.ndarray, ...]:
-        """LR and HR patches: float32 arrays (n, 1, y, x), scaled to 0..1; and weights if any."""
+        """LR patches, float32 arrays (n, frames, y, x) scaled to 0..1, HR ones, and weights if any.
+
+        HR patches and weights have one plane.
+        """
         pairs = [self.draw(number) for number in numbers]
-        return tuple(np.stack(images)[:, None] for images in zip(*pairs))
+        return tuple(np.stack(images) for images in zip(*pairs))
 
     def draw(self, number: int) -> tuple[np.ndarray, ...]:
-        """One pair (LR, HR) of 2-D float32 arrays; a third are weights, if any field has them."""
-        field, zoom, plane, rows, cols, turn = self._choose(number)
+        """One pair, LR (frames, y, x) and HR (1, y, x), float32; a third are weights, if any.
+
+        Every LR frame has noise of its own, as if it were scanned after the one before.
+        """
+        field, region, zoom, plane, rows, cols, turn = self._choose(number)
+        frames = self.frames.around(plane, region)
         if field.lr is not None:
-            lr, hr = (orient(image, turn) for image in self._acquired(field, plane, rows, cols))
+            lr, hr = self._acquired(field, frames, rows, cols, turn)
         else:
-            lr, hr = self._crappified(
-                field, zoom, plane, rows, cols, turn, f"{self.purpose} {number}"
-            )
-        images = (lr, field.lr_intensity), (hr, field.hr_intensity)
+            place = zoom, frames, rows, cols, turn
+            lr, hr = self._crappified(field, *place, f"{self.purpose} {number}")
+        images = (lr, field.lr_intensity), (hr[None], field.hr_intensity)
         drawn = [Input.of(known).scaled(image, plane[1]) for image, known in images]
         if any(f.weighs for f in self.fields):
-            drawn.append(orient(self._weight(field, zoom, plane, rows, cols), turn))
+            drawn.append(orient(self._weight(field, zoom, plane, rows, cols), turn)[None])
         return tuple(drawn)
 
     def place_of(self, number: int) -> str:
         """Where a patch comes from, in words."""
-        field, zoom, plane, rows, cols, _ = self._choose(number)
+        field, _, zoom, plane, rows, cols, _ = self._choose(number)
         corner = (*plane, int(rows.start / zoom), int(cols.start / zoom))
         return f"sample {field.sample!r} at t,c,z,y,x = {corner} (LR)"
 
@@ -97,7 +107,7 @@ class Patches:
         field, region = self.fields[index], self.regions[index]
         zoom = self._zoom(field, region, number)
         place = self._place(rng, region if zoom == 1 else magnified(region, zoom))
-        return field, zoom, *place, int(rng.integers(8))
+        return field, region, zoom, *place, int(rng.integers(8))
 
     def _zoom(self, field, region, number):
         """Magnification of a patch: every factor is as likely; that of acquired pairs is theirs."""
@@ -121,11 +131,12 @@ class Patches:
         ]
         return plane, *(range(a, a + n) for a, n in zip(corner, sizes))
 
-    def _acquired(self, field, plane, rows, cols):
-        seen = (slice(side.start, side.stop) for side in (rows, cols))
-        lr = field.lr.reader()(plane, *seen)
+    def _acquired(self, field, frames, rows, cols, turn):
+        read, seen = field.lr.reader(), [slice(side.start, side.stop) for side in (rows, cols)]
+        lr = np.stack([orient(read(frame, *seen), turn) for frame in frames])
         truth = aligned(field.hr, field.fraction)
-        return lr, truth(plane, *self._target(field, rows, cols))
+        middle = frames[len(frames) // 2]
+        return lr, orient(truth(middle, *self._target(field, rows, cols)), turn)
 
     def _target(self, field, rows, cols):
         """HR pixels of a box of LR pixels."""
@@ -157,26 +168,32 @@ class Patches:
         weights = read(*self._target(field, rows, cols))
         return weights.astype(np.float32) / np.float32(field.heaviest)
 
-    def _crappified(self, field, zoom, plane, rows, cols, turn, realisation):
-        """Turn the specimen, then scan it: lines of a scan always run along x."""
-        crappifier = self.crappifier.of(field.hr.volume.detector(plane[1]))
-        scale = crappifier.scale
-        # Whole LR pixels: only then do the turned pixels lie on the grid again.
+    def _crappified(self, field, zoom, frames, rows, cols, turn, realisation):
+        """Turn the specimen, then scan it plane by plane: lines of a scan always run along x."""
+        middle = frames[len(frames) // 2]
+        crappifier = self.crappifier.of(field.hr.volume.detector(middle[1]))
+        scale, scanned = crappifier.scale, {}
+        # A plane that stands for others beyond the end of a stack is scanned once.
+        for frame in dict.fromkeys(frames):
+            turned = self._specimen(field, zoom, frame, turn, crappifier.scale)
+            box = turned.box(*((r.start * scale, r.stop * scale) for r in (rows, cols)))
+            around = turned.around(*box, crappifier.reach * scale)
+            key = NoiseKey(self.seed, field.sample, realisation, *frame)
+            seen = Plane(around, turned.shape, field.detector.ranges[frame[1]])
+            place = (range(a // scale, b // scale) for a, b in box)
+            scanned[frame] = crappify_patch(seen, crappifier, key, *place)
+            if frame == middle:
+                hr = around(*(slice(*side) for side in box))
+        return np.stack([scanned[frame] for frame in frames]), hr
+
+    def _specimen(self, field, zoom, plane, turn, scale):
+        """An HR plane, magnified and turned."""
         read, shape = functools.partial(field.hr.reader(), plane), field.hr.volume.shape[3:]
         if zoom != 1:
             read = Magnified(read, shape, zoom)
             shape = read.shape
-        whole = tuple(n // scale * scale for n in shape)
-        turned = Turned(read, whole, turn)
-        (top, bottom), (left, right) = turned.box(
-            *((r.start * scale, r.stop * scale) for r in (rows, cols))
-        )
-        rows, cols = range(top // scale, bottom // scale), range(left // scale, right // scale)
-        around = turned.around((top, bottom), (left, right), crappifier.reach * scale)
-        key = NoiseKey(self.seed, field.sample, realisation, *plane)
-        seen = Plane(around, turned.shape, field.detector.ranges[plane[1]])
-        lr = crappify_patch(seen, crappifier, key, rows, cols)
-        return lr, around(slice(top, bottom), slice(left, right))
+        # Whole LR pixels: only then do the turned pixels lie on the grid again.
+        return Turned(read, tuple(n // scale * scale for n in shape), turn)
 
 
 def _as_bytes(mask, plane, rows, cols):

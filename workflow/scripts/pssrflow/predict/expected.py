@@ -9,7 +9,7 @@ import numpy as np
 
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.readers.open import open_acquisition
-from pssrflow.models.facts import PYTHON
+from pssrflow.models.facts import PYTHON, Facts
 from pssrflow.models.model import Ensemble, Model, Package
 from pssrflow.models.package import read_package
 from pssrflow.models.start import start
@@ -116,14 +116,21 @@ class Networks:
         name : str
             Of a model, or a file of weights.
         """
+        model = self.models.get(name)
+        trained = model is None or Path(self.weights[name]).exists()
+        if model and not trained and isinstance(model.options, Ensemble):
+            networks, facts = zip(*map(self._single, model.options.members))
+            return ensemble.Ensemble(self.scale, networks, [f.frames for f in facts]).eval()
+        return self._single(name)[0]
+
+    def _single(self, name: str) -> tuple[SRNetwork, Facts]:
+        """A network that is no ensemble before it is assembled, and its facts."""
         if name not in self.models:
-            return load_weights(name)[0]
+            return load_weights(name)
         if Path(self.weights[name]).exists():
-            return load_weights(self.weights[name], self._classes)[0]
+            return load_weights(self.weights[name], self._classes)
         model = self.models[name]
         if isinstance(model.options, Package):
-            return read_package(model.options.package, self.scale, self.percentiles)[0]
-        if isinstance(model.options, Ensemble):
-            members = [self.expected(member) for member in model.options.members]
-            return ensemble.Ensemble(self.scale, members).eval()
-        return start(model, self.scale)[0].eval()
+            return read_package(model.options.package, self.scale, self.percentiles)
+        network, facts = start(model, self.scale)
+        return network.eval(), facts

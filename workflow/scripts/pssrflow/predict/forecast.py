@@ -108,7 +108,10 @@ def _read(cutting: Cutting, axis: int) -> int:
 
 
 def _timed(inference: Inference, size: Sequence[int]) -> float:
-    image, taken = np.random.default_rng(0).random((1, *size), np.float32), []
+    image, taken = (
+        np.random.default_rng(0).random((inference.network.frames, *size), np.float32),
+        [],
+    )
     for _ in range(1 + TIMED):
         start = time.perf_counter()
         inference([image])

@@ -111,15 +111,17 @@ class Inference:
         return [dict(zip(found, tile)) for tile in zip(*found.values())]
 
     def _once(self, batch: torch.Tensor) -> torch.Tensor:
-        made: torch.Tensor = members(self.network)[0](batch)
+        [(member, seen)] = members(self.network)
+        made: torch.Tensor = member(batch[:, seen])
         return made
 
     def _averaged(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
         """Mean and standard deviation over all members and transforms (Welford 1962)."""
         mean, squares = torch.tensor(0.0), torch.tensor(0.0)
         passes = itertools.product(members(self.network), self.transforms)
-        for count, (member, (turns, mirror)) in enumerate(passes, start=1):
-            made = _laid_back(member(_laid(batch, turns, mirror)).float(), turns, mirror)
+        for count, ((member, seen), (turns, mirror)) in enumerate(passes, start=1):
+            laid = _laid(batch[:, seen], turns, mirror)
+            made = _laid_back(member(laid).float(), turns, mirror)
             delta = made - mean
             mean = mean + delta / count
             squares = squares + delta * (made - mean)
@@ -141,10 +143,15 @@ class Inference:
         return {SR.name: made} | ({STD.name: np.zeros_like(made)} if self.passes > 1 else {})
 
 
-def members(network: SRNetwork) -> Sequence[SRNetwork]:
-    """Networks that are averaged; a network that is none of these is its own only member."""
-    found: Sequence[SRNetwork] = getattr(network, "members", (network,))
-    return found
+def members(network: SRNetwork) -> list[tuple[SRNetwork, Any]]:
+    """Networks that are averaged, and which of the frames each of them sees.
+
+    A network that is no ensemble is its own only member.
+    """
+    if not hasattr(network, "members"):
+        return [(network, slice(None))]
+    offers: Any = network
+    return list(zip(offers.members, offers.seen))
 
 
 def fitting_batch(device: torch.device, tile_bytes: float, tile_pixels: int) -> int:

@@ -24,10 +24,10 @@ from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.predict.canvas import Canvas
 from pssrflow.predict.inference import Inference, fitting_batch, members
 from pssrflow.predict.journal import Digests, Journal, merged
-from pssrflow.predict.loader import TileLoader
+from pssrflow.predict.loader import Kept, TileLoader
 from pssrflow.predict.memory import tile_pixels
 from pssrflow.predict.order import placed_tiles
-from pssrflow.predict.pipeline import run
+from pssrflow.predict.pipeline import READ_AHEAD, run
 from pssrflow.predict.plan import FORMAT, Plan, Profile, Request, plan_prediction
 from pssrflow.predict.prediction import Prediction
 from pssrflow.run.devices import best_device, best_precision, claimed_device
@@ -67,13 +67,16 @@ def initialise(prediction: Prediction, request: Request, code: str = "") -> None
     made_of = _made_of(prediction, request, code)
     if _stands(prediction, made_of, request.parts):
         return
-    lr, seen = prediction.lr, facts.intensity
+    lr = prediction.lr
+    given = Input.of(lr.volume.intensity, facts.intensity, facts.frames)
     sr = request.volume(lr.volume, network.scale)
     # One of another size is refused.
     _mask_of(prediction, network.scale)
-    profile = profile_of(network, lambda: measure_halo(network, lr, seen, request.settings.memory))
+    profile = profile_of(network, lambda: measure_halo(network, lr, given, request.settings.memory))
     planned = plan_prediction(lr.volume, profile, request, prediction.mask is not None)
     planned = replace(planned, made_of=made_of)
+    if few := facts.frames.missing(lr.volume.region):
+        log.warning("planes of %s: %s", lr, few)
     prediction.unfinish()
     shutil.rmtree(prediction.markers, ignore_errors=True)
     _create(prediction, planned, sr)
@@ -220,7 +223,7 @@ def _predicted(
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     volume = prediction.lr.volume
-    given = Input.of(volume.intensity, facts.intensity)
+    given = Input.of(volume.intensity, facts.intensity, facts.frames)
     loader = _loader(prediction, planned, given, network.scale)
     canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
     arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}
@@ -236,10 +239,15 @@ def _predicted(
 
 
 def _loader(prediction: Prediction, planned: Plan, given: Input, scale: int) -> TileLoader:
-    mask = _mask_of(prediction, scale)
+    lr, mask = prediction.lr, _mask_of(prediction, scale)
+    read = lr.reader()
+    if given.frames.count > 1:
+        # Along z and t the same tiles of the neighbours come again with the next plane.
+        read = Kept(read, given.frames.count * planned.cutting.plane_tiles + READ_AHEAD)
     return TileLoader(
-        prediction.lr.reader(),
+        read,
         given,
+        lr.volume.region,
         planned.depth,
         planned.empty,
         mask.touched if mask is not None else None,

@@ -105,7 +105,8 @@ def _run(fabric, fields, crappifier, model, training, threads):
     torch.manual_seed(training.seed)
     network, facts = start(model, crappifier.scale)
     seen = [_seen(field, facts.intensity) for field in fields]
-    drawn, held = _patches(seen, crappifier, training, network.stride) if seen else (None, None)
+    looks = network.stride, facts.frames
+    drawn, held = _patches(seen, crappifier, training, *looks) if seen else (None, None)
     trainer = Trainer(fabric, network, training, facts, _per_epoch(training.recipe, drawn, fabric))
     trainer.restore()
     trainer.fit(drawn, held)
@@ -121,7 +122,7 @@ def _seen(field, intensity):
     )
 
 
-def _patches(fields, crappifier, training, stride):
+def _patches(fields, crappifier, training, stride, frames):
     """Patches to learn from, and those that are held out, if any."""
     recipe = training.recipe
     size = patch_size([f.region for f in fields], recipe.patch, stride)
@@ -129,15 +130,18 @@ def _patches(fields, crappifier, training, stride):
         log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
     # Twice the reach: neither side's downsampling or blur may look into the other.
     guard = 2 * crappifier.reach + stride
+    for field in fields:
+        if few := frames.missing(field.region):
+            log.warning("planes of sample %s: %s", field.sample, few)
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
     rest = crappifier, size, training.seed
-    drawn = Patches(fields, [s.train for s in splits], *rest, "train", training.zoom)
+    drawn = Patches(fields, [s.train for s in splits], *rest, "train", training.zoom, frames)
     if not recipe.validation:
         return drawn, None
     held = _real_first([(f, s.validation) for f, s in zip(fields, splits)])
     fields, regions = zip(*held)
     rest = crappifier, patch_size(regions, size, 1), training.seed
-    return drawn, Patches(fields, regions, *rest, "validation")
+    return drawn, Patches(fields, regions, *rest, "validation", frames=frames)
 
 
 def _real_first(held):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pssrflow.errors import InputError
+from pssrflow.networks.contract import middle
 from pssrflow.pairs.patches import Patches
 from pssrflow.run.files import replacing
 from pssrflow.volumes.interpolation import bicubic
@@ -68,10 +69,11 @@ class Validation:
         return [mean.mean().item() for mean in (*squares, weight)]
 
     def images(self, network: nn.Module, lr: Tensor, hr: Tensor) -> tuple[Tensor, ...]:
-        """LR image, prediction, bicubic interpolation and truth, on the device."""
+        """LR image (the plane that is made), prediction, bicubic one and truth, on the device."""
         lr, hr = self.fabric.to_device((lr, hr))
         with torch.inference_mode(), self.fabric.autocast():
             predicted = network(lr.contiguous(memory_format=torch.channels_last)).float()
+        lr = middle(lr)
         return lr, predicted, bicubic(lr, self.scale), hr
 
     def preview(self, network: nn.Module, path: Path) -> None:

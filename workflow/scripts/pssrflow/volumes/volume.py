@@ -46,6 +46,11 @@ class Volume:
         _, y, x = self.pixel_size
         return (y * x) ** 0.5 if y and x else None
 
+    @property
+    def region(self) -> Region:
+        """All of it."""
+        return Region((0,) * len(self.shape), self.shape)
+
     def detector(self, channel: int) -> str:
         """What recorded a channel, and at which setting, as far as its pixels tell; in words."""
         levels = self.intensity.ranges[channel]

@@ -22,6 +22,8 @@ class GreyNetwork(nn.Module):
     Attributes
     ----------
     scale : int
+    frames : int
+        LR planes that are seen at once.
     frame : int
         LR pixels that a size must be a multiple of for PSSR2 to take it.
     stride : int
@@ -32,9 +34,9 @@ class GreyNetwork(nn.Module):
 
     global_pooling = False
 
-    def __init__(self, scale: int, frame: int, stride: int):
+    def __init__(self, scale: int, frames: int, frame: int, stride: int):
         super().__init__()
-        self.scale, self.frame, self.stride = scale, frame, stride
+        self.scale, self.frames, self.frame, self.stride = scale, frames, frame, stride
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = (size * self.scale for size in images.shape[-2:])

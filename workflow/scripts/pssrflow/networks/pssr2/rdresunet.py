@@ -31,17 +31,21 @@ class Network(GreyNetwork):
     ----------
     scale : int
     options : Options
+    frames : int
+        LR planes that are seen at once, as channels.
     """
 
-    def __init__(self, scale: int, options: Dense):
+    def __init__(self, scale: int, options: Dense, frames: int = 1):
+        inputs, outputs = in_and_out(options.channels, frames)
         hidden, pool_sizes, encoder_pool = options.hidden, options.pool_sizes, options.encoder_pool
         patch_size, features = options.patch_size, options.features
         frame, pools = patch_size * 2 ** (len(hidden) - 1), pool_multiple(pool_sizes)
-        super().__init__(scale, frame, frame * pools if encoder_pool else math.lcm(frame, pools))
+        super().__init__(
+            scale, inputs, frame, frame * pools if encoder_pool else math.lcm(frame, pools)
+        )
         self.options = options
         self.global_pooling = any(options.ese_blocks)
         self.ratios = [*[2] * (len(hidden) - 1), patch_size]
-        inputs, outputs = in_and_out(options.channels)
         last = hidden[-1] // patch_size**2
         self.norm = None if options.dilations else nn.BatchNorm2d(inputs)
         self.encoder = RDNet(inputs, options)
@@ -81,7 +85,7 @@ class Network(GreyNetwork):
             stages = len(self.options.growth_rates)
             few |= {"rdnet_init": 16, "growth_rates": [8] * stages, "bottleneck": 1}
             few |= {"compression": 0.5}
-        return Network(self.scale, self.options.changed(**few))
+        return Network(self.scale, self.options.changed(**few), self.frames)
 
     def _smallest(self) -> int:
         return smallest(self.options, self.frame)

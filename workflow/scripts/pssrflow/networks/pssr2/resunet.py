@@ -31,15 +31,19 @@ class Network(GreyNetwork):
     ----------
     scale : int
     options : Options
+    frames : int
+        LR planes that are seen at once, as channels.
     """
 
-    def __init__(self, scale: int, options: Residual):
+    def __init__(self, scale: int, options: Residual, frames: int = 1):
+        inputs, outputs = in_and_out(options.channels, frames)
         hidden, pool_sizes, encoder_pool = options.hidden, options.pool_sizes, options.encoder_pool
         frame, pools = 2 ** (len(hidden) - 1), pool_multiple(pool_sizes)
         # Squares of the last pooling lie at LR resolution, those of the encoder at its end.
-        super().__init__(scale, frame, frame * pools if encoder_pool else math.lcm(frame, pools))
+        super().__init__(
+            scale, inputs, frame, frame * pools if encoder_pool else math.lcm(frame, pools)
+        )
         self.options = options
-        inputs, outputs = in_and_out(options.channels)
         widths = [inputs, *hidden]
         per_level = options.dilations or [None] * len(hidden)
         self.norm = None if options.dilations else nn.BatchNorm2d(inputs)
@@ -77,7 +81,7 @@ class Network(GreyNetwork):
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
         width = math.lcm(4, len(self.options.pool_sizes or [1]))
         hidden = [width] * len(self.options.hidden)
-        return Network(self.scale, self.options.changed(hidden=hidden))
+        return Network(self.scale, self.options.changed(hidden=hidden), self.frames)
 
     def _smallest(self) -> int:
         return smallest(self.options, self.frame)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pssrflow.keys import Fault, key
+from pssrflow.networks.contract import middle
 from pssrflow.networks.options import NetworkOptions, in_and_out, undivided, wrong
 from pssrflow.networks.pssr2.blocks import GreyNetwork, rising
 from pssrflow.networks.pssr2.options import CHANNELS, Blocks, Channels, Share
@@ -96,9 +97,9 @@ class Options(NetworkOptions):
         if self.resi_connection == "3conv" and self.embed_dim < 4:
             yield wrong("embed_dim", f"{self.embed_dim} with 3conv", "at least 4")
         inputs, outputs = in_and_out(self.channels)
-        if self.upsampler is None and inputs != outputs:
+        if self.upsampler is None and outputs not in (1, inputs):
             found = f"{inputs} and {outputs} with upsampler: null"
-            yield wrong("channels", found, "the same number")
+            yield wrong("channels", found, "the same number, or 1 out")
 
     def misfits(self, scale: int) -> Iterator[Fault]:
         if self.upsampler == "pixelshuffle" and scale != 3 and scale & (scale - 1):
@@ -119,16 +120,18 @@ class Network(GreyNetwork):
     ----------
     scale : int
     options : Options
+    frames : int
+        LR planes that are seen at once, as channels.
     """
 
-    def __init__(self, scale: int, options: Options):
+    def __init__(self, scale: int, options: Options, frames: int = 1):
+        inputs, outputs = in_and_out(options.channels, frames)
         grid, width = options.grid, options.embed_dim
         window = min(options.window_size, grid)
         # PSSR2 mirrors up to whole windows itself, so its frame is what that makes of any size.
         frame = math.lcm(options.window_size, window)
-        super().__init__(scale, frame, frame)
+        super().__init__(scale, inputs, frame, frame)
         self.options, self.upsampler, self.grid = options, options.upsampler, grid
-        inputs, outputs = in_and_out(options.channels)
         norm = NORMS[options.norm_layer]
         self.conv_first = nn.Conv2d(inputs, width, 3, padding=1)
         self.patch_embed = nn.Module()
@@ -169,7 +172,8 @@ class Network(GreyNetwork):
         first = self.conv_first(x)
         features = self.conv_after_body(self._transformed(first)) + first
         if self.upsampler is None:
-            return x + self.conv_last(features).float()
+            image = x if self.conv_last.out_channels == self.frames else middle(x)
+            return image + self.conv_last(features).float()
         if self.upsampler == "pixelshuffledirect":
             return self.upsample(features)
         features = self.conv_before_upsample(features)
@@ -201,7 +205,7 @@ class Network(GreyNetwork):
     def thin(self) -> "Network":
         """The same network with few channels: pixels reach as far, in a fraction of the time."""
         width = 4 * math.lcm(*self.options.num_heads)
-        return Network(self.scale, self.options.changed(embed_dim=width))
+        return Network(self.scale, self.options.changed(embed_dim=width), self.frames)
 
 
 def _layers(options: Options, window: int) -> Iterator[Layer]:
