@@ -8,7 +8,7 @@ import pytest
 
 CORE = "workflow/scripts/pssrflow"
 # Optional extras, which not everybody has installed.
-EXTRAS = {"bioio", "bioio_base", "aicspylibczi"}
+EXTRAS = {"bioio", "bioio_base"}
 LONGEST_FILE, MOST_PARAMETERS, USUAL_FUNCTION = 400, 8, 8
 
 

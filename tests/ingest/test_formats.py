@@ -34,7 +34,7 @@ import sys
 from pssrflow.ingest.readers.formats import readers_of
 assert len(readers_of({str(tmp_path)!r})) == 1
 assert len(readers_of("a.ome.tif")) == 1
-heavy = ["tifffile", "zarr", "PIL", "imagecodecs", "natsort", "bioio"]
+heavy = ["tifffile", "zarr", "PIL", "imagecodecs", "natsort", "openreadout", "h5py"]
 print([name for name in heavy if name in sys.modules])
 """
     found = subprocess.run(
@@ -66,6 +66,10 @@ def test_a_path_names_the_readers_that_it_needs(tmp_path):
         ("a.ome.tif", ["tiff"]),
         ("a.PNG", ["raster"]),
         ("a.czi", ["vendor"]),
+        ("a.h5:/volumes/raw", ["hdf5"]),
+        ("a.HDF5", ["hdf5"]),
+        ("a.rec", ["mrc"]),
+        ("a.dv", ["extras"]),
         ("a/*.tif", ["slices", "tiff"]),
         ("a", EVERY),
         ("a" * 1000, EVERY),

@@ -7,28 +7,20 @@ import pytest
 import tifffile
 from acquisitions import opened, refusal, whole
 from PIL import Image
+from pssrflow.ingest.readers import vendor
+from pssrflow.ingest.readers.acquisition import Overrides
+from pssrflow.ingest.readers.open import open_acquisition
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 real = pytest.mark.skipif(not DATA.is_dir(), reason="the development images are not here")
 
 
-@pytest.mark.parametrize(("suffix", "package"), [("lif", "bioio-lif"), ("nd2", "bioio-nd2")])
-def test_a_missing_plugin_is_named(tmp_path, suffix, package, monkeypatch):
-    import bioio
-    from bioio_base.exceptions import UnsupportedFileFormatError
-
-    def none(path, **_):
-        raise UnsupportedFileFormatError("BioImage", str(path))
-
-    monkeypatch.setattr(bioio, "BioImage", none)
-    (tmp_path / f"a.{suffix}").write_bytes(b"anything")
-    assert f"pip install {package}" in refusal(tmp_path / f"a.{suffix}")
+def test_a_missing_plugin_is_named(tmp_path):
+    (tmp_path / "a.dv").write_bytes(b"anything")
+    assert "pip install bioio bioio-dv" in refusal(tmp_path / "a.dv")
 
 
-@pytest.mark.parametrize(
-    ("suffix", "program"),
-    [("mrc", "mrc2tif"), ("dm3", "DigitalMicrograph"), ("h5", "HDF5 plugin"), ("oir", "Fiji")],
-)
+@pytest.mark.parametrize(("suffix", "program"), [("lei", "LAS AF"), ("nrrd", "Fiji")])
 def test_a_format_without_a_reader_says_what_exports_it(suffix, program, tmp_path):
     (tmp_path / f"a.{suffix}").write_bytes(b"anything")
     message = refusal(tmp_path / f"a.{suffix}")
@@ -90,14 +82,12 @@ def test_real_palette_pngs_are_not_darkened_by_their_palette():
 
 @real
 def test_a_czi_and_its_ome_tiff_have_identical_pixels():
-    pytest.importorskip("bioio_czi")
     czi = whole(DATA / "czi/FOV7_HV110_P0500510000.czi")
     np.testing.assert_array_equal(czi, whole(DATA / "ome_tiff/FOV7_HV110_P0500510000.ome.tiff"))
 
 
 @real
 def test_a_czi_with_all_axes_is_read_plane_by_plane():
-    pytest.importorskip("bioio_czi")
     path = DATA / "czi/CellDivision_T3_Z5_CH2_X240_Y170.czi"
     a = opened(path)
     assert a.shape == (3, 2, 5, 170, 240) and a.channels == ("LED555", "LED470")
@@ -110,15 +100,38 @@ def test_a_czi_with_all_axes_is_read_plane_by_plane():
 
 @real
 def test_a_czi_of_an_electron_microscope_is_calibrated():
-    pytest.importorskip("bioio_czi")
     a = opened(DATA / "sem_vendor_metadata/Al2O3_SE_020_sp.czi")
     assert a.shape == (1, 1, 1, 1536, 2048)
     assert a.pixel_size[1:] == pytest.approx((0.02791, 0.02791), rel=1e-3)
+    assert a.microscope["instrument"].endswith("Crossbeam 550")
+    assert a.microscope["detector"] == "BSD4 A"
+
+
+@real
+def test_of_a_dm3_with_a_spectrum_the_image_is_read():
+    path = DATA / "sem_vendor_metadata/multi_signal.dm3"
+    a = opened(path)
+    assert a.shape == (1, 1, 1, 512, 512) and a.dtype == np.uint16
+    assert a.pixel_size[1:] == pytest.approx((1.77516e-5, 1.77516e-5), rel=1e-4)
+    assert a.microscope["voltage_kv"] == 300
+    # The only image: the spectrum beside it is none.
+    assert not any("scenes" in note for note in a.notes)
+    assert "there is no scene 'Plot'" in refusal(path, scene="Plot")
+
+
+@real
+@pytest.mark.parametrize("whole_planes", [True, False])
+def test_a_rectangle_of_a_vendors_file_is_that_of_the_plane(whole_planes, monkeypatch):
+    path = DATA / "czi/CellDivision_T3_Z5_CH2_X240_Y170.czi"
+    values = whole(path)
+    monkeypatch.setattr(vendor, "WHOLE", 1 << 28 if whole_planes else 0)
+    with open_acquisition(path, Overrides()) as a:
+        found = a.read(2, 1, 3, slice(5, 100), slice(17, 93))
+    np.testing.assert_array_equal(found, values[2, 1, 3, 5:100, 17:93])
 
 
 @real
 def test_raw_airyscan_detectors_are_refused_and_not_averaged():
-    pytest.importorskip("bioio_czi")
     message = refusal(DATA / "czi/LSM880_AiryScan.czi")
     assert "raw Airyscan data, of 32 detectors" in message and "Airyscan Processing" in message
     assert message == refusal(DATA / "czi/LSM880_AiryScan.czi", axes="CTZYX")

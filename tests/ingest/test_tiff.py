@@ -92,7 +92,7 @@ def test_every_supported_data_type_keeps_its_values(tmp_path, dtype, order):
     ("dtype", "hint"),
     [
         ("uint32", "uint16"),
-        ("int8", "int16"),
+        ("int64", "int16"),
         ("float64", "float32"),
         ("complex64", "float32"),
     ],
@@ -101,6 +101,14 @@ def test_other_data_types_are_refused_with_a_conversion(tmp_path, dtype, hint):
     tifffile.imwrite(tmp_path / "a.tif", np.ones((20, 30), dtype))
     message = refusal(tmp_path / "a.tif")
     assert f"data type {dtype}" in message and "convert to" in message and hint in message
+
+
+@pytest.mark.parametrize(("dtype", "wider"), [("int8", "int16"), ("float16", "float32")])
+def test_small_data_types_are_kept_in_wider_ones(tmp_path, dtype, wider):
+    values = (texture(20, 30).astype(int) - 125).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    assert opened(tmp_path / "a.tif").dtype == wider
+    np.testing.assert_array_equal(whole(tmp_path / "a.tif")[0, 0, 0], values)
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "zlib", "rowsperstrip": 7}])

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pssrflow.errors import InputError
+from pssrflow.run.paths import parted
 
 # Key of a JSON file that vouches for the others.
 CHECKSUM = "checksum"
@@ -116,7 +117,7 @@ def input_paths(text: str) -> list[Path]:
     list of Path
         Empty if there is nothing.
     """
-    path = Path(text).expanduser()
+    path = Path(parted(text)[0]).expanduser()
     try:
         if path.exists():
             return [path]

@@ -20,5 +20,17 @@ def _as_a_shell_would(path: str) -> str:
     return found
 
 
+# Extensions of files that hold arrays at paths of their own.
+HDF5 = (".h5", ".hdf5", ".he5", ".hdf")
+
+
+def parted(path: str) -> tuple[str, str | None]:
+    """The file of a path such as ``file.h5:/raw``, and the path in it; None where there is none."""
+    file, colon, inside = path.partition(":/")
+    if colon and "://" not in path and file.lower().endswith(HDF5):
+        return file, f"/{inside}"
+    return path, None
+
+
 # A path that a user writes: ~ and $VARIABLE are understood.
 PathText = Annotated[str, AfterValidator(_as_a_shell_would)]

@@ -1,7 +1,7 @@
 """A raw acquisition as TCZYX, whatever axes its file has, read rectangle by rectangle."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,8 @@ from pssrflow.volumes.volume import DTYPES
 LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
 # What readers call the channel of a picture that says how transparent it is.
 ALPHA = "alpha"
+# What holds every value of a data type that no store has.
+_WIDER = {"bool": "uint8", "int8": "int16", "float16": "float32"}
 _CONVERT = {
     "i": "convert to uint16 or int16, if the grey levels fit",
     "u": "convert to uint16, if the grey levels fit",
@@ -50,6 +52,8 @@ class Source:
         Empty where the file does not say.
     black : float or None
         Grey level without signal, where the file says it.
+    microscope : dict
+        What the microscope says of itself and of the scan; see `microscope`.
     notes : tuple of str
     movable : bool
         Whether any axis may be Y or X, rather than those of the planes in the file.
@@ -67,6 +71,7 @@ class Source:
     begins: tuple[float | None, float | None, float | None] = (None, None, None)
     channels: tuple[str, ...] = ()
     black: float | None = None
+    microscope: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     movable: bool = False
     unnamed: str = ""
@@ -126,6 +131,8 @@ class Acquisition:
         Names; "0", "1", ... where the file does not say.
     black : float or None
         Grey level without signal, where the file says it.
+    microscope : dict
+        What the microscope says of itself and of the scan; see `microscope`.
     notes : tuple of str
         Warnings that a user should read.
     """
@@ -138,6 +145,7 @@ class Acquisition:
     origin: tuple[float, ...]
     channels: tuple[str, ...]
     black: float | None
+    microscope: Mapping[str, Any]
     notes: tuple[str, ...]
     _from: Source = field(repr=False)
     _roles: str = field(repr=False)
@@ -216,6 +224,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         origin=_origin(source.begins, (z, y, x), box),
         channels=tuple(names[i] for i in selected),
         black=source.black,
+        microscope=source.microscope,
         notes=(
             *(*source.notes, *guessed),
             *("alpha (transparency) is left out (`channels` can name it)" for _ in clear),
@@ -280,8 +289,8 @@ def _origin(begins, pixel_size, box):
 
 def _native(dtype, path):
     dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype.kind == "b":
-        return np.dtype(np.uint8)
+    if dtype.name in _WIDER:
+        return np.dtype(_WIDER[dtype.name])
     if dtype.name not in DTYPES:
         hint = _CONVERT.get(dtype.kind, "convert to one of these")
         raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")

@@ -18,6 +18,7 @@ from pssrflow.ingest.readers.acquisition import (
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
 from pssrflow.ingest.readers.sidecar import sidecar_size
 from pssrflow.plugins import load
+from pssrflow.run.paths import parted
 from pssrflow.volumes.regions import apart_by, coarser_crop
 
 
@@ -120,7 +121,7 @@ def _check_there(path):
         if ".zarr" not in path:
             found = "remote URIs are read only as OME-Zarr"
             raise InputError(path, found, "a local copy of the file")
-    elif not (glob.has_magic(path) or Path(path).expanduser().exists()):
+    elif not (glob.has_magic(path) or Path(parted(path)[0]).expanduser().exists()):
         raise InputError(path, "there is no such file or folder", "a path that exists")
 
 
@@ -132,7 +133,7 @@ def open_source(path: str, scene: int | str | None = None) -> Source:
     InputError
         No reader does, or the one that does refuses it.
     """
-    file = Path(path)
+    file = Path(parted(path)[0])
     if file.is_file() and not file.stat().st_size:
         raise InputError(path, "an empty file (0 bytes)", accepted())
     module = format_of(path)

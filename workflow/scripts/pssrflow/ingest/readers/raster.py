@@ -10,7 +10,7 @@ from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene
 from pssrflow.ingest.readers.recent import Recent
 
-RANK = 3
+RANK = 4
 NAMES = "PNG, BMP, JPEG"
 
 # A user's own image of 16384 x 16384 pixels is no decompression bomb.

@@ -17,7 +17,7 @@ from pssrflow.ingest.readers.open import open_source
 from pssrflow.ingest.readers.order import in_order
 from pssrflow.run.files import input_paths
 
-RANK = 1
+RANK = 2
 NAMES = "a folder or glob of 2-D images"
 
 EXTENSIONS = (".tif", ".tiff", ".png", ".bmp", ".jpg", ".jpeg")

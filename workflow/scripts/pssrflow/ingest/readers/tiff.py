@@ -20,7 +20,7 @@ from pssrflow.ingest.readers.tiff_metadata import (
 )
 from pssrflow.ingest.readers.tiff_pages import RawReader, SegmentReader, planes_of
 
-RANK = 2
+RANK = 3
 NAMES = "TIFF, OME-TIFF"
 
 _SUFFIXES = (".tif", ".tiff", ".btf", ".lsm")

@@ -1,161 +1,203 @@
-"""Vendors' formats (.czi, .lif, .nd2, ...) through bioio and the plugins that are installed."""
+"""Vendors' formats by openreadout: CZI, LIF, ND2, OIB, OIF, OIR, VSI, DM3 to DM5, EMD, SER, ...
 
-import contextlib
+docs/data.md says why this reader: bytes equal to a second reader's, windows without the mosaic.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import openreadout
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults, pick
-from pssrflow.ingest.readers.formats import accepted
+from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, pick
 from pssrflow.ingest.readers.recent import Recent
 from pssrflow.volumes.regions import sane_size
 
-# What no other format takes.
-RANK = 9
+RANK = 7
+NAMES = "CZI, LIF, ND2, OIB, OIF, OIR, VSI, IMS, ZVI, DM3, DM4, EMD, SER"
 
-# https://github.com/bioio-devs/bioio lists the plugins.
-_PLUGINS = {
-    ".czi": "bioio-czi",
-    ".lif": "bioio-lif",
-    ".nd2": "bioio-nd2",
-    ".dv": "bioio-dv",
-    ".sldy": "bioio-sldy",
-    ".emd": "bioio-emd",
-    ".vsi": "bioio-vsi",
-}
-# Formats without a reader, and what writes them as OME-TIFF or TIFF.
-_FIJI = "Fiji (Plugins > Bio-Formats, then File > Save As > Tiff)"
-_EXPORTS = {
-    **dict.fromkeys(
-        (".dm3", ".dm4"), f"DigitalMicrograph (File > Save As > TIFF, 16 bit) or {_FIJI}"
-    ),
-    **dict.fromkeys((".mrc", ".rec", ".st", ".ali"), f"IMOD (mrc2tif -s) or {_FIJI}"),
-    **dict.fromkeys((".h5", ".hdf5", ".he5", ".hdf"), "ilastik, or Fiji with its HDF5 plugin"),
-    **dict.fromkeys((".oib", ".oif", ".oir"), f"FV-Viewer (Export) or {_FIJI}"),
-    ".ims": f"Imaris (File > Export) or {_FIJI}",
-    ".ser": f"TIA (File > Export Data) or {_FIJI}",
-    ".nrrd": _FIJI,
-    ".lei": f"LAS AF (Export) or {_FIJI}",
-}
-# Letter of the detectors of raw Airyscan data.
-_DETECTORS = "H"
-NAMES = f"and with their plugins {', '.join(_PLUGINS)}"
+_SUFFIXES = (
+    *(".czi", ".zvi"),
+    *(".lif", ".lof", ".xlif", ".xlef"),
+    *(".nd2", ".oib", ".oif", ".oir", ".vsi", ".ims"),
+    *(".dm3", ".dm4", ".dm5", ".emd", ".ser", ".emi"),
+)
+# Planes of up to so many bytes are decoded as a whole and kept for the rectangles that come next;
+# of larger ones a rectangle is read alone.
+WHOLE = 1 << 28
+# What an Airyscan's detectors are called where each of them saw an image of its own.
+_DETECTOR = "H="
 
 
 def recognises(path: str) -> bool:
-    """Whether the extension is that of a vendor's format, or else whether it is a file at all."""
-    file = Path(path)
-    return file.suffix.lower() in (*_PLUGINS, *_EXPORTS) or file.is_file()
+    """Whether the extension is that of a vendor's format."""
+    return Path(path).suffix.lower() in _SUFFIXES
 
 
 def open_file(path: str, scene: int | str | None = None) -> Source:
-    """Open any file that an installed bioio plugin reads.
+    """Open one image of a file.
+
+    Parameters
+    ----------
+    path : str
+    scene : int or str, optional
+        Scene, series or image, by number or name; the first unless given.
 
     Raises
     ------
     InputError
-        No plugin reads it; the message names the package that would.
+        Damaged, without images, raw data of an Airyscan, or of a kind that is not decoded.
     """
-    reader = _reader(path)
     with faults(path):
-        notes = _set_scene(path, reader, scene)
-        axes, sizes = reader.dims.order, tuple(reader.dims.shape)
-        _check_processed(path, dict(zip(axes, sizes, strict=True)))
-        planes = _Planes(reader, axes)
-        pixel_size, channels = _pixel_size(path, reader), _channels(reader)
+        file = _opened(path)
+    try:
+        with faults(path):
+            images = [image for image in file.images if image["size_y"] > 1]
+            _check_processed(path, images)
+            image, notes = _chosen(path, images, scene)
+            number = image["index"]
+            axes, sizes, dtype = file.dims(number), file.shape(number), _dtype(path, file, image)
+            _check_claims(path, sizes, dtype)
+    except BaseException:
+        file.close()
+        raise
+    planes = _Planes(file, number, axes, sizes, dtype)
     return Source(
         files=(Path(path),),
         axes=axes,
         sizes=sizes,
-        dtype=np.dtype(reader.dtype),
+        dtype=dtype,
         read=planes.read,
-        pixel_size=pixel_size,
-        channels=channels,
+        pixel_size=_pixel_size(image),
+        channels=tuple(str(c.get("name") or i) for i, c in enumerate(image.get("channels", ()))),
+        microscope=_microscope(image),
         notes=notes,
-        close=planes.decoded.kept.clear,
+        close=planes.close,
     )
 
 
-def _reader(path):
-    suffix = Path(path).suffix.lower()
-    if suffix in _EXPORTS:
-        found = f"{suffix} has no reader yet"
-        raise InputError(path, found, f"TIFF or OME-TIFF, as written by {_EXPORTS[suffix]}")
-    package = _PLUGINS.get(suffix)
+def _opened(path: str) -> openreadout.File:
     try:
-        from bioio import BioImage
-        from bioio_base.exceptions import UnsupportedFileFormatError
-    except ImportError as error:
-        missing = f"pip install bioio {package or ''}".strip()
-        raise InputError(path, "bioio is not installed", f"after `{missing}`") from error
-    with faults(path):
-        try:
-            return _by_plane(BioImage, path)
-        except UnsupportedFileFormatError as error:
-            found = f"no installed reader takes {suffix or 'files without extension'}"
-            hint = f"this file after `pip install {package}`" if package else accepted()
-            raise InputError(path, found, hint) from error
+        return openreadout.File(path)
+    except openreadout.UnknownFormatError as error:
+        found = f"no {Path(path).suffix} file: its beginning is that of none"
+        raise InputError(path, found, "an intact file") from error
+    except openreadout.OpenReadoutError as error:
+        raise InputError(path, _said(error), getattr(error, "hint", None)) from error
 
 
-def _by_plane(BioImage, path):
-    """Ask for chunks of one plane; most plugins know the option, and would else take a volume."""
-    try:
-        return BioImage(path, chunk_dims=["Y", "X"]).reader
-    except TypeError:
-        return BioImage(path).reader
+def _said(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]
 
 
-def _check_processed(path, sizes):
+def _check_processed(path: str, images: Sequence[Mapping[str, Any]]) -> None:
     """Refuse what each detector of an Airyscan saw: no image of the specimen."""
-    if (count := sizes.get(_DETECTORS, 1)) > 1:
-        found = f"raw Airyscan data, of {count} detectors"
+    if not images:
+        raise InputError(path, "no image in it", "a file with an image of two dimensions")
+    detectors = {name for i in images if (name := str(i.get("name"))).startswith(_DETECTOR)}
+    if len(detectors) > 1:
+        found = f"raw Airyscan data, of {len(detectors)} detectors"
         accepted = "what ZEN's Airyscan Processing makes of it, saved as CZI or OME-TIFF"
         raise InputError(path, found, accepted)
 
 
-def _set_scene(path, reader, scene):
-    names = tuple(str(s) for s in reader.scenes)
-    if scene is not None:
-        reader.set_scene(pick(names, scene, path, "scene"))
-    elif len(names) > 1:
-        return (f"{len(names)} scenes, {names[0]} is read (set `scene` for another)",)
-    return ()
+def _chosen(
+    path: str, images: Sequence[Mapping[str, Any]], scene: int | str | None
+) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    names = [str(image.get("name") or i) for i, image in enumerate(images)]
+    number = 0 if scene is None else pick(names, scene, path, "scene")
+    several = len(images) > 1 and scene is None
+    note = f"{len(images)} scenes, {names[0]} is read (set `scene` for another)"
+    return images[number], (note,) if several else ()
 
 
-def _pixel_size(path, reader):
-    # bioio-czi 3.0.1 reads the pixels of a CZI without channel axis, not its metadata.
-    with contextlib.suppress(Exception):
-        return tuple(sane_size(s) for s in reader.physical_pixel_sizes)
-    with contextlib.suppress(Exception):
-        from aicspylibczi import CziFile
-
-        scaling = {d.get("Id"): d.findtext("Value") for d in CziFile(path).meta.iter("Distance")}
-        return tuple(sane_size(scaling.get(a), "m") for a in "ZYX")
-    return (None, None, None)
+def _dtype(path: str, file: openreadout.File, image: Mapping[str, Any]) -> np.dtype[Any]:
+    try:
+        return file.dtype(image["index"])
+    except KeyError as error:
+        found = f"data type {image['pixel_type']}"
+        raise InputError(path, found, "grey levels, for instance the magnitude") from error
 
 
-def _channels(reader):
-    with contextlib.suppress(Exception):
-        return tuple(str(n) for n in reader.channel_names or ())
-    return ()
+def _check_claims(path: str, sizes: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    stored = sum(f.stat().st_size for f in _all_files(Path(path)))
+    check_claims(path, 0, float(math.prod(sizes)) * dtype.itemsize, stored)
+
+
+def _all_files(path: Path) -> Iterator[Path]:
+    """The file, and those of a folder beside it that holds its pixels (VSI, OIF)."""
+    yield path
+    for folder in (path.with_name(f"{path.name}.files"), path.with_name(f"_{path.stem}_")):
+        yield from (f for f in folder.rglob("*") if f.is_file())
+
+
+def _pixel_size(image: Mapping[str, Any]) -> tuple[float | None, float | None, float | None]:
+    size = image.get("physical_size", {})
+    z, y, x = (sane_size(size.get(axis), size.get("unit", "um")) for axis in "zyx")
+    return z, y, x
 
 
 class _Planes:
-    """Decodes one plane and keeps it, because plugins do not cut rectangles."""
+    """Reads rectangles: of small planes from the decoded plane, of large ones alone."""
 
-    def __init__(self, reader, axes):
-        self.reader, self.axes, self.decoded = reader, axes, Recent()
-        # Plugins that override this read the planes asked for; the others read the whole file.
-        self.partial = "_read_indexed" in vars(type(reader))
+    def __init__(self, file, number, axes, sizes, dtype):
+        self.file, self.number, self.axes = file, number, axes
+        of = dict(zip(axes, sizes, strict=True))
+        plane = of["Y"] * of["X"] * of.get("S", 1) * dtype.itemsize
+        self.decoded = Recent() if plane <= WHOLE else None
 
     def read(self, index: tuple) -> np.ndarray:
-        plane = tuple(None if a in "YX" else i for a, i in zip(self.axes, index, strict=True))
-        (values,) = self.decoded.get([plane], self._decode)
-        y, x = self.axes.index("Y"), self.axes.index("X")
-        return values[index[y], index[x]]
+        at = dict(zip(self.axes, index, strict=True))
+        place = {axis.lower(): at.get(axis, 0) for axis in "CZT"}
+        try:
+            values = self._rectangle(place, at["Y"], at["X"])
+        except openreadout.OpenReadoutError as error:
+            where = f"{self.file.path}, image {self.number}"
+            raise InputError(where, _said(error), getattr(error, "hint", None)) from error
+        return values[..., at["S"]] if "S" in at else values
 
-    def _decode(self, plane):
-        fixed = {a: i for a, i in zip(self.axes, plane, strict=True) if i is not None}
-        get = self.reader.get_image_data if self.partial else self.reader.get_image_dask_data
-        return np.asarray(get("YX", **fixed))
+    def _rectangle(self, place, rows, cols):
+        if self.decoded is not None:
+            (plane,) = self.decoded.get([tuple(place.items())], self._decode)
+            return plane[rows, cols]
+        region = cols.start, rows.start, cols.stop - cols.start, rows.stop - rows.start
+        return self.file.read_plane(self.number, **place, region=region)
+
+    def _decode(self, place):
+        return self.file.read_plane(self.number, **dict(place))
+
+    def close(self) -> None:
+        if self.decoded is not None:
+            self.decoded.kept.clear()
+        self.file.close()
+
+
+def _microscope(image: Mapping[str, Any]) -> dict[str, Any]:
+    """What the microscope says, by the names of `microscope`."""
+    instrument, objective = image.get("instrument", {}), image.get("objective", {})
+    about = (image.get("extra") or {}).get("microscope", {})
+    channels = image.get("channels", ())
+    told = {
+        "instrument": " ".join(filter(None, map(instrument.get, ("manufacturer", "model")))),
+        "software": " ".join(filter(None, map(instrument.get, ("software", "software_version")))),
+        "detector": instrument.get("detector"),
+        "objective": objective.get("model"),
+        "magnification": objective.get("nominal_magnification")
+        or about.get("indicated_magnification"),
+        "numerical_aperture": objective.get("lens_na"),
+        "immersion": objective.get("immersion"),
+        "voltage_kv": about.get("voltage_v", 0) / 1000,
+        "excitation_nm": _each(channels, "excitation_nm"),
+        "exposure_ms": _each(channels, "exposure_ms"),
+        "mode": _each(channels, "acquisition_mode"),
+        "acquired": image.get("acquired_at"),
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def _each(channels, name):
+    found = [c.get(name) for c in channels]
+    return found if any(found) else None
