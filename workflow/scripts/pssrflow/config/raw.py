@@ -14,6 +14,8 @@ from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 from pssrflow.volumes.regions import finer_crop
 
+# Keys of the section that decide nothing that is stored, or that the overrides of an image hold.
+ELSEWHERE = ("parts", "info_bar")
 # Of Snakemake: the names that a job fills in, as attributes.
 Wildcards = Any
 
@@ -54,10 +56,11 @@ class Raw:
         """Images that are ingested, by "sample/kind"."""
         found = {}
         for name, row in self.rows.items():
-            whole = {o: getattr(row, o) for o in OVERRIDES}
+            bar = {"info_bar": self.settings.ingest.info_bar}
+            whole = {o: getattr(row, o) for o in OVERRIDES} | bar
             found[f"{name}/{'hr' if row.has_hr else 'lr'}"] = Image(row.path, whole)
             if row.lr_path:
-                said = row.lr_overrides(self.settings.crappify.scale)
+                said = row.lr_overrides(self.settings.crappify.scale) | bar
                 found[f"{name}/lr"] = Image(row.lr_path, said)
             for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
                 if path:
@@ -139,7 +142,7 @@ class Raw:
     @cached_property
     def stored(self) -> dict[str, Any]:
         """Section `ingest`, as far as it decides what is stored."""
-        return {k: v for k, v in self.settings.ingest.plain().items() if k != "parts"}
+        return {k: v for k, v in self.settings.ingest.plain().items() if k not in ELSEWHERE}
 
     def overrides(self, wildcards: Wildcards) -> dict[str, Any]:
         """What the sheet says instead of the file of an image."""

@@ -37,7 +37,12 @@ class Settings(Keys):
         "auto, what the file says, else the low end of grey levels that are further away from 0 "
         "than from each other, else 0.",
     )
-
+    info_bar: Annotated[int, Field(ge=0)] | Literal["auto", "keep"] = key(
+        "auto",
+        "The bar that scanning electron microscopes burn in below an image: auto leaves it out "
+        "where the file tells its height or the last rows look like one, and says so; keep; or "
+        "how many rows it has.",
+    )
     parts: Parts = key("auto", PARTS)
 
     def faults(self) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +149,12 @@ def _finish(
         log.warning("%s: %s", work.path, note)
     source = describe_source(work.path, acquisition.files)
     threads = _threads(work, budget)
-    finish(work.store, work.done, digests, threads, intensity, source=source, notes=notes)
+    facts: dict[str, Any] = {
+        "source": source,
+        "notes": notes,
+        "microscope": dict(acquisition.microscope),
+    }
+    finish(work.store, work.done, digests, threads, intensity, **facts)
 
 
 def _intensity(acquisition, seen, settings):

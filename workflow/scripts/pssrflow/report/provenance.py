@@ -15,6 +15,8 @@ from pssrflow.run.layout import Layout, Sample
 from pssrflow.run.rerun import code_hash
 from pssrflow.run.version import __version__
 
+# Endings of what a microscope says, and the units that they stand for.
+UNITS = {"kv": "kV", "us": "µs", "ms": "ms", "na": "nA", "nm": "nm", "mm": "mm"}
 FORMAT = 1
 SCRIPTS = Path(__file__).resolve().parents[2]
 PACKAGES = (
@@ -72,6 +74,8 @@ class StoreFacts:
         Hash of its pixels.
     source : str
         The acquisition; "computed" without one.
+    microscope : str
+        What the microscope says of the scan; empty if nothing.
     """
 
     name: str
@@ -80,6 +84,7 @@ class StoreFacts:
     pixel_size_um: list[float | None]
     content: str
     source: str
+    microscope: str
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ class Provenance:
             StoreFacts(
                 name=f"{sample}: {kind}",
                 source=_source(done.get("source")),
+                microscope=_microscope(done.get("microscope") or {}),
                 **{key: done[key] for key in ("shape", "dtype", "pixel_size_um", "content")},
             )
             for sample, kind, done in self._all()
@@ -178,6 +184,21 @@ def _done(layout, sample, models):
     if sample.paired:
         files["registration"] = layout.registration(sample.name)
     return {kind: read_json(path) for kind, path in files.items()}
+
+
+def _microscope(told):
+    """What a microscope says, as text."""
+    found = []
+    for name, value in told.items():
+        words, _, unit = name.rpartition("_")
+        values = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in _listed(value))
+        known = f"{values} {UNITS[unit]}" if words and unit in UNITS else values
+        found.append(f"{(words if unit in UNITS else name).replace('_', ' ')}: {known}")
+    return "; ".join(found)
+
+
+def _listed(value):
+    return value if isinstance(value, list) else [value]
 
 
 def _source(source):

@@ -19,6 +19,8 @@ from pssrflow.volumes.volume import Volume
 
 # Pieces of the pyramid for each thread that builds it.
 PIECES = 4
+# Facts that the attributes of the store have too.
+NOTED = ("microscope",)
 # Of the done file, which other programs read.
 FORMAT = 1
 
@@ -60,7 +62,8 @@ def finish(
     if intensity is not None:
         volume = replace(volume, intensity=intensity)
     remade = [str(path) for path in (done, *without)]
-    store.describe(volume, empty=_empty(volume, digests), remade_without=remade)
+    noted = {name: facts[name] for name in NOTED if facts.get(name)}
+    store.describe(volume, empty=_empty(volume, digests), remade_without=remade, **noted)
     level, shards = roots(volume, PIECES * threads)
     if ready is None or ready < level:
         climb(store, level, shards, digests, threads, ready)

@@ -39,7 +39,7 @@ _ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end
 _ACCEPTED_ROI = f"{_ACCEPTED_CROP}; in pixels, or each number with a unit: '10um:60um, 0um:40um'"
 
 
-def sane_size(value: float | None, unit: str = "um") -> float | None:
+def sane_size(value: float | str | None, unit: str = "um") -> float | None:
     """Length of a pixel in micrometer, or None if the number or its unit cannot be one.
 
     Parameters

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -54,6 +54,9 @@ class Source:
         Grey level without signal, where the file says it.
     microscope : dict
         What the microscope says of itself and of the scan; see `microscope`.
+    rows : int or None
+        Rows of a plane that are image, above an info bar; or less than 0, those of the bar. None
+        where the file does not say.
     notes : tuple of str
     movable : bool
         Whether any axis may be Y or X, rather than those of the planes in the file.
@@ -72,10 +75,15 @@ class Source:
     channels: tuple[str, ...] = ()
     black: float | None = None
     microscope: Mapping[str, Any] = field(default_factory=dict)
+    rows: int | None = None
     notes: tuple[str, ...] = ()
     movable: bool = False
     unnamed: str = ""
     close: Callable[[], None] = lambda: None
+
+    def changed(self, **values: Any) -> Self:
+        """Copy with other values of some attributes."""
+        return replace(self, **values)
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,8 @@ class Overrides:
         z, y, x in micrometer, as the HR image of the field says; replaces the file's too.
     flat : bool
         Whether all pixels may have one value, as those of a mask.
+    info_bar : str or int
+        See `without_bar`.
     """
 
     axes: str | None = None
@@ -107,6 +117,7 @@ class Overrides:
     pixel_size: str | None = None
     expected: tuple[float | None, float | None, float | None] = (None, None, None)
     flat: bool = False
+    info_bar: str | int = "keep"
 
 
 @dataclass(frozen=True)

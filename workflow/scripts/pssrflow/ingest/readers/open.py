@@ -16,7 +16,8 @@ from pssrflow.ingest.readers.acquisition import (
     present,
 )
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
-from pssrflow.ingest.readers.sidecar import sidecar_size
+from pssrflow.ingest.readers.info_bar import without_bar
+from pssrflow.ingest.readers.sidecar import told_beside
 from pssrflow.plugins import load
 from pssrflow.run.paths import parted
 from pssrflow.volumes.regions import apart_by, coarser_crop
@@ -46,7 +47,10 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
         source = open_source(expanded(path), None if scene in (None, "") else scene)
     source = _with_sidecar(source, Path(path))
     try:
-        return present(path, _as_named(source, overrides.axes, path), overrides)
+        named = _as_named(source, overrides.axes, path)
+        with faults(path):
+            named = without_bar(named, path, overrides.info_bar)
+        return present(path, named, overrides)
     except BaseException:
         source.close()
         raise
@@ -83,10 +87,11 @@ def completed(
 
 def _cropped_alike(mask, path, beside):
     other = Overrides(**beside["overrides"])
-    shapes = []
-    for where, said in ((path, mask), (beside["path"], other)):
-        with open_acquisition(where, replace(said, crop=None)) as whole:
-            shapes.append(whole.shape)
+    shapes = [_shape(path, mask), _shape(beside["path"], other)]
+    if (with_bar := _shape(beside["path"], replace(other, info_bar="keep"))) == shapes[0]:
+        # It was drawn on the image with its info bar, which goes from both.
+        mask = replace(mask, info_bar=with_bar[3] - shapes[1][3])
+        shapes[0] = _shape(path, mask)
     alike = shapes[0][3:] == shapes[1][3:]
     # The other image is the LR image, or else the HR image of a row without one.
     finer, coarser = (apart_by(*pair, beside["scale"]) for pair in (shapes, shapes[::-1]))
@@ -107,13 +112,23 @@ def _cropped_alike(mask, path, beside):
     return replace(mask, crop=crop)
 
 
+def _shape(path, said):
+    with open_acquisition(path, replace(said, crop=None)) as whole:
+        return whole.shape
+
+
 def _with_sidecar(source, path):
-    """A source with the pixel size that a file beside it tells, where it tells none itself."""
-    if any(source.pixel_size) or not path.is_file() or (found := sidecar_size(path)) is None:
+    """A source with what a file beside it tells, where it does not tell it itself."""
+    told = told_beside(path) if path.is_file() else None
+    if told is None:
         return source
-    size, sidecar = found
-    note = f"pixel size from {sidecar.name}, beside the image"
-    return replace(source, pixel_size=size, notes=(*source.notes, note))
+    known = {"microscope": {**told.microscope, **source.microscope}, "rows": source.rows}
+    if source.rows is None:
+        known["rows"] = told.rows
+    if any(told.pixel_size) and not any(source.pixel_size):
+        note = f"pixel size from {told.file.name}, beside the image"
+        known |= {"pixel_size": told.pixel_size, "notes": (*source.notes, note)}
+    return source.changed(**known)
 
 
 def _check_there(path):

@@ -1,20 +1,48 @@
-"""Pixel sizes that a JSON file beside an image tells, as in BIDS.
+"""What a file beside an image tells: JSON as in BIDS, or the text of its microscope.
 
 Reference: https://bids-specification.readthedocs.io/en/stable/modality-specific-files/microscopy.html
 """
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pssrflow.ingest.readers import sem
 from pssrflow.volumes.regions import sane_size
 
 Size = tuple[float | None, float | None, float | None]
+# What BIDS tells of the microscope, by our names.
+BIDS = {
+    "instrument": ("Manufacturer", "ManufacturersModelName"),
+    "magnification": ("Magnification",),
+    "acquired": ("AcquisitionDate",),
+}
 
 
-def sidecar_size(path: Path) -> tuple[Size, Path] | None:
-    """Pixel size (z, y, x in micrometer) and the file that tells it; None if none does.
+@dataclass(frozen=True)
+class Beside:
+    """What a file beside an image tells.
+
+    Attributes
+    ----------
+    file : Path
+    pixel_size : tuple of (float or None)
+        z, y, x in micrometer.
+    microscope : dict
+    rows : int or None
+        As in `Source`.
+    """
+
+    file: Path
+    pixel_size: Size
+    microscope: dict[str, Any]
+    rows: int | None = None
+
+
+def told_beside(path: Path) -> Beside | None:
+    """What the files beside an image tell; None if there is nothing that they tell.
 
     Parameters
     ----------
@@ -22,9 +50,21 @@ def sidecar_size(path: Path) -> tuple[Size, Path] | None:
         Of an image.
     """
     for sidecar in _sidecars(path):
-        if any(size := _size(_content(sidecar))):
-            return size, sidecar
+        content = _content(sidecar)
+        if any(size := _size(content)):
+            return Beside(sidecar, size, _bids(content))
+    if found := sem.beside(path):
+        told, file = found
+        return Beside(file, *told)
     return None
+
+
+def _bids(content: dict[str, Any]) -> dict[str, Any]:
+    told = {
+        name: " ".join(str(content[key]) for key in keys if content.get(key))
+        for name, keys in BIDS.items()
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _size(content: dict[str, Any]) -> Size:

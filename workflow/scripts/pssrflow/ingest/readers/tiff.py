@@ -16,6 +16,7 @@ from pssrflow.ingest.readers.tiff_metadata import (
     NOTHING,
     black_level,
     describe_series,
+    microscope,
     promised_planes,
 )
 from pssrflow.ingest.readers.tiff_pages import RawReader, SegmentReader, planes_of
@@ -94,6 +95,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         planes = planes_of(file, series)
         pixel_size, channels = _readable(describe_series, tif, number, broken) or (NOTHING, ())
         black = _readable(black_level, tif, number, broken)
+        said, rows = _readable(microscope, tif, number, broken) or ({}, None)
         several = _several(tif.series) if scene is None else ()
         reader = (RawReader if planes.raw else SegmentReader)(planes, series)
         told = map(_of_metadata, dict.fromkeys((*messages, *broken)))
@@ -107,6 +109,8 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         pixel_size=pixel_size,
         channels=channels or _colours(series.keyframe, planes.axes),
         black=black,
+        microscope=said,
+        rows=rows,
         notes=notes,
         close=reader.close,
     )

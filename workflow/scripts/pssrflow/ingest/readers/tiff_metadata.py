@@ -4,6 +4,7 @@ import math
 import xml.etree.ElementTree as ET
 from typing import Any
 
+from pssrflow.ingest.readers import sem
 from pssrflow.volumes.regions import sane_size
 
 Size = tuple[float | None, float | None, float | None]
@@ -15,7 +16,7 @@ def describe_series(tif: Any, number: int) -> tuple[Size, tuple[str, ...]]:
     """Pixel size (z, y, x in micrometer) and channel names of one series of an open TiffFile."""
     if tif.is_ome and (pixels := _ome_pixels(tif, number)) is not None:
         return _ome_size(pixels), _ome_channels(pixels)
-    dialects = (_imagej, _fei, _zeiss, _lsm, _resolution)
+    dialects = (_imagej, _fei, _zeiss, _tescan, _lsm, _resolution)
     found = (dialect(tif, tif.series[number].keyframe) for dialect in dialects)
     return next((size for size in found if any(size)), NOTHING), ()
 
@@ -80,10 +81,30 @@ def black_level(tif: Any, _: int = 0) -> float | None:
     return -offset / slope if straight and slope > 0 else None
 
 
+def microscope(tif: Any, _: int = 0) -> tuple[dict[str, Any], int | None]:
+    """What the microscope says of the scan, and how many rows are image, above an info bar."""
+    if tif.fei_metadata:
+        told = sem.fei(tif.fei_metadata)
+        return told.microscope, told.rows
+    if found := _tescan_told(tif.pages[0]):
+        return found.microscope, found.rows
+    return (sem.zeiss(tif.sem_metadata), None) if tif.sem_metadata else ({}, None)
+
+
 def _fei(tif, page):
-    metadata = tif.fei_metadata or {}
-    scan = metadata.get("Scan") or metadata.get("EScan") or {}
-    return None, sane_size(scan.get("PixelHeight"), "m"), sane_size(scan.get("PixelWidth"), "m")
+    return sem.fei(tif.fei_metadata or {}).pixel_size
+
+
+def _tescan(tif, page):
+    found = _tescan_told(page)
+    return found.pixel_size if found else NOTHING
+
+
+def _tescan_told(page):
+    tag = page.tags.get(sem.TESCAN)
+    value = tag.value if tag else b""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return sem.tescan(text)
 
 
 def _zeiss(tif, page):
