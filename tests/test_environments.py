@@ -7,6 +7,10 @@ import sys
 import yaml
 
 
+# Readers that a user may add.
+EXTRAS = ("bioio", "bioio-base")
+
+
 def pins(lines):
     return {line.strip().lower() for line in lines if line.strip() and not line.startswith("#")}
 
@@ -45,7 +49,7 @@ def test_every_import_of_the_core_is_a_listed_dependency(root):
                 modules = [node.module]
             for module in (m.split(".")[0] for m in modules):
                 package = names.get(module, module).lower().replace("_", "-")
-                assert package in known | {"pssrflow"} | sys.stdlib_module_names, (
+                assert package in known | {"pssrflow", *EXTRAS} | sys.stdlib_module_names, (
                     f"{module} in {path.name}"
                 )
 

@@ -14,7 +14,7 @@ real = pytest.mark.skipif(not DATA.is_dir(), reason="the development images are 
 HITACHI = """[SemImageFile]
 InstructName=SU8230
 SignalName=SE(U)
-DataSize=120x176
+DataSize=320x176
 PixelSize=9.921875 (nm)
 Magnification=10000
 AcceleratingVoltage=3000 Volt
@@ -28,7 +28,7 @@ $CM_INSTRUMENT JSM-7001F
 $CM_SIGNAL SEI
 $CM_MAG 5000
 $CM_ACCEL_VOLT 15.0
-$CM_FULL_SIZE 120 176
+$CM_FULL_SIZE 320 176
 $CM_DATE 2024/09/21
 $CM_TIME 10:20:30
 $$SM_MICRON_BAR 200
@@ -53,9 +53,9 @@ ImageStripSize=24
 
 def drawn(path, height=200, bar=24, dtype=np.uint8):
     """An image with a bar below it, as a picture's file."""
-    values = texture(height, 120, dtype=np.uint8)
+    values = texture(height, 320, dtype=np.uint8)
     if bar:
-        picture = Image.new("L", (120, bar), 0)
+        picture = Image.new("L", (320, bar), 0)
         draw = ImageDraw.Draw(picture)
         draw.text((4, 4), "15 kV  x 5000", fill=255)
         draw.line((90, bar // 2, 115, bar // 2), fill=255)

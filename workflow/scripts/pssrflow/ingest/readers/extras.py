@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults, pick
 from pssrflow.ingest.readers.formats import accepted
 from pssrflow.ingest.readers.recent import Recent
+from pssrflow.ingest.readers.source import Source, faults, pick
 from pssrflow.volumes.regions import sane_size
 
 # What no other format takes.

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene
+from pssrflow.ingest.readers.source import Source, check_claims, faults, only_scene
 from pssrflow.run.paths import HDF5, parted
 from pssrflow.volumes.regions import sane_size
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source
+from pssrflow.ingest.readers.source import Source
 
 # A bar's rows are of one grey level but for its words: share of the pixels that are within this
 # part of the range of the row's median.

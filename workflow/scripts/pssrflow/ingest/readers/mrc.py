@@ -12,7 +12,7 @@ import mrcfile
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, faults, only_scene
+from pssrflow.ingest.readers.source import Source, faults, only_scene
 from pssrflow.volumes.regions import sane_size
 
 RANK = 6

@@ -13,7 +13,7 @@ import numpy as np
 import tensorstore
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene
+from pssrflow.ingest.readers.source import Source, check_claims, faults, only_scene
 from pssrflow.volumes.regions import sane_size
 
 RANK = 1

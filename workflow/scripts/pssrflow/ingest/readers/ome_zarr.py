@@ -7,7 +7,7 @@ from pathlib import Path
 import zarr
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene, pick
+from pssrflow.ingest.readers.source import Source, check_claims, faults, only_scene, pick
 from pssrflow.run.remote import storage_options
 from pssrflow.volumes.regions import sane_size
 

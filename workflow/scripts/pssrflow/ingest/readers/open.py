@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import (
-    Acquisition,
-    Overrides,
-    Source,
-    describe,
-    faults,
-    present,
-)
+from pssrflow.ingest.readers.acquisition import Acquisition, Overrides, present
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
 from pssrflow.ingest.readers.info_bar import without_bar
 from pssrflow.ingest.readers.sidecar import told_beside
+from pssrflow.ingest.readers.source import Source, describe, faults
 from pssrflow.plugins import load
 from pssrflow.run.paths import parted
 from pssrflow.volumes.regions import apart_by, coarser_crop

@@ -7,8 +7,8 @@ import numpy as np
 from PIL import Image
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, only_scene
 from pssrflow.ingest.readers.recent import Recent
+from pssrflow.ingest.readers.source import Source, check_claims, faults, only_scene
 
 RANK = 4
 NAMES = "PNG, BMP, JPEG"

@@ -11,10 +11,10 @@ import numpy as np
 from natsort import natsorted
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, describe, faults, only_scene
 from pssrflow.ingest.readers.companion import is_companion
 from pssrflow.ingest.readers.open import open_source
 from pssrflow.ingest.readers.order import in_order
+from pssrflow.ingest.readers.source import Source, describe, faults, only_scene
 from pssrflow.run.files import input_paths
 
 RANK = 2

@@ -10,8 +10,8 @@ from pathlib import Path
 import tifffile
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import ALPHA, Source, describe, faults, pick
 from pssrflow.ingest.readers.companion import companion_of, is_companion, read_set
+from pssrflow.ingest.readers.source import ALPHA, Source, describe, faults, pick
 from pssrflow.ingest.readers.tiff_metadata import (
     NOTHING,
     black_level,

@@ -12,8 +12,8 @@ import numpy as np
 import tifffile
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import check_claims, describe
 from pssrflow.ingest.readers.recent import Recent
+from pssrflow.ingest.readers.source import check_claims, describe
 
 # A band of 2048 rows of an 8-bit plane that is 16384 wide; more would grow with the field.
 CACHE_BYTES = 2**25

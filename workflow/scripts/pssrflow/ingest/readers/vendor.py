@@ -12,8 +12,8 @@ import numpy as np
 import openreadout
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.acquisition import Source, check_claims, faults, pick
 from pssrflow.ingest.readers.recent import Recent
+from pssrflow.ingest.readers.source import Source, check_claims, faults, pick
 from pssrflow.volumes.regions import sane_size
 
 RANK = 7
