@@ -6,7 +6,6 @@ import sys
 
 import yaml
 
-
 # Readers that a user may add.
 EXTRAS = ("bioio", "bioio-base")
 

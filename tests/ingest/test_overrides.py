@@ -132,7 +132,8 @@ def test_an_lr_image_has_the_pixel_size_of_its_hr_image_times_the_scale(
         ((64, 64), "4:20, 8:40", (16, 32)),
         ((60, 16), None, None),
         ((3, 16, 16), None, None),
-        ((16, 16, 3), None, None),
+        # As a program for pictures saves a mask: in colours that are all alike.
+        ((16, 16, 3), "1:5, 2:10", (4, 8)),
     ],
 )
 def test_a_mask_is_as_large_as_an_image_of_its_row_and_cropped_alike(shape, crop, read, tmp_path):

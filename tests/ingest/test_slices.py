@@ -26,16 +26,47 @@ def test_a_16_bit_colour_png_is_exact(tmp_path):
 
     values = texture(20, 30, 3) * 257
     (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(values))
-    np.testing.assert_array_equal(whole(tmp_path / "a.png")[0, :, 0], np.moveaxis(values, -1, 0))
+    found = whole(tmp_path / "a.png", channels="red, green, blue")
+    np.testing.assert_array_equal(found[0, :, 0], np.moveaxis(values, -1, 0))
 
 
-def test_a_palette_png_gives_its_indices_and_not_its_colours(tmp_path):
-    values = texture(40, 50, dtype="uint8")
+def with_palette(path, values, colour):
+    """Write indices with the colour that each of them is shown in."""
+    if path.suffix == ".tif":
+        table = np.array([colour(i) for i in range(256)], np.uint16).T * 257
+        tifffile.imwrite(path, values, photometric="palette", colormap=table, metadata=None)
+        return
     image = Image.fromarray(values)
-    image.putpalette([c for i in range(256) for c in (i, 0, 0)])
-    image.save(tmp_path / "a.png")
-    assert Image.open(tmp_path / "a.png").mode == "P"
-    np.testing.assert_array_equal(whole(tmp_path / "a.png")[0, 0, 0], values)
+    image.putpalette([c for i in range(256) for c in colour(i)])
+    image.save(path)
+    assert Image.open(path).mode == "P"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize(
+    "colour",
+    [
+        lambda i: (i, 0, 0),
+        lambda i: (255 - i, 255 - i, 0),
+        # Fire: no colour of it grows all along, but its brightness does.
+        lambda i: (min(255, 2 * i), max(0, 2 * i - 255), max(0, 60 - abs(i - 60) // 2)),
+        # Entries that no pixel has are black.
+        lambda i: (i, i, i) if i < 250 else (0, 0, 0),
+    ],
+    ids=["red", "inverted", "fire", "short"],
+)
+def test_a_palette_that_grows_gives_its_indices_and_not_its_colours(name, colour, tmp_path):
+    values = texture(40, 50, dtype="uint8")
+    with_palette(tmp_path / name, values, colour)
+    np.testing.assert_array_equal(whole(tmp_path / name)[0, 0, 0], values)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_a_palette_of_labels_is_refused_but_of_a_mask(name, tmp_path):
+    values = texture(40, 50, dtype="uint8")
+    with_palette(tmp_path / name, values, lambda i: (i * 97 % 256, i * 31 % 256, i * 57 % 256))
+    assert "do not become brighter with the index" in refusal(tmp_path / name)
+    np.testing.assert_array_equal(whole(tmp_path / name, flat=True)[0, 0, 0], values)
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp"])
@@ -44,9 +75,35 @@ def test_grey_and_colour_rasters_are_exact(tmp_path, suffix):
     Image.fromarray(grey).save(tmp_path / f"grey.{suffix}")
     Image.fromarray(colour).save(tmp_path / f"colour.{suffix}")
     np.testing.assert_array_equal(whole(tmp_path / f"grey.{suffix}")[0, 0, 0], grey)
-    found = whole(tmp_path / f"colour.{suffix}")
-    np.testing.assert_array_equal(found[0, :, 0], np.moveaxis(colour, -1, 0))
-    assert opened(tmp_path / f"colour.{suffix}").channels == ("red", "green", "blue")
+    path = tmp_path / f"colour.{suffix}"
+    assert "a picture in colours" in refusal(path) and "red, green, blue" in refusal(path)
+    found = whole(path, channels="blue, red")
+    np.testing.assert_array_equal(found[0, :, 0], np.moveaxis(colour[..., [2, 0]], -1, 0))
+    assert opened(path, channels="blue, red").channels == ("blue", "red")
+
+
+@pytest.mark.parametrize(
+    ("name", "alpha"),
+    [("a.png", False), ("a.png", True), ("a.tif", False), ("a.tif", True), ("a.bmp", False)],
+)
+def test_colours_that_are_all_alike_are_grey(name, alpha, tmp_path):
+    grey = texture(40, 50, dtype="uint8")
+    values = np.stack([grey] * 3 + [np.full_like(grey, 255)] * alpha, -1)
+    if name == "a.tif":
+        more = {"extrasamples": ["unassalpha"]} if alpha else {}
+        tifffile.imwrite(tmp_path / name, values, photometric="rgb", metadata=None, **more)
+    else:
+        Image.fromarray(values).save(tmp_path / name)
+    found = opened(tmp_path / name)
+    assert found.shape == (1, 1, 1, 40, 50) and found.channels == ("0",)
+    assert any("taken as grey" in note for note in found.notes)
+    assert any("alpha" in note for note in found.notes) == alpha
+    np.testing.assert_array_equal(whole(tmp_path / name)[0, 0, 0], grey)
+    # One pixel of another colour, and nothing of it may be thrown away.
+    values[7, 9, 1] += 1
+    if name != "a.tif":
+        Image.fromarray(values).save(tmp_path / name)
+        assert "a picture in colours" in refusal(tmp_path / name)
 
 
 def test_a_jpeg_is_read_with_a_warning(tmp_path):

@@ -117,10 +117,7 @@ class Sizes:
         return self._header(found.path, found.overrides)
 
     def _header(self, path: str, overrides: dict[str, Any]) -> Size | None:
-        # An info bar is looked for in the pixels, which takes too long for a header.
-        said = load("pssrflow.ingest.readers.acquisition:Overrides")(
-            **overrides | {"info_bar": "keep"}
-        )
+        said = load("pssrflow.ingest.readers.acquisition:Overrides")(**overrides, header=True)
         try:
             with load("pssrflow.ingest.readers.open:open_acquisition")(path, said) as acquisition:
                 dtype, size = str(acquisition.dtype), acquisition.pixel_size

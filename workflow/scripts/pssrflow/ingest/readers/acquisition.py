@@ -9,7 +9,7 @@ import numpy as np
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.pixel_sizes import replaced_size, unknown_size
-from pssrflow.ingest.readers.source import ALPHA, Source, describe, faults, located, pick
+from pssrflow.ingest.readers.source import ALPHA, CLEAR, Source, describe, faults, located, pick
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 from pssrflow.volumes.volume import DTYPES
 
@@ -45,6 +45,8 @@ class Overrides:
         Whether all pixels may have one value, as those of a mask.
     info_bar : str or int
         See `without_bar`.
+    header : bool
+        Whether its header is all that is asked for: nothing is looked for in pixels.
     """
 
     axes: str | None = None
@@ -55,6 +57,7 @@ class Overrides:
     expected: tuple[float | None, float | None, float | None] = (None, None, None)
     flat: bool = False
     info_bar: str | int = "keep"
+    header: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         microscope=source.microscope,
         notes=(
             *(*source.notes, *guessed),
-            *("alpha (transparency) is left out (`channels` can name it)" for _ in clear),
+            *(CLEAR for _ in clear),
             *unknown_size((z, y, x), zyx),
             *replaced_size((z, y, x), source.pixel_size),
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 from pssrflow.errors import InputError
 from pssrflow.ingest.readers.acquisition import Acquisition, Overrides, present
+from pssrflow.ingest.readers.colour import as_intensities
 from pssrflow.ingest.readers.formats import accepted, expanded, format_of
 from pssrflow.ingest.readers.info_bar import without_bar
 from pssrflow.ingest.readers.sidecar import told_beside
@@ -42,8 +43,10 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
     source = _with_sidecar(source, Path(path))
     try:
         named = _as_named(source, overrides.axes, path)
-        with faults(path):
-            named = without_bar(named, path, overrides.info_bar)
+        if not overrides.header:
+            with faults(path):
+                named = as_intensities(named, path, overrides.channels, overrides.flat)
+                named = without_bar(named, path, overrides.info_bar)
         return present(path, named, overrides)
     except BaseException:
         source.close()

@@ -42,7 +42,7 @@ def recognises(path: str) -> bool:
 def open_file(path: str, scene: int | str | None = None) -> Source:
     """Open a PNG, BMP or JPEG.
 
-    A palette image gives its indices: the palette is how the grey levels were shown.
+    A picture with a palette gives its indices.
 
     Raises
     ------
@@ -50,6 +50,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         Not such an image, or an animation.
     """
     with faults(path), Image.open(path, formats=FORMATS) as image:
+        palette = image.getpalette() if image.mode == "P" else None
         mode, frames, kind = image.mode, getattr(image, "n_frames", 1), str(image.format)
         width, height = image.size
     only_scene(scene, path)
@@ -66,6 +67,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         dtype=np.dtype("uint16" if deep else _GREY.get(mode, "uint8")),
         read=plane.read,
         channels=channels,
+        palette=None if palette is None else np.reshape(palette, (-1, 3)),
         notes=(f"{kind} is lossy: it alters noise and fine detail",) if kind == "JPEG" else (),
         close=plane.decoded.kept.clear,
     )

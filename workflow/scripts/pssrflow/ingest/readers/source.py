@@ -15,6 +15,7 @@ from pssrflow.errors import InputError
 LARGEST_PIECE, MOST_TIMES = 1 << 32, 20_000
 # What readers call the channel of a picture that says how transparent it is.
 ALPHA = "alpha"
+CLEAR = "alpha (transparency) is left out (`channels` can name it)"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Source:
         z, y, x of the centre of the first pixel, micrometer, where the file places the image.
     channels : tuple of str
         Empty where the file does not say.
+    palette : ndarray (n, 3) or None
+        Colours in which indices were shown, where pixels are such.
     black : float or None
         Grey level without signal, where the file says it.
     microscope : dict
@@ -62,6 +65,7 @@ class Source:
     pixel_size: tuple[float | None, float | None, float | None] = (None, None, None)
     begins: tuple[float | None, float | None, float | None] = (None, None, None)
     channels: tuple[str, ...] = ()
+    palette: np.ndarray | None = None
     black: float | None = None
     microscope: Mapping[str, Any] = field(default_factory=dict)
     rows: int | None = None

@@ -95,6 +95,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         planes = planes_of(file, series)
         pixel_size, channels = _readable(describe_series, tif, number, broken) or (NOTHING, ())
         black = _readable(black_level, tif, number, broken)
+        palette = _palette(series.keyframe)
         said, rows = _readable(microscope, tif, number, broken) or ({}, None)
         several = _several(tif.series) if scene is None else ()
         reader = (RawReader if planes.raw else SegmentReader)(planes, series)
@@ -108,6 +109,7 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         read=reader.read,
         pixel_size=pixel_size,
         channels=channels or _colours(series.keyframe, planes.axes),
+        palette=palette,
         black=black,
         microscope=said,
         rows=rows,
@@ -241,9 +243,17 @@ def _remarks(page, axes):
         yield "compressed with JPEG, which alters noise and fine detail"
 
 
+def _palette(page):
+    """Colours of the indices of a page, (n, 3); None where its pixels are none."""
+    if page.photometric != tifffile.PHOTOMETRIC.PALETTE or page.colormap is None:
+        return None
+    return page.colormap.T
+
+
 def _colours(page, axes):
     """Names of the samples of a picture; those that are transparency are called alpha."""
-    if "S" not in axes:
+    # Planes stored as colours are channels, whatever the tag says; see `_remarks`.
+    if "S" not in axes or page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
         return ()
     colours = (tifffile.PHOTOMETRIC.RGB, tifffile.PHOTOMETRIC.YCBCR)
     names = ["red", "green", "blue"] if page.photometric in colours else ["grey"]
