@@ -30,6 +30,7 @@ localrules:
     predict,
     evaluate,
     export,
+    export_images,
     plan,
 
 
@@ -84,3 +85,8 @@ rule evaluate:
 rule export:
     input:
         expand(PATHS.package(), model=[m for m in MODELS if m not in RUN.models_of("package")]),
+
+
+rule export_images:
+    input:
+        expand(PATHS.map_image("sr"), sample=PREDICTED, model=MODELS),

@@ -26,6 +26,31 @@ rule export_model:
         "../scripts/export.py"
 
 
+rule export_image:
+    """Write a super-resolved volume as an OME-TIFF, for programs that do not open OME-Zarr."""
+    input:
+        sr=PATHS.map_done("sr"),
+    output:
+        image=PATHS.map_image("sr"),
+    log:
+        PATHS.log("export/{sample}.{model}"),
+    benchmark:
+        PATHS.benchmark("export/{sample}.{model}")
+    wildcard_constraints:
+        sample=one_of(PREDICTED),
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: RUN.demand.threads("export_image")
+    resources:
+        mem_mb=RUN.demand.memory("export_image"),
+        runtime=RUN.demand.minutes("export_image"),
+    params:
+        store=PATHS.map_store("sr"),
+        code=RUN.code.of("export_image"),
+    script:
+        "../scripts/export_image.py"
+
+
 rule adopt_package:
     """Verify a model package and take its network in, as if it had been trained here."""
     output:

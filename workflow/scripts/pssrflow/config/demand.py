@@ -24,6 +24,8 @@ SPARE_MEMORY, SPARE_TIME = 1.1, 1.3
 START = 75
 # Of a store whose shards others have written: HR megapixels a second that are verified and halved.
 VERIFIED = 60
+# HR megapixels a second that are compressed for another program, by one thread.
+COMPRESSED = 30
 # LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
 # HR pixels of the pieces that are evaluated, see `evaluate.stage`.
 TILE, BLOCKS, PIECE = 1024, 4, 2048
@@ -213,6 +215,10 @@ class Demand:
     def _predict_pyramid(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         return Need(PYTHON_MB + 200, size.pixels / 1e6 / VERIFIED / self.parts.pyramids(wildcards))
+
+    def _export_image(self, wildcards: Wildcards, threads: int) -> Need:
+        size = self.sizes.sr(wildcards.sample) or UNKNOWN
+        return Need(PYTHON_MB + 200, size.pixels / 1e6 / COMPRESSED)
 
     def _train(self, wildcards: Wildcards, threads: int) -> Need:
         train, arch = self.settings.train, self.settings.models[wildcards.model].arch

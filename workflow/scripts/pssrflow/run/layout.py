@@ -137,6 +137,10 @@ class Layout:
         """Says that such a store is finished."""
         return f"{self.results}/{sample}/{model}/{name}.done.json"
 
+    def map_image(self, name: str, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """The same as an image that every program opens."""
+        return f"{self.results}/{sample}/{model}/{name}.ome.tif"
+
     def plan(self, sample: str = SAMPLE, model: str = MODEL) -> str:
         """What all jobs of a prediction agree on."""
         return f"{self.results}/{sample}/{model}/sr.plan.json"
