@@ -7,7 +7,7 @@ from pssrflow.crappify.kernels import Downsampling
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.magnification import Asked, choose_zoom
 from pssrflow.pairs.magnified import Magnified
-from pssrflow.pairs.patches import Patches, magnified
+from pssrflow.pairs.patches import Drawing, Patches, magnified
 from pssrflow.run.files import read_json
 from pssrflow.train.settings import Settings
 from pssrflow.volumes.blocks import Region
@@ -44,7 +44,7 @@ def field(make_store):
 
 def drawn(field, region, zoom, size=16):
     crappifier = Crappifier(Downsampling(SCALE, "area"))
-    return Patches([field], [region], crappifier, size, 0, "train", zoom)
+    return Patches([field], [region], crappifier, size, 0, "train", Drawing(zoom))
 
 
 def test_patches_are_drawn_over_the_range_and_as_before_without_one(field):

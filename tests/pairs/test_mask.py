@@ -19,7 +19,7 @@ from pssrflow.evaluate.baselines import WIDTHS, mean_level, psnr_by_width
 from pssrflow.evaluate.stage import Judged, evaluate, measure
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.mask import largest_rectangle, open_mask
-from pssrflow.pairs.patches import Patches
+from pssrflow.pairs.patches import Drawing, Patches
 from pssrflow.pairs.registration import register
 from pssrflow.volumes.store import Store
 from scipy import ndimage
@@ -122,7 +122,7 @@ def test_a_weight_and_a_mask_count_together(burnt, make_store):
     lr = Store(burnt["lr"]).level()[:]
     field = open_field("p", burnt["hr"], make_store(lr, "made"), False, SCALE, weight=heavy)
     field = replace(field, heaviest=400.0, mask=open_mask(burnt["fine"], lr.shape, SCALE))
-    patches = Patches([field], [field.region], NOISY, 16, 0, "train", (0.8, 1.25))
+    patches = Patches([field], [field.region], NOISY, 16, 0, "train", Drawing((0.8, 1.25)))
     found = {float(v) for number in range(30) for v in np.unique(patches.draw(number)[2])}
     assert found == {0.0, 0.5}
 

@@ -15,7 +15,7 @@ from pssrflow.errors import InputError
 from pssrflow.networks.frames import Frames
 from pssrflow.pairs.field import open_field, split_field
 from pssrflow.pairs.orientation import orient
-from pssrflow.pairs.patches import Patches, patch_size, prefetch
+from pssrflow.pairs.patches import Drawing, Patches, patch_size, prefetch
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 
@@ -216,7 +216,7 @@ def test_frames_are_planes_of_the_region_each_with_its_own_noise(acquired, make_
     field = open_field("a", *stores, acquired, 4)
     region = Region((0, 0, 1, 0, 0), (1, 1, 5, 32, 32))
     seen = Frames.model_validate({"in": 5})
-    patches = Patches([field], [region], POISSON, 16, 0, "train", frames=seen)
+    patches = Patches([field], [region], POISSON, 16, 0, "train", Drawing(frames=seen))
     single = Patches([field], [region], POISSON, 16, 0, "train")
     for number in range(20):
         (lr, hr), (middle, truth) = patches.draw(number), single.draw(number)
@@ -230,3 +230,30 @@ def test_frames_are_planes_of_the_region_each_with_its_own_noise(acquired, make_
         same = [(i, j) for i in range(5) for j in range(i) if (lr[i] == lr[j]).all()]
         assert all(around[i] == around[j] for i, j in same)
     assert patches.batch(range(3))[0].shape == (3, 5, 16, 16)
+
+
+@pytest.mark.parametrize("acquired", [False, True])
+def test_with_a_focus_patches_show_structure_more_often(acquired, make_store, rng):
+    values = rng.integers(60, 140, (1, 1, 1, 512, 512)).astype(np.uint8)
+    # A cell in a sixteenth of the field.
+    values[..., 200:328, 200:328] = rng.integers(0, 250, (128, 128))
+    stores = make_store(values, "a"), make_store(values[..., ::4, ::4], "a-lr")
+    field = open_field("a", *stores, acquired, 4)
+
+    def share(focus):
+        drawing = Drawing(focus=focus)
+        patches = Patches([field], [field.region], POISSON, 16, 0, "train", drawing)
+        places = [patches._choose(number)[4:6] for number in range(300)]
+        return np.mean([all(s.start < 82 and s.stop > 50 for s in place) for place in places])
+
+    assert share(0) < 0.3 < share(0.5) < share(1) < 0.75
+    # The same number always draws the same place.
+    assert share(1) == share(1)
+
+
+def test_a_field_without_any_structure_is_drawn_with_a_focus_too(make_store):
+    values = np.full((1, 1, 1, 128, 128), 10, np.uint8)
+    stores = make_store(values, "a"), make_store(values[..., ::4, ::4], "a-lr")
+    field = open_field("a", *stores, True, 4)
+    patches = Patches([field], [field.region], POISSON, 16, 0, "train", Drawing(focus=1))
+    assert len({patches._choose(number)[4] for number in range(40)}) > 3

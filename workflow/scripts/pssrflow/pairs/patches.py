@@ -5,6 +5,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -21,6 +22,8 @@ from pssrflow.seeded import generator
 from pssrflow.volumes.blocks import Region
 
 Made = TypeVar("Made")
+# Places of which one is drawn, by what they show.
+CANDIDATES = 4
 # LR pixels at the ends of a region that no patch of another magnification takes.
 EDGE = 1
 
@@ -29,6 +32,25 @@ def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
     """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
     largest = min(wanted, *(min(region.shape[3:]) for region in regions))
     return max(largest // stride * stride, stride)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How patches are drawn.
+
+    Attributes
+    ----------
+    zoom : tuple of float
+        Lowest and highest magnification at which crappified fields are drawn.
+    frames : Frames
+        LR planes that are seen at once.
+    focus : float
+        How much more often patches with structure are drawn; 0 draws all places alike.
+    """
+
+    zoom: tuple[float, float] = (1.0, 1.0)
+    frames: Frames = ONE
+    focus: float = 0
 
 
 class Patches:
@@ -45,10 +67,7 @@ class Patches:
     seed : int
     purpose : str
         "train" or "validation"; part of the key.
-    zoom : tuple of float
-        Lowest and highest magnification at which crappified fields are drawn.
-    frames : Frames
-        LR planes that are seen at once.
+    drawing : Drawing
     """
 
     def __init__(
@@ -59,12 +78,11 @@ class Patches:
         size: int,
         seed: int,
         purpose: str,
-        zoom: tuple[float, float] = (1.0, 1.0),
-        frames: Frames = ONE,
+        drawing: Drawing = Drawing(),
     ):
         self.fields, self.regions = fields, regions
         self.crappifier, self.size = crappifier, size
-        self.seed, self.purpose, self.zoom, self.frames = seed, purpose, zoom, frames
+        self.seed, self.purpose, self.drawing = seed, purpose, drawing
         pixels = [math.prod(region.shape) for region in regions]
         self.pixels = sum(pixels)
         self.share = np.cumsum(pixels) / self.pixels
@@ -83,7 +101,7 @@ class Patches:
         Every LR frame has noise of its own, as if it were scanned after the one before.
         """
         field, region, zoom, plane, rows, cols, turn = self._choose(number)
-        frames = self.frames.around(plane, region)
+        frames = self.drawing.frames.around(plane, region)
         if field.lr is not None:
             lr, hr = self._acquired(field, frames, rows, cols, turn)
         else:
@@ -103,15 +121,44 @@ class Patches:
 
     def _choose(self, number):
         rng = generator(self.seed, self.purpose, number)
+        if self.drawing.focus:
+            places = [self._candidate(rng, number) for _ in range(CANDIDATES)]
+            chances = np.array([self._structure(*place) for place in places]) ** self.drawing.focus
+            # Where all is even, any of them.
+            chances = np.cumsum(chances if chances.any() else np.ones(CANDIDATES))
+            chosen = np.searchsorted(chances / chances[-1], rng.random(), side="right")
+            place = places[min(int(chosen), CANDIDATES - 1)]
+        else:
+            place = self._candidate(rng, number)
+        return *place, int(rng.integers(8))
+
+    def _candidate(self, rng, number):
         index = int(np.searchsorted(self.share[:-1], rng.random(), side="right"))
         field, region = self.fields[index], self.regions[index]
         zoom = self._zoom(field, region, number)
-        place = self._place(rng, region if zoom == 1 else magnified(region, zoom))
-        return field, region, zoom, *place, int(rng.integers(8))
+        return (
+            field,
+            region,
+            zoom,
+            *self._place(rng, region if zoom == 1 else magnified(region, zoom)),
+        )
+
+    def _structure(self, field, _, zoom, plane, rows, cols):
+        """Variance of what a patch shows, in parts of the range, as a coarse level tells it."""
+        scale, levels = self.crappifier.scale, field.hr.levels
+        level = min(round(math.log2(scale)), levels - 1)
+        coarse = scale / zoom / 2**level
+        sides = [
+            slice(int(r.start * coarse + d / 2**level), max(1, int(r.stop * coarse + d / 2**level)))
+            for r, d in zip((rows, cols), field.shift)
+        ]
+        span = field.hr_intensity.windows[plane[1]]
+        values = field.hr.reader(level)(plane, *sides).astype(np.float32)
+        return float(values.var()) / (span[1] - span[0]) ** 2
 
     def _zoom(self, field, region, number):
         """Magnification of a patch: every factor is as likely; that of acquired pairs is theirs."""
-        low, high = self.zoom
+        low, high = self.drawing.zoom
         if field.lr is not None or low == high == 1:
             return 1.0
         # What a patch covers must fit into the region; a field that is too small stays as it is.

@@ -71,6 +71,13 @@ class Settings(Keys):
         "degraded: a number, or a lowest and a highest one; auto takes those at which structure "
         "is as large, in pixels, as in the test and predict rows, by their pixel sizes.",
     )
+    focus: float = key(
+        0.0,
+        "How much more often patches with structure are drawn than even ones, so that resin and "
+        "background are not what is learnt: the power of their local variance; 0 draws all alike.",
+        ge=0,
+        le=4,
+    )
     accumulate: int = key(
         1,
         "Batches whose gradients are summed before a step; more pixels per step in the same "

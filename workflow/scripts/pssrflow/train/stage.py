@@ -17,7 +17,7 @@ from pssrflow.models.folder import ModelFolder
 from pssrflow.models.model import Model
 from pssrflow.models.start import start
 from pssrflow.pairs.field import Field, split_field
-from pssrflow.pairs.patches import Patches, patch_size
+from pssrflow.pairs.patches import Drawing, Patches, patch_size
 from pssrflow.run.devices import best_precision
 from pssrflow.run.nodes import is_member
 from pssrflow.train.loop import Trainer
@@ -135,13 +135,15 @@ def _patches(fields, crappifier, training, stride, frames):
             log.warning("planes of sample %s: %s", field.sample, few)
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
     rest = crappifier, size, training.seed
-    drawn = Patches(fields, [s.train for s in splits], *rest, "train", training.zoom, frames)
+    learnt = [s.train for s in splits]
+    drawing = Drawing(training.zoom, frames, recipe.focus)
+    drawn = Patches(fields, learnt, *rest, "train", drawing)
     if not recipe.validation:
         return drawn, None
     held = _real_first([(f, s.validation) for f, s in zip(fields, splits)])
     fields, regions = zip(*held)
     rest = crappifier, patch_size(regions, size, 1), training.seed
-    return drawn, Patches(fields, regions, *rest, "validation", frames=frames)
+    return drawn, Patches(fields, regions, *rest, "validation", Drawing(frames=frames))
 
 
 def _real_first(held):
