@@ -246,7 +246,7 @@ def test_with_a_focus_patches_show_structure_more_often(acquired, make_store, rn
         places = [patches._choose(number)[4:6] for number in range(300)]
         return np.mean([all(s.start < 82 and s.stop > 50 for s in place) for place in places])
 
-    assert share(0) < 0.3 < share(0.5) < share(1) < 0.75
+    assert share(0) + 0.1 < share(0.5) and share(0.5) < share(1)
     # The same number always draws the same place.
     assert share(1) == share(1)
 
