@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from pssrflow.evaluate.stage import Judged, measure
-from pssrflow.pairs.aligned import aligned, read_shift
+from pssrflow.pairs.aligned import Warp, aligned, read_shift
 from pssrflow.run.files import write_json
 from pssrflow.volumes.store import Store
 
@@ -28,7 +28,7 @@ def pair(make_store):
 
 def test_what_is_read_is_what_lies_there_however_it_is_cut(pair):
     hr, moved = pair
-    read = aligned(hr, FRACTION)
+    read = aligned(hr, Warp.of([[FRACTION]], (2, 2)))
     whole = read((0, 0, 0), slice(0, SIDE), slice(0, SIDE))
     inner = np.s_[16:-16, 16:-16]
     expected = np.asarray(moved.level()[0, 0, 0])
@@ -40,7 +40,7 @@ def test_what_is_read_is_what_lies_there_however_it_is_cut(pair):
 def test_whole_pixels_are_read_as_they_are(pair):
     hr, _ = pair
     place = (0, 0, 0), slice(4, 30), slice(5, 60)
-    assert (aligned(hr, (0.01, 0))(*place) == hr.reader()(*place)).all()
+    assert (aligned(hr, Warp.of([[(0.01, 0)]], (2, 2)))(*place) == hr.reader()(*place)).all()
 
 
 def test_a_prediction_is_judged_where_it_lies(pair):
@@ -49,7 +49,7 @@ def test_a_prediction_is_judged_where_it_lies(pair):
         {row["method"]: row["psnr"] for row in measure(judged)}["sr"]
         for judged in (
             Judged(hr, moved, moved, 1),
-            Judged(hr, moved, moved, 1, fraction=FRACTION),
+            Judged(hr, moved, moved, 1, warp=Warp.of([[FRACTION]], (2, 2))),
         )
     )
     assert placed > beside + 15
@@ -57,4 +57,4 @@ def test_a_prediction_is_judged_where_it_lies(pair):
 
 def test_a_registration_gives_whole_pixels_and_the_rest(tmp_path):
     write_json(tmp_path / "r.json", {"shift": [3, -2], "subpixel": [2.62, -2.14]})
-    assert read_shift(tmp_path / "r.json") == ((3, -2), (-0.38, -0.14))
+    assert read_shift(tmp_path / "r.json") == ((3, -2), Warp.of([[(-0.38, -0.14)]], (2, 2)))

@@ -17,6 +17,7 @@ from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.evaluate.baselines import WIDTHS, mean_level, psnr_by_width
 from pssrflow.evaluate.stage import Judged, evaluate, measure
+from pssrflow.pairs.aligned import STILL
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.mask import largest_rectangle, open_mask
 from pssrflow.pairs.patches import Drawing, Patches
@@ -98,7 +99,7 @@ def test_one_plane_holds_for_all(make_store):
 @pytest.mark.parametrize("mask", ["fine", "coarse"])
 def test_nothing_is_learnt_from_what_a_mask_leaves_out(mask, burnt):
     stores = burnt["hr"], burnt["lr"]
-    field = open_field("p", *stores, True, SCALE, (SHIFT, (0.0, 0.0)), None, burnt[mask])
+    field = open_field("p", *stores, True, SCALE, (SHIFT, STILL), None, burnt[mask])
     weights = burnt["fine"] if mask == "fine" else None
     patches = Patches([field], [field.region], NOISY, 16, 0, "train")
     shares = set()

@@ -13,6 +13,7 @@ from pssrflow.crappify.noise import Poisson
 from pssrflow.crappify.scanner import Counts, Lag, Readout
 from pssrflow.errors import InputError
 from pssrflow.networks.frames import Frames
+from pssrflow.pairs.aligned import STILL
 from pssrflow.pairs.field import open_field, split_field
 from pssrflow.pairs.orientation import orient
 from pssrflow.pairs.patches import Drawing, Patches, patch_size, prefetch
@@ -107,7 +108,7 @@ def test_the_noise_is_fresh_in_every_epoch(fields):
 def test_an_acquired_lr_image_is_used_as_it_is_at_the_registered_place(make_store, tissue):
     hr, lr = tissue((1, 1, 1, 256, 256)), tissue((1, 1, 1, 64, 64))
     stores = make_store(hr, "hr"), make_store(lr, "lr")
-    field = open_field("p", *stores, True, 4, beside=((-3, 6), (0.0, 0.0)))
+    field = open_field("p", *stores, True, 4, beside=((-3, 6), STILL))
     assert field.region.start[3:] == (1, 0) and field.region.stop[3:] == (64, 62)
     patches = Patches([field], [field.region], POISSON, 8, 0, "train")
     low, high = field.lr_intensity.windows[0]

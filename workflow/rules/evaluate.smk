@@ -34,6 +34,7 @@ rule evaluate_prediction:
         mask=RUN.mask_done,
         registration=RUN.registered,
         smoothing=PATHS.smoothing,
+        copies=[ancient(path) for path in RUN.copies],
         parts=RUN.parts.evaluation_markers,
     output:
         metrics=report(

@@ -23,6 +23,30 @@ rule choose_magnification:
         "../scripts/magnification.py"
 
 
+rule find_copies:
+    """Look for pixels of rows that are learnt from in rows that are tested."""
+    input:
+        [PATHS.done("hr", sample) for sample in RUN.hr_of("trained") | RUN.hr_of("tested")],
+    output:
+        PATHS.copies,
+    log:
+        PATHS.log("copies"),
+    benchmark:
+        PATHS.benchmark("copies")
+    conda:
+        "../../envs/pssrflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=RUN.demand.memory("copies"),
+        runtime=RUN.demand.minutes("copies"),
+    params:
+        learnt=RUN.hr_of("trained"),
+        tested=RUN.hr_of("tested"),
+        code=RUN.code.of("copies"),
+    script:
+        "../scripts/copies.py"
+
+
 rule train_model:
     """Train one network on every training row; goes on where it was killed."""
     input:
@@ -33,6 +57,8 @@ rule train_model:
         mask=RUN.trained_on("mask"),
         fit=RUN.fit,
         zoom=RUN.magnification,
+        # Another test row trains nothing anew.
+        copies=[ancient(path) for path in RUN.copies],
     output:
         done=PATHS.trained(),
     log:

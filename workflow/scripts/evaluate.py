@@ -25,7 +25,7 @@ if __name__ == "__main__":
             sr=sr,
             scale=params.scale,
             shift=shift,
-            fraction=rest,
+            warp=rest,
             mask=open_mask(absolute(params.mask), *sizes, shift) if params.mask else None,
             width=read_json(given.smoothing)["width"],
         )

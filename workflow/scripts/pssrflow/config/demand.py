@@ -24,6 +24,8 @@ SPARE_MEMORY, SPARE_TIME = 1.1, 1.3
 START = 75
 # Of a store whose shards others have written: HR megapixels a second that are verified and halved.
 VERIFIED = 60
+# HR megapixels a second in which points are found that are known again.
+COMPARED = 3
 # HR megapixels a second that are compressed for another program, by one thread.
 COMPRESSED = 30
 # LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
@@ -215,6 +217,11 @@ class Demand:
     def _predict_pyramid(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         return Need(PYTHON_MB + 200, size.pixels / 1e6 / VERIFIED / self.parts.pyramids(wildcards))
+
+    def _copies(self, wildcards: Wildcards, threads: int) -> Need:
+        images = [image for image in self.sizes.raw.images if image.endswith("/hr")]
+        sizes = [self.sizes.image(image) or UNKNOWN for image in images]
+        return Need(PYTHON_MB + 600, sum(size.pixels for size in sizes) / 1e6 / COMPARED)
 
     def _export_image(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN

@@ -215,6 +215,16 @@ class Rules:
             for name in self._learnt()
         ]
 
+    @property
+    def copies(self) -> list[str]:
+        """What says that no pixel is learnt from and tested, where there may be any."""
+        both = self._learnt() and self.named("tested") and self.settings.train.find_copies
+        return [self.layout.copies] if both else []
+
+    def hr_of(self, *flags: str) -> dict[str, str]:
+        """Stores of the HR images of rows that have all of these properties, by sample."""
+        return {name: self.layout.store("hr", name) for name in sorted(self.named(*flags))}
+
     @cached_property
     def magnified(self) -> dict[str, list[Any]]:
         """What magnifications are chosen by: HR images that are crappified, and those asked for.

@@ -74,6 +74,8 @@ def _shared(run: Rules, stage: str, named: Names) -> Iterator[Job]:
 
 
 def _of_models(run: Rules) -> Iterator[Job]:
+    if run.copies:
+        yield "find_copies", "copies", Names()
     if run.magnification:
         yield "choose_magnification", "magnification", Names()
     for name, model in run.models.items():

@@ -16,7 +16,7 @@ import pandas as pd
 from pssrflow.errors import InputError
 from pssrflow.evaluate.baselines import CONSTANT, baselines, mean_level
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
-from pssrflow.pairs.aligned import Fraction, aligned
+from pssrflow.pairs.aligned import STILL, Warp, aligned
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.run.shares import Shares
@@ -56,8 +56,8 @@ class Judged:
         HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
     width : float
         Standard deviation of the Gaussian of smoothed interpolation, HR pixels.
-    fraction : tuple of float
-        What the shift leaves below a whole HR pixel; the truth is moved by it.
+    warp : Warp
+        What the shift leaves; the truth is moved by it.
     mask : Mask, optional
         Where they are compared; everywhere, if not given.
     """
@@ -68,7 +68,7 @@ class Judged:
     scale: int
     shift: tuple[int, int] = (0, 0)
     width: float = 0.0
-    fraction: Fraction = (0.0, 0.0)
+    warp: Warp = STILL
     mask: Mask | None = None
 
     def planes(self) -> list[Plane]:
@@ -87,7 +87,7 @@ class Judged:
             Grey level of the constant.
         """
         hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
-        truth = aligned(self.hr, self.fraction)
+        truth = aligned(self.hr, self.warp)
         for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
             valid = None if self.mask is None else self.mask.valid(plane, *sr_box)
             if valid is not None and not valid.any():

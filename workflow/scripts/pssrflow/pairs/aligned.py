@@ -4,10 +4,13 @@ A third of a pixel beside each other, a sharp image is further from the truth th
 """
 
 import functools
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
-from scipy import ndimage
+import numpy.typing as npt
+from scipy import interpolate, ndimage
 
 from pssrflow.run.files import read_json
 from pssrflow.volumes.blocks import with_halo
@@ -15,7 +18,7 @@ from pssrflow.volumes.intensity import Pixels
 from pssrflow.volumes.rectangles import Reader
 from pssrflow.volumes.store import Store
 
-Fraction = tuple[float, float]
+Floats = npt.NDArray[np.float64]
 
 # Fractions of a pixel below which nothing is moved.
 WHOLE = 0.02
@@ -23,7 +26,60 @@ WHOLE = 0.02
 ORDER, HALO = 3, 12
 
 
-def read_shift(registration: Path | str | None) -> tuple[tuple[int, int], Fraction]:
+@dataclass(frozen=True)
+class Warp:
+    """By how much HR pixels lie beside where an LR image shows them, beyond a whole shift.
+
+    Between nodes that are spread over the HR plane, from its first to its last row and column, a
+    spline: one node is a shift, two along each axis are (nearly) affine, more a smooth field.
+
+    Attributes
+    ----------
+    nodes : tuple of tuple of (float, float)
+        y and x, HR pixels, for each row and column of nodes.
+    shape : tuple of int
+        y and x of the HR plane.
+    """
+
+    nodes: tuple[tuple[tuple[float, float], ...], ...] = (((0.0, 0.0),),)
+    shape: tuple[int, int] = (2, 2)
+
+    @classmethod
+    def of(cls, nodes: Any, shape: tuple[int, ...]) -> Self:
+        """Of an array of nodes (rows, columns, 2)."""
+        rows = np.asarray(nodes, float).tolist()
+        return cls(tuple(tuple((y, x) for y, x in row) for row in rows), (shape[0], shape[1]))
+
+    @property
+    def is_shift(self) -> bool:
+        """Whether it is the same all over."""
+        return len(self.nodes) == len(self.nodes[0]) == 1
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything lies elsewhere."""
+        return max(abs(v) for row in self.nodes for node in row for v in node) >= WHOLE
+
+    def over(self, rows: slice, cols: slice) -> Floats:
+        """Displacement (2, y, x) of the pixels of a rectangle of the HR plane."""
+        given = np.array(self.nodes)
+        axes = [np.linspace(0, n - 1, m) for n, m in zip(self.shape, given.shape)]
+        order = [min(3, m - 1) for m in given.shape[:2]]
+        if 0 in order:
+            size = rows.stop - rows.start, cols.stop - cols.start
+            return np.broadcast_to(given.mean((0, 1))[:, None, None], (2, *size))
+        places = [np.arange(s.start, s.stop) for s in (rows, cols)]
+        splines = (
+            interpolate.RectBivariateSpline(*axes, given[..., i], kx=order[0], ky=order[1])
+            for i in (0, 1)
+        )
+        return np.stack([spline(*places) for spline in splines])
+
+
+STILL = Warp()
+
+
+def read_shift(registration: Path | str | None) -> tuple[tuple[int, int], Warp]:
     """Whole HR pixels (y, x) by which HR lies beside LR, and the rest.
 
     Parameters
@@ -32,20 +88,22 @@ def read_shift(registration: Path | str | None) -> tuple[tuple[int, int], Fracti
         As `registration.register` writes it; None of an LR image that was crappified.
     """
     if registration is None:
-        return (0, 0), (0.0, 0.0)
+        return (0, 0), STILL
     found = read_json(registration)
     y, x = found["shift"]
-    rest = np.subtract(found["subpixel"], (y, x)).round(4).tolist()
-    return (y, x), (rest[0], rest[1])
+    if warp := found.get("warp"):
+        return (y, x), Warp.of(warp["nodes"], tuple(warp["shape"]))
+    rest = np.subtract(found["subpixel"], (y, x)).round(4)
+    return (y, x), Warp.of([[rest]], (2, 2))
 
 
-def aligned(hr: Store, fraction: Fraction, level: int = 0) -> Reader:
+def aligned(hr: Store, warp: Warp, level: int = 0) -> Reader:
     """Function that reads rectangles of the HR image as the LR image shows them.
 
     Parameters
     ----------
     hr : Store
-    fraction : tuple of float
+    warp : Warp
         What is left of the shift (y, x) beyond whole HR pixels.
     level : int
 
@@ -54,22 +112,28 @@ def aligned(hr: Store, fraction: Fraction, level: int = 0) -> Reader:
     Reader
         Rows and columns in whole HR pixels; float32 where something is moved.
     """
-    if max(map(abs, fraction)) < WHOLE:
+    if not warp.moves:
         return hr.reader(level)
-    return functools.partial(_moved, hr.reader(level), hr.volume.shape[3:], fraction)
+    return functools.partial(_moved, hr.reader(level), hr.volume.shape[3:], warp)
 
 
 def _moved(
     read: Reader,
     shape: tuple[int, ...],
-    fraction: Fraction,
+    warp: Warp,
     plane: tuple[int, ...],
     rows: slice,
     cols: slice,
 ) -> Pixels:
     sides = rows, cols
-    wide = [with_halo(s.start, s.stop, n, HALO, 1) for s, n in zip(sides, shape)]
+    moved = None if warp.is_shift else warp.over(rows, cols)
+    halo = HALO if moved is None else HALO + int(np.ceil(np.abs(moved).max()))
+    wide = [with_halo(s.start, s.stop, n, halo, 1) for s, n in zip(sides, shape)]
     values = read(plane, *wide).astype(np.float32)
-    moved = ndimage.shift(values, [-f for f in fraction], order=ORDER, mode="nearest")
-    inside = (slice(s.start - w.start, s.stop - w.start) for s, w in zip(sides, wide))
-    return moved[tuple(inside)]
+    inside = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(sides, wide))
+    if moved is None:
+        # The same all over, which is quicker.
+        shifted = ndimage.shift(values, [-f for f in warp.nodes[0][0]], order=ORDER, mode="nearest")
+        return np.asarray(shifted[inside])
+    places = np.mgrid[inside] + moved
+    return np.asarray(ndimage.map_coordinates(values, places, order=ORDER, mode="nearest"))

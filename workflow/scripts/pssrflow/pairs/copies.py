@@ -6,6 +6,7 @@ the same too: neighbouring sections show the same structures, but each has noise
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,6 +33,8 @@ LIKE, SAME = 0.85, 0.6
 AGREE, WITHIN = 3, 2
 # Pixels of a block in which points are found; descriptions that are compared at once.
 BLOCK, AT_ONCE = 2048, 1 << 12
+# Points that are kept of a volume, the strongest of each plane, and of a plane at least.
+MOST, LEAST = 20_000, 32
 # Share of the pixels around a point that must differ from their neighbours: a caption does not.
 GRAINY = 0.3
 # All ways to lay a square on itself.
@@ -47,10 +50,12 @@ class Points(NamedTuple):
         t, c, z, y, x.
     described : ndarray (n, m) of float32
         What lies around each, of length one.
+    strength : ndarray (n,) of float32
     """
 
     places: npt.NDArray[np.int64]
     described: Floats
+    strength: Floats
 
 
 @dataclass(frozen=True)
@@ -73,25 +78,27 @@ def points_of(store: Store) -> Points:
     -------
     Points
     """
+    shape = store.volume.shape
+    kept = max(LEAST, MOST // math.prod(shape[:3]))
+    planes = [_of_plane(store, plane, kept) for plane in np.ndindex(*shape[:3])]
+    return Points(*map(np.concatenate, zip(*planes)))
+
+
+def _of_plane(store: Store, plane: tuple[int, ...], kept: int) -> Points:
+    """The strongest points of a plane, which is read block by block."""
     shape, read = store.volume.shape, store.reader()
-    places, described = [np.zeros((0, 5), np.int64)], [_nothing()]
-    for region in cut(shape, (1, 1, 1, BLOCK, BLOCK)):
-        plane, (y, x) = region.start[:3], region.start[3:]
-        around = _around(region, shape)
-        found = _points(read(plane, *around).astype(np.float32))
+    blocks = []
+    for region in cut((1, 1, 1, *shape[3:]), (1, 1, 1, BLOCK, BLOCK)):
+        sides = _around(region, shape)
+        found = _points(read(plane, *sides).astype(np.float32))
+        at = found.places + [side.start for side in sides]
         # Those that another block finds too are kept there.
-        mine = [
-            all(a <= p + s.start < b for p, s, a, b in zip(at, around, (y, x), region.stop[3:]))
-            for at in found.places
-        ]
-        at = found.places[mine] + [s.start for s in around]
-        places.append(np.hstack([np.tile(plane, (len(at), 1)), at]).astype(np.int64))
-        described.append(found.described[mine])
-    return Points(np.concatenate(places), np.concatenate(described))
-
-
-def _nothing() -> Floats:
-    return np.zeros((0, (2 * DESCRIBED + 1) ** 2), np.float32)
+        mine = ((at >= region.start[3:]) & (at < region.stop[3:])).all(1)
+        blocks.append(Points(at[mine], found.described[mine], found.strength[mine]))
+    places, described, strength = map(np.concatenate, zip(*blocks))
+    strongest = np.argsort(-strength, kind="stable")[:kept]
+    where = np.hstack([np.tile(plane, (len(strongest), 1)), places[strongest]])
+    return Points(where.astype(np.int64), described[strongest], strength[strongest])
 
 
 def _around(region: Region, shape: Sequence[int]) -> tuple[slice, slice]:
@@ -113,7 +120,8 @@ def _points(image: Floats) -> Points:
     inside[DESCRIBED:-DESCRIBED, DESCRIBED:-DESCRIBED] = True
     places = np.argwhere(extreme & inside)
     described = [_unit(_window(band, at, DESCRIBED)) for at in places]
-    return Points(places, np.stack(described) if described else _nothing())
+    nothing = np.zeros((0, (2 * DESCRIBED + 1) ** 2), np.float32)
+    return Points(places, np.stack(described) if described else nothing, size[tuple(places.T)])
 
 
 def _window(image: Floats, at: npt.NDArray[Any], reach: int) -> Floats:
@@ -139,10 +147,9 @@ def copies(one: Store, of_one: Points, two: Store, of_two: Points) -> Iterator[C
     side = 2 * DESCRIBED + 1
     found: dict[tuple[bytes, bytes, int], list[tuple[int, int]]] = {}
     for turn in TURNS:
-        turned = np.stack(
-            [orient(d.reshape(side, side), turn).ravel() for d in of_two.described]
-            or [_nothing()[:0].ravel()]
-        )
+        squares = of_two.described.reshape(-1, side, side)
+        turned = np.moveaxis(orient(np.moveaxis(squares, 0, -1), turn), -1, 0)
+        turned = turned.reshape(len(squares), side * side)
         for i, j in _alike(of_one.described, turned):
             planes = of_one.places[i, :3].tobytes(), of_two.places[j, :3].tobytes()
             found.setdefault((*planes, turn), []).append((i, j))

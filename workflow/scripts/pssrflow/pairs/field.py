@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pssrflow.errors import InputError
-from pssrflow.pairs.aligned import Fraction
+from pssrflow.pairs.aligned import STILL, Warp
 from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
@@ -35,8 +35,8 @@ class Field:
         LR pixels whose HR pixels all exist.
     shift : tuple of int
         HR pixels (y, x) by which the HR image lies beside the acquired LR one.
-    fraction : tuple of float
-        What that leaves below a whole pixel.
+    warp : Warp
+        What that leaves.
     weight : Store or None
         As large as the HR image or with one channel: how much each HR pixel counts.
     heaviest : float
@@ -53,7 +53,7 @@ class Field:
     detector: Intensity
     region: Region
     shift: tuple[int, int] = (0, 0)
-    fraction: Fraction = (0.0, 0.0)
+    warp: Warp = STILL
     weight: Store | None = None
     heaviest: float = 1.0
     mask: Mask | None = None
@@ -78,7 +78,7 @@ def open_field(
     lr: Path | str,
     acquired: bool,
     scale: int,
-    beside: tuple[tuple[int, int], Fraction] = ((0, 0), (0.0, 0.0)),
+    beside: tuple[tuple[int, int], Warp] = ((0, 0), STILL),
     weight: Path | str | None = None,
     mask: Path | str | None = None,
 ) -> Field:
@@ -107,7 +107,7 @@ def open_field(
         The acquired LR and HR images do not show the same planes or differ from the scale, or the
         mask or the map of weights is of another size, or weights are negative.
     """
-    hr_store, lr_store, (shift, fraction) = Store(hr), Store(lr), beside
+    hr_store, lr_store, (shift, warp) = Store(hr), Store(lr), beside
     truth, seen = hr_store.volume, lr_store.volume
     if acquired:
         check_pair(sample, truth.shape, seen.shape, scale)
@@ -122,7 +122,7 @@ def open_field(
         detector=truth.intensity,
         region=_matched(truth.shape, seen.shape, scale, shift),
         shift=shift,
-        fraction=fraction,
+        warp=warp,
         mask=open_mask(mask, seen.shape, scale, truth.shape, shift) if mask else None,
     )
     return _weighted(field, Store(weight)) if weight else field

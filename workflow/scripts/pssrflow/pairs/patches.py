@@ -181,7 +181,7 @@ class Patches:
     def _acquired(self, field, frames, rows, cols, turn):
         read, seen = field.lr.reader(), [slice(side.start, side.stop) for side in (rows, cols)]
         lr = np.stack([orient(read(frame, *seen), turn) for frame in frames])
-        truth = aligned(field.hr, field.fraction)
+        truth = aligned(field.hr, field.warp)
         middle = frames[len(frames) // 2]
         return lr, orient(truth(middle, *self._target(field, rows, cols)), turn)
 

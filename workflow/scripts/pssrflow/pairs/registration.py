@@ -9,6 +9,7 @@ from scipy import fft, ndimage
 from skimage.registration import phase_cross_correlation
 
 from pssrflow.errors import InputError
+from pssrflow.pairs.distortion import distortion, warp_of
 from pssrflow.pairs.field import check_pair
 from pssrflow.pairs.mask import open_mask
 from pssrflow.run.files import write_json
@@ -105,7 +106,23 @@ def register(
             f"an LR image of the field that the HR image shows (significance {SAME_FIELD:g})",
         )
     found = {name: np.round(value, 4).tolist() for name, value in asdict(match).items()}
-    write_json(done, {"format": FORMAT, **found})
+    warp = None
+    if mask is None:
+        warp = _distorted(match, (truth, coarse), scale, (rows, cols), hr_volume.shape[3:])
+    write_json(done, {"format": FORMAT, **found, "warp": warp})
+
+
+def _distorted(match, images, scale, window, shape):
+    """What a shift leaves, as JSON: nodes of displacements over the HR plane; None if nothing."""
+    smooth = _smoothed(*images, scale)
+    fraction = tuple(float(s - w) for s, w in zip(match.subpixel, match.shift))
+    fitted = distortion(_laid_over(smooth, match.shift), scale, fraction)
+    if fitted is None:
+        return None
+    corner = [side.start + max(0, d) for side, d in zip(window, match.shift)]
+    warp = warp_of(fitted, corner, shape)
+    log.info("HR lies beside LR by a map that is %s: %s", fitted.name, warp.nodes)
+    return {"kind": fitted.name, "nodes": warp.nodes, "shape": list(warp.shape)}
 
 
 def _within(mask, volumes, place, images, scale):
@@ -155,20 +172,26 @@ def measure_shift(
     """
     if valid is not None:
         truth, coarse = (_filled(i, v, 8 * scale) for i, v in zip((truth, coarse), valid))
-    # The LR image has no finer detail than this, only noise.
-    smooth = [
-        ndimage.gaussian_filter(np.asarray(i, np.float32), scale / 2) for i in (truth, coarse)
-    ]
+    smooth = _smoothed(truth, coarse, scale)
     if min(np.ptp(i) for i in smooth) == 0:
         return Match((0, 0), (0.0, 0.0), float("nan"), 0.0)
     first, second = smooth
     shift, significance = _highest(correlation_map(first, second, scale), scale)
-    fixed, moved = (
-        image[_overlap(truth.shape, d)] for image, d in zip(smooth, (shift, [-v for v in shift]))
-    )
+    fixed, moved = _laid_over(smooth, shift)
     correlation = float(np.corrcoef(fixed.ravel(), moved.ravel())[0, 1])
     fraction = _fraction(fixed, moved, scale)
     return Match(shift, tuple(s + f for s, f in zip(shift, fraction)), correlation, significance)
+
+
+def _smoothed(truth, coarse, scale):
+    """Both images, without finer detail than the LR image has: that is noise."""
+    return [ndimage.gaussian_filter(np.asarray(i, np.float32), scale / 2) for i in (truth, coarse)]
+
+
+def _laid_over(images, shift):
+    """What both images show, a whole shift apart."""
+    both = zip(images, (shift, [-v for v in shift]))
+    return tuple(image[_overlap(image.shape, d)] for image, d in both)
 
 
 def _filled(image, valid, reach):

@@ -43,7 +43,7 @@ class Comparison:
         self.sr = Store(layout.map_store("sr", sample.name, model))
         self.hr = Store(layout.store("hr", sample.name)) if sample.tested else None
         self.acquired = sample.paired
-        self.shift, self.fraction = _shift(layout, sample)
+        self.shift, self.warp = _shift(layout, sample)
         self._mask = None
         if self.hr is not None and sample.masked:
             shapes = self.lr.volume.shape, scale, self.hr.volume.shape
@@ -145,7 +145,7 @@ class Comparison:
         if self.hr is None:
             return None
         rows, cols = (slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift))
-        return aligned(self.hr, self.fraction)(self.plane, rows, cols).astype(np.float32)
+        return aligned(self.hr, self.warp)(self.plane, rows, cols).astype(np.float32)
 
     def _valid(self, box):
         return None if self._mask is None else self._mask.valid(self.plane, *box)

@@ -230,6 +230,11 @@ class Layout:
         return f"{self.results}/smoothing.json"
 
     @property
+    def copies(self) -> str:
+        """Says that no pixel that is learnt from is tested."""
+        return f"{self.results}/copies.json"
+
+    @property
     def page(self) -> str:
         """The report."""
         return f"{self.results}/report.html"

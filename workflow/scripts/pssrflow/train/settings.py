@@ -17,7 +17,7 @@ from pssrflow.plugins import choices
 # a step computes.
 FREE_TO_CHANGE = {
     *("preview_every", "checkpoint_every", "tensorboard", "resume"),
-    *("accelerator", "devices", "nodes"),
+    *("accelerator", "devices", "nodes", "find_copies"),
 }
 # How long a training goes on; with other ones it can be extended.
 LENGTHS = ("max_time", "epochs", "max_steps", "stop_after")
@@ -153,6 +153,11 @@ class Settings(Keys):
         1,
         "Machines that learn together, as one job of SLURM; `devices` is then those of each.",
         ge=1,
+    )
+    find_copies: bool = key(
+        True,
+        "Look for pixels of training rows in test rows, before anything is learnt: copied, "
+        "cropped, turned or encoded anew; false where a set is too large for it.",
     )
     tensorboard: bool = key(
         False,
