@@ -258,3 +258,21 @@ def test_a_field_without_any_structure_is_drawn_with_a_focus_too(make_store):
     field = open_field("a", *stores, True, 4)
     patches = Patches([field], [field.region], POISSON, 16, 0, "train", Drawing(focus=1))
     assert len({patches._choose(number)[4] for number in range(40)}) > 3
+
+
+def test_a_row_with_a_larger_share_is_drawn_more_often(make_store, tissue):
+    fields = []
+    for name, side in (("small", 64), ("large", 256)):
+        values = tissue((1, 1, 1, side, side))
+        stores = make_store(values, name), make_store(values[..., ::4, ::4], f"{name}-lr")
+        fields.append(open_field(name, *stores, name == "small", 4))
+    regions = [field.region for field in fields]
+
+    def drawn(share):
+        some = [replace(fields[0], share=share), fields[1]]
+        patches = Patches(some, regions, POISSON, 8, 0, "train")
+        return np.mean([patches._choose(n)[0].sample == "small" for n in range(400)]), patches
+
+    assert drawn(1)[0] < 0.15 and 0.35 < drawn(16)[0] < 0.65
+    # An epoch is as long as its pixels.
+    assert drawn(1)[1].pixels == drawn(16)[1].pixels

@@ -1,6 +1,7 @@
 """Rule train_model: train one network on every training row."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from pssrflow.crappify.chain import Crappifier
@@ -21,18 +22,24 @@ def learn(recipe):
     params = snakemake.params
     settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
     fields = [
-        open_field(
-            row["sample"],
-            row["hr"],
-            row["lr"],
-            row["acquired"],
-            params.crappify["scale"],
-            read_shift(row["registration"] if row["acquired"] else None),
-            row["weight"],
-            row["mask"],
+        replace(
+            open_field(
+                row["sample"],
+                row["hr"],
+                row["lr"],
+                row["acquired"],
+                params.crappify["scale"],
+                read_shift(row["registration"] if row["acquired"] else None),
+                row["weight"],
+                row["mask"],
+            ),
+            share=row.get("share", 1.0),
         )
         for row in params.rows
     ]
+    given = snakemake.input
+    beside = (*given.fit, *given.zoom, *given.copies)
+    shares = {f"share of {row['sample']}": row["share"] for row in params.rows if "share" in row}
     chosen = read_json(snakemake.input.zoom[0])["zoom"] if snakemake.input.zoom else None
     zoom = recipe.magnifications(chosen)
     training = Training(
@@ -48,9 +55,10 @@ def learn(recipe):
             "trained_on": {
                 # Networks know pixels, not how large they are.
                 path: read_made(path, "pixel_size_um")
-                for path in map(str, snakemake.input)
-                if path not in (*snakemake.input.fit, *snakemake.input.zoom)
-            },
+                for path in map(str, given)
+                if path not in beside
+            }
+            | shares,
         }
         | ({"zoom": list(zoom)} if zoom != (1, 1) else {}),
         # No parameter: another licence trains nothing anew.

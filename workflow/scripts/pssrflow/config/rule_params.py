@@ -212,8 +212,13 @@ class Rules:
                 "mask": self.mask(name),
                 "registration": place.registration(name),
             }
+            | self._shared(name)
             for name in self._learnt()
         ]
+
+    def _shared(self, sample: str) -> dict[str, float]:
+        share = self.rows[sample].share
+        return {"share": float(share)} if share and float(share) != 1 else {}
 
     @property
     def copies(self) -> list[str]:

@@ -64,6 +64,12 @@ class Row(Keys, Roles):
         "is not registered, learnt from or compared; tiles in which it is 0 everywhere are "
         "interpolated, not super-resolved.",
     )
+    share: str | None = key(
+        None,
+        "How much more often patches are drawn from a train row than its pixels alone say, such as "
+        "4 for a small acquired pair among large crappified rows.",
+        pattern=r"^(?!0*\.?0*\Z)\d{1,6}(\.\d{1,6})?\Z",
+    )
     pixel_size: str | None = key(
         None,
         "Replaces what the file says: `4.6 nm` (y and x) or `50, 4.6, 4.6 nm` (z, y, x).",
@@ -125,6 +131,10 @@ class Row(Keys, Roles):
             yield Fault(
                 "weight_path",
                 f"a {self.role} row is not learnt from. Accepted: none, or role train",
+            )
+        if self.share and self.role != "train":
+            yield Fault(
+                "share", f"a {self.role} row is not learnt from. Accepted: none, or role train"
             )
         for column in LR_OVERRIDES if not self.lr_path else ():
             if getattr(self, column):

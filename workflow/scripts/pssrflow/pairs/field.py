@@ -43,6 +43,8 @@ class Field:
         The largest weight, which counts in full.
     mask : Mask or None
         Which HR pixels count at all.
+    share : float
+        How much more often patches are drawn from it than its pixels alone say.
     """
 
     sample: str
@@ -57,6 +59,7 @@ class Field:
     weight: Store | None = None
     heaviest: float = 1.0
     mask: Mask | None = None
+    share: float = 1.0
 
     @property
     def weighs(self) -> bool:

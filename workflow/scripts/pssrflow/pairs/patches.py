@@ -85,7 +85,8 @@ class Patches:
         self.seed, self.purpose, self.drawing = seed, purpose, drawing
         pixels = [math.prod(region.shape) for region in regions]
         self.pixels = sum(pixels)
-        self.share = np.cumsum(pixels) / self.pixels
+        chances = np.cumsum([n * field.share for n, field in zip(pixels, fields)])
+        self.share = chances / chances[-1]
 
     def batch(self, numbers: Iterable[int]) -> tuple[np.ndarray, ...]:
         """LR patches, float32 arrays (n, frames, y, x) scaled to 0..1, HR ones, and weights if any.
