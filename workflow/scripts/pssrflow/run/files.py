@@ -18,7 +18,7 @@ from pssrflow.run.paths import parted
 # Key of a JSON file that vouches for the others.
 CHECKSUM = "checksum"
 # Keys of a done file that differ between places of the same pixels.
-ELSEWHERE = ("source", "notes", "files")
+ELSEWHERE = ("source", "notes", "files", "microscope")
 # Bytes below which a disk is full.
 FULL = 1 << 18
 AGAIN = "remove the file and run the same command again, which makes it anew"
