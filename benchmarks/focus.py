@@ -1,4 +1,4 @@
-"""Is less resin learnt with `train.focus`? On sparse fluorescence, and on tissue that fills the field.
+"""Is less resin learnt with `train.focus`? On sparse fluorescence and on dense tissue.
 
     python -m benchmarks.focus --data FOLDER --out FOLDER [--max-time 150s] [--only NAME ...]
 

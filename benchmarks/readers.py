@@ -1,19 +1,23 @@
 """Pixels of microscopes' formats, beside a second reader of each.
 
     python -m benchmarks.readers FOLDER [FOLDER ...] --second PYTHON
-    python -m benchmarks.readers memory [--size N]
+    python -m benchmarks.readers FOLDER [FOLDER ...] --fuzz 2000
 
 PYTHON has the second readers: `pip install czifile liffile nd2 oiffile rosettasciio[all] mrcfile
 imagecodecs` in an environment of its own, for some of them are GPL. Every file below the folders is
 opened by both. Data types that the pipeline refuses and files without an image are counted apart.
 
-memory   a CZI mosaic (written by pylibCZIrw, in that environment): a window of 512 x 512 pixels
+With --fuzz the headers of a few files of every format are changed at random, and some are cut: they
+must be refused in words, or give pixels, within seconds.
 """
 
 import hashlib
 import json
+import random
 import subprocess
 import sys
+import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +36,12 @@ SECOND = {
     **dict.fromkeys((".ser", ".emi"), "rosettasciio tia"),
     **dict.fromkeys((".mrc",), "rosettasciio mrc"),
 }
+
+FUZZED = (*SECOND, ".h5", ".hdf5", ".tif", ".png", ".bmp", ".jpg")
+# Bytes of a header, those that are put into it, and of the largest file that is changed.
+HEADER, BYTES, MOST_BYTES = 4096, (0, 1, 2, 127, 128, 254, 255), 4 << 20
+# Longest that a file may take.
+SECONDS = 10
 
 
 def digest(values: np.ndarray) -> list[Any]:
@@ -115,6 +125,87 @@ def compared(folders: list[Path], python: str) -> Iterator[list[Any]]:
             yield [suffix, name, total, *(counted[k] for k in ("equal", "other", "refused"))]
 
 
+def changed(content: bytes, rng: random.Random) -> bytes:
+    """A file with up to eight other bytes in its first 4 kB or its last one, and perhaps cut."""
+    made = bytearray(content)
+    for _ in range(rng.randint(1, 8)):
+        at = rng.randrange(min(HEADER, len(made)))
+        made[at if rng.random() < 0.8 else len(made) - 1 - at // 4] = rng.choice(BYTES)
+    if rng.random() < 0.25:
+        del made[rng.randrange(len(made)) :]
+    return bytes(made)
+
+
+def fuzz(path: Path, count: int, first: int) -> None:
+    """Open changed files; prints, line by line, how each case ended."""
+    from pssrflow.errors import InputError
+
+    content = path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        for case in range(first, count):
+            there = Path(folder, f"a{path.suffix}")
+            there.write_bytes(changed(content, random.Random(f"{path.name} {case}")))
+            print("case", case, flush=True)
+            start = time.perf_counter()
+            try:
+                read_first(there)
+                ended = "pixels"
+            except InputError:
+                ended = "refused"
+            except BaseException as error:
+                ended = f"other {type(error).__name__}: {error}"
+            slow = " slow" if time.perf_counter() - start > SECONDS else ""
+            print("ended", ended + slow, flush=True)
+
+
+def fuzzed(folders: list[Path], count: int) -> Iterator[list[Any]]:
+    """Of every format: how many changed files ended how."""
+    by_suffix: dict[str, list[Path]] = {}
+    for file in sorted((f for d in folders for f in d.rglob("*")), key=lambda f: f.name):
+        if file.suffix.lower() in FUZZED and 0 < file.stat().st_size < MOST_BYTES:
+            by_suffix.setdefault(file.suffix.lower(), []).append(file)
+    for suffix, files in sorted(by_suffix.items()):
+        some = [f for f in files if _opens(f)][:4]
+        counted: Counter[str] = Counter()
+        for file in some:
+            counted += _cases(file, count // len(some))
+        if some:
+            known = [counted[k] for k in ("refused", "pixels", "other", "slow", "crash")]
+            yield [suffix, len(some), sum(counted.values()) - counted["slow"], *known]
+
+
+def _opens(path: Path) -> bool:
+    from pssrflow.errors import InputError
+
+    try:
+        read_first(path)
+    except InputError:
+        return False
+    return True
+
+
+def _cases(path: Path, count: int) -> Counter[str]:
+    counted: Counter[str] = Counter()
+    first = 0
+    while first < count:
+        command = [sys.executable, "-m", "benchmarks.readers", "fuzz", str(path), str(count)]
+        told = subprocess.run([*command, str(first)], capture_output=True, text=True)
+        lines = told.stdout.splitlines()
+        for line in lines:
+            if line.startswith("ended"):
+                counted[line.split()[1].split(":")[0]] += 1
+                counted["slow"] += line.endswith(" slow")
+                if line.startswith("ended other"):
+                    print(f"{path.name}: {line}", file=sys.stderr)
+        begun = [int(line.split()[1]) for line in lines if line.startswith("case")]
+        ended = sum(line.startswith("ended") for line in lines)
+        if len(begun) > ended:
+            counted["crash"] += 1
+            print(f"{path.name}, case {begun[-1]}: {told.stderr[-300:]}", file=sys.stderr)
+        first = begun[-1] + 1 if begun else count
+    return counted
+
+
 def main() -> None:
     """Compare, and print."""
     from benchmarks.machine import heading, parser
@@ -122,9 +213,14 @@ def main() -> None:
 
     arguments = parser(__doc__ or "")
     arguments.add_argument("folders", type=Path, nargs="+")
-    arguments.add_argument("--second", required=True, metavar="PYTHON")
+    arguments.add_argument("--second", metavar="PYTHON")
+    arguments.add_argument("--fuzz", type=int, metavar="CASES", help="of every format")
     options = arguments.parse_args()
     print(heading())
+    if options.fuzz:
+        names = ["format", "files", "cases", "refused", "pixels", "other", "slow", "crash"]
+        print_table(names, fuzzed(options.folders, options.fuzz))
+        return
     names = ["format", "second reader", "files", "equal", "other", "refused"]
     print_table(names, compared(options.folders, options.second))
 
@@ -132,5 +228,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["second"]:
         second(sys.argv[2:])
+    elif sys.argv[1:2] == ["fuzz"]:
+        fuzz(Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
     else:
         main()

@@ -13,9 +13,13 @@ import tifffile
 import torch
 import yaml
 import zarr
+from PIL import Image
 from pssrflow.models.facts import Facts
 from pssrflow.networks.registry import build
 from runs import ROOT, SHEET, TINY, contents, planned, prepare, run
+
+# The first line of a sheet, and the rows of a run of frames.
+NAMED = ("sample", "train", "test")
 
 
 def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
@@ -227,3 +231,59 @@ def test_the_demo_is_planned_from_the_project_folder_alone(tmp_path):
     assert done.returncode == 0 and "simulate_acquisition" in done.stdout + done.stderr
     demo = yaml.safe_load((project / "config.yaml").read_text())
     assert demo["samples"] == "resources/demo/samples.tsv"
+
+
+def test_networks_of_frames_and_of_one_plane_share_a_run_and_become_images(tmp_path):
+    tiny = TINY["models"]["tiny"]
+    config = TINY | {
+        "models": {
+            "one": tiny,
+            "three": tiny | {"frames": {"axis": "z", "in": 3}},
+            "both": {"arch": "ensemble", "members": ["one", "three"]},
+        },
+        "simulate": TINY["simulate"] | {"test": {"shape": [3, 200, 264], "tissue": 1}},
+        "export": {"authors": [{"name": "A. Microscopist"}]},
+    }
+    sheet = "".join(line for line in SHEET.splitlines(True) if line.split()[0] in NAMED)
+    prepare(tmp_path, config, sheet)
+    run(tmp_path, "evaluate", "export_images", "export")
+    results = tmp_path / "results"
+    for model in config["models"]:
+        assert len(pd.read_csv(results / f"test/{model}/metrics.csv")["z"].unique()) == 3
+        image = tifffile.imread(results / f"test/{model}/sr.ome.tif")
+        stored = zarr.open_array(results / f"test/{model}/sr.ome.zarr/0", mode="r")[:]
+        np.testing.assert_array_equal(image.reshape(stored.shape), stored)
+    facts = Facts.read(results / "models/both/best.safetensors")
+    assert (
+        facts.frames.count == 3
+        and Facts.read(results / "models/one/best.safetensors").frames.count == 1
+    )
+    # The package is used again by its name, with its frames.
+    package = results / "models/three/three.bioimageio.zip"
+    again = config | {"models": {"theirs": {"arch": "package", "package": str(package)}}}
+    prepare(tmp_path, again, sheet)
+    run(tmp_path, "results/test/theirs/sr.done.json")
+    done = [
+        json.loads((results / f"test/{m}/sr.done.json").read_text()) for m in ("three", "theirs")
+    ]
+    assert done[0]["content"] == done[1]["content"]
+
+
+def test_pixels_that_are_learnt_from_are_not_tested_whatever_became_of_them(tmp_path, rng):
+    values = rng.integers(0, 250, (2, 300, 320)).astype(np.uint8)
+    other = rng.integers(0, 250, (300, 320)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", values, metadata={"axes": "ZYX"})
+    Image.fromarray(np.ascontiguousarray(values[1, 40:260, 300:20:-1])).save(tmp_path / "b.png")
+    Image.fromarray(other).save(tmp_path / "c.png")
+    sheet = "sample\trole\tpath\na\ttrain\ta.tif\nb\ttest\t{}\n"
+    prepare(tmp_path, sheet=sheet.format("b.png"))
+    output = run(tmp_path, "train", check=False)
+    assert "the same pixels in" in output and "'a' at t,c,z,y,x = (0, 0, 1, " in output
+    assert "'b' at (0, 0, 0, " in output and "train_model" in output
+    assert not (tmp_path / "results/models/tiny/train.done.json").exists()
+    prepare(tmp_path, sheet=sheet.format("c.png"))
+    run(tmp_path, "train")
+    # Another test row looks again, and trains nothing anew.
+    tifffile.imwrite(tmp_path / "d.tif", other[::-1] // 2)
+    prepare(tmp_path, sheet=sheet.format("c.png") + "d\ttest\td.tif\n")
+    assert planned(tmp_path, "train") == {"ingest_acquisition", "find_copies"}
