@@ -226,7 +226,9 @@ def test_frames_are_planes_of_the_region_each_with_its_own_noise(acquired, make_
         np.testing.assert_array_equal(lr[2:3], middle)
         np.testing.assert_array_equal(hr, truth)
         z = patches._choose(number)[3][2]
-        around = [place for _, _, place in seen.around((0, 0, z), region)]
+        around = [
+            p for _, _, p in seen.around((0, 0, z), patches._stack(number, region, (0, 0, z)))
+        ]
         assert min(around) >= 1
         same = [(i, j) for i in range(5) for j in range(i) if (lr[i] == lr[j]).all()]
         assert all(around[i] == around[j] for i, j in same)
@@ -276,3 +278,16 @@ def test_a_row_with_a_larger_share_is_drawn_more_often(make_store, tissue):
     assert drawn(1)[0] < 0.15 and 0.35 < drawn(16)[0] < 0.65
     # An epoch is as long as its pixels.
     assert drawn(1)[1].pixels == drawn(16)[1].pixels
+
+
+def test_some_patches_are_drawn_as_if_the_stack_ended_there(make_store, tissue):
+    values = tissue((1, 1, 9, 64, 64))
+    field = open_field("a", make_store(values, "a"), make_store(values, "lr"), True, 1)
+    seen = Frames.model_validate({"in": 5})
+    patches = Patches([field], [field.region], POISSON, 16, 0, "train", Drawing(frames=seen))
+    ends = [patches._stack(number, field.region, (0, 0, 4)) for number in range(400)]
+    cut = [end for end in ends if end != field.region]
+    assert 0.15 < len(cut) / 400 < 0.35
+    # Before and behind, and never the plane itself.
+    assert {end.start[2] for end in cut} >= {0, 3, 4} and {end.stop[2] for end in cut} >= {5, 6, 9}
+    assert all(end.start[2] <= 4 < end.stop[2] for end in cut)

@@ -24,6 +24,8 @@ from pssrflow.volumes.blocks import Region
 Made = TypeVar("Made")
 # Places of which one is drawn, by what they show.
 CANDIDATES = 4
+# Share of the patches that are drawn as if their stack ended within the frames.
+ENDS = 0.25
 # LR pixels at the ends of a region that no patch of another magnification takes.
 EDGE = 1
 
@@ -102,7 +104,7 @@ class Patches:
         Every LR frame has noise of its own, as if it were scanned after the one before.
         """
         field, region, zoom, plane, rows, cols, turn = self._choose(number)
-        frames = self.drawing.frames.around(plane, region)
+        frames = self.drawing.frames.around(plane, self._stack(number, region, plane))
         if field.lr is not None:
             lr, hr = self._acquired(field, frames, rows, cols, turn)
         else:
@@ -156,6 +158,24 @@ class Patches:
         span = field.hr_intensity.windows[plane[1]]
         values = field.hr.reader(level)(plane, *sides).astype(np.float32)
         return float(values.var()) / (span[1] - span[0]) ** 2
+
+    def _stack(self, number, region, plane):
+        """The planes that there are: some patches are drawn as if the stack ended near them.
+
+        Else a network would see the ends of a stack too seldom to do well there.
+        """
+        frames, rng = self.drawing.frames, generator(self.seed, self.purpose, "end", number)
+        reach = frames.along // 2 * frames.stride
+        if not reach or rng.random() >= ENDS:
+            return region
+        start, stop = list(region.start), list(region.stop)
+        axis = 0 if rng.choice(list(frames.axis)) == "t" else 2
+        left = int(rng.integers(reach))
+        if rng.random() < 0.5:
+            start[axis] = max(start[axis], plane[axis] - left)
+        else:
+            stop[axis] = min(stop[axis], plane[axis] + left + 1)
+        return Region(tuple(start), tuple(stop))
 
     def _zoom(self, field, region, number):
         """Magnification of a patch: every factor is as likely; that of acquired pairs is theirs."""
