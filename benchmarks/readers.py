@@ -2,13 +2,15 @@
 
     python -m benchmarks.readers FOLDER [FOLDER ...] --second PYTHON
     python -m benchmarks.readers FOLDER [FOLDER ...] --fuzz 2000
+    python -m benchmarks.readers FOLDER [FOLDER ...] --list
 
 PYTHON has the second readers: `pip install czifile liffile nd2 oiffile rosettasciio[all] mrcfile
 imagecodecs` in an environment of its own, for some of them are GPL. Every file below the folders is
 opened by both. Data types that the pipeline refuses and files without an image are counted apart.
 
 With --fuzz the headers of a few files of every format are changed at random, and some are cut: they
-must be refused in words, or give pixels, within seconds.
+must be refused in words, or give pixels, within seconds. With --list it is said of every file, and
+of folders of more than ten slices as one, what is read, or why it is refused.
 """
 
 import hashlib
@@ -37,7 +39,7 @@ SECOND = {
     **dict.fromkeys((".mrc",), "rosettasciio mrc"),
 }
 
-FUZZED = (*SECOND, ".h5", ".hdf5", ".tif", ".png", ".bmp", ".jpg")
+FUZZED = (*SECOND, ".h5", ".hdf5", ".tif", ".tiff", ".png", ".bmp", ".jpg")
 # Bytes of a header, those that are put into it, and of the largest file that is changed.
 HEADER, BYTES, MOST_BYTES = 4096, (0, 1, 2, 127, 128, 254, 255), 4 << 20
 # Longest that a file may take.
@@ -174,6 +176,35 @@ def fuzzed(folders: list[Path], count: int) -> Iterator[list[Any]]:
             yield [suffix, len(some), sum(counted.values()) - counted["slow"], *known]
 
 
+def listed(folders: list[Path]) -> Iterator[list[Any]]:
+    """Of every acquisition: what is read, or why it is refused."""
+    from pssrflow.errors import InputError
+    from pssrflow.ingest.readers.acquisition import Overrides
+    from pssrflow.ingest.readers.open import open_acquisition
+
+    for path in _acquisitions(folders):
+        name = f"{path.parent.name}/{path.name}"
+        try:
+            with open_acquisition(path, Overrides(info_bar="auto")) as image:
+                x = image.pixel_size[2]
+                size = f"{x:.5g}" if x else "?"
+                told = ", ".join(map(str, image.microscope.values()))
+                notes = "; ".join(n for n in image.notes if "pixel size" not in n)
+                shape = " x ".join(map(str, image.shape))
+                yield [name, shape, image.dtype, size, told[:80], notes]
+        except InputError as error:
+            yield [name, "refused", "", "", "", error.found]
+
+
+def _acquisitions(folders: list[Path]) -> Iterator[Path]:
+    for folder in sorted({f.parent for d in folders for f in d.rglob("*") if f.is_file()}):
+        files = sorted(f for f in folder.iterdir() if f.suffix.lower() in FUZZED)
+        slices = [f for f in files if f.suffix in (".tif", ".png")]
+        if len(slices) > 10:
+            yield folder
+        yield from (f for f in files if len(slices) <= 10 or f not in slices)
+
+
 def _opens(path: Path) -> bool:
     from pssrflow.errors import InputError
 
@@ -214,9 +245,14 @@ def main() -> None:
     arguments = parser(__doc__ or "")
     arguments.add_argument("folders", type=Path, nargs="+")
     arguments.add_argument("--second", metavar="PYTHON")
+    arguments.add_argument("--list", action="store_true", help="what is read of every file")
     arguments.add_argument("--fuzz", type=int, metavar="CASES", help="of every format")
     options = arguments.parse_args()
     print(heading())
+    if options.list:
+        names = ["acquisition", "t, c, z, y, x", "data type", "um", "microscope", "notes"]
+        print_table(names, listed(options.folders))
+        return
     if options.fuzz:
         names = ["format", "files", "cases", "refused", "pixels", "other", "slow", "crash"]
         print_table(names, fuzzed(options.folders, options.fuzz))

@@ -240,3 +240,10 @@ def test_a_stack_has_the_black_level_of_its_slices(tmp_path):
         path = tmp_path / f"s_{z}.tif"
         tifffile.imwrite(path, texture(20, 30) + 33000, imagej=True, metadata=calibration)
     assert opened(tmp_path).black == 32768
+
+
+def test_slices_of_one_bit_and_of_bytes_are_one_stack(tmp_path):
+    values = texture(2, 40, 50, dtype="uint8") // 128 * np.uint8(255)
+    Image.fromarray(values[0]).save(tmp_path / "0.png")
+    Image.fromarray(values[1] > 0).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(whole(tmp_path)[0, 0], values)

@@ -58,11 +58,14 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
         files=tuple(images),
         axes="Z" + first.axes,
         sizes=(len(images), *first.sizes),
-        dtype=first.dtype,
+        dtype=_stored(first),
         read=stack.read,
         pixel_size=first.pixel_size,
         channels=first.channels,
+        palette=first.palette,
         black=first.black,
+        microscope=first.microscope,
+        rows=first.rows,
         notes=tuple(notes),
         close=stack.close,
     )
@@ -117,9 +120,13 @@ def _require_plane(path, source):
         )
 
 
+def _stored(source):
+    """Data type of slices; programs save a mask of two values as one bit, and others as bytes."""
+    return np.dtype(np.uint8) if source.dtype.kind == "b" else source.dtype.newbyteorder("=")
+
+
 def _require_same(first_path, first, path, source):
-    same = (first.axes, first.sizes, first.dtype.newbyteorder("="))
-    if (source.axes, source.sizes, source.dtype.newbyteorder("=")) != same:
+    if (source.axes, source.sizes, _stored(source)) != (first.axes, first.sizes, _stored(first)):
         found = f"{path.name} has {_kind(source)}, {first_path.name} has {_kind(first)}"
         raise InputError(path.parent, found, "slices of one shape and one data type")
 
@@ -187,7 +194,8 @@ class _Stack:
             self.close()
             self.source, self.number = open_source(str(self.images[number])), number
         with faults(f"{self.images[number]}, z={number}"):
-            return self.source.read(index[1:])
+            values = self.source.read(index[1:])
+            return values * np.uint8(255) if values.dtype.kind == "b" else values
 
     def close(self) -> None:
         if self.source is not None:
