@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from pssrflow.networks.frames import Frames
-from pssrflow.predict import stage
+from pssrflow.predict import pipeline, stage
 from pssrflow.predict.loader import Kept
 from pssrflow.predict.stage import initialise, run_part
 from pssrflow.volumes.blocks import Region
@@ -123,3 +123,31 @@ def test_a_rectangle_that_cannot_be_read_fails_for_all_who_wait():
     for _ in range(2):
         with pytest.raises(OSError, match="gone"):
             kept((0, 0, 0), slice(0, 1), slice(0, 1))
+
+
+@THREE
+def test_a_part_that_is_cut_off_goes_on_and_leaves_the_same_bytes(
+    frames, prediction, request_of, make_store, tissue, monkeypatch
+):
+    values = tissue((1, 1, 5, 70, 90))
+    made = {}
+    for sample in ("calm", "cut"):
+        make_store(values, f"{sample}/lr")
+        made[sample] = prediction(sample)
+        initialise(made[sample], request_of(depth=1))
+    run_part(made["calm"], 0, 1, "32")
+    written, write = [], pipeline.write_shard
+
+    def stopping(array, region, pixels):
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(region)
+        return write(array, region, pixels)
+
+    monkeypatch.setattr(pipeline, "write_shard", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        run_part(made["cut"], 0, 1, "32")
+    monkeypatch.setattr(pipeline, "write_shard", write)
+    run_part(made["cut"], 0, 1, "32")
+    calm, cut = (made[sample].stores["sr"].level()[:] for sample in ("calm", "cut"))
+    np.testing.assert_array_equal(cut, calm)
