@@ -1,11 +1,14 @@
 """Networks that see neighbouring planes, beside the same network that sees one.
 
     python -m benchmarks.frames stack --data FOLDER --out FOLDER [--max-time 150s] [--pssr2]
+    python -m benchmarks.frames short --data FOLDER --out FOLDER [--max-time 150s]
     python -m benchmarks.frames lapse --out FOLDER [--max-time 150s]
     python -m benchmarks.frames speed --out FOLDER [--planes N ...]
 
 stack   planes 0 to 119 of the FIB-SEM volume are learnt, planes 130 to 159 tested; with --pssr2
         PSSR2's ResUNet too, of one frame and of five, with the same data, loss and time
+short   the same as stacks of three planes: how good the ends of a stack can be made by a network
+        that sees little else
 lapse   simulated time lapses of a specimen that stands still, and of one that drifts
 speed   HR megapixels a second and peak memory of one job, in turns, by the depth of the stack
 
@@ -78,6 +81,29 @@ def stack(options: argparse.Namespace) -> None:
     results = trained(options.out / "stack", rows, made, options.max_time)
     names = ["network", "bicubic", "SR", "over bicubic", "over one plane", "SSIM", "ends", "steps"]
     print_table(names, _compared(results, "tested", made, "z"))
+
+
+def short(options: argparse.Namespace) -> None:
+    """Stacks of three planes, of which two are ends."""
+    path, made = str(options.data.resolve() / FIBSEM), models("z", (1, 5))
+    crops = {role: range(a, b, 3) for role, a, b in (("train", 0, 120), ("test", 130, 160))}
+    rows = [
+        (f"{role}-{a}", role, path, "ZYX", f"{a}:{a + 3}, 0:, 0:", "10, 10, 10 nm")
+        for role, starts in crops.items()
+        for a in starts
+    ]
+    results = trained(options.out / "short", rows, made, options.max_time)
+    tested = [
+        pd.read_csv(results / f"test-{a}" / name / "metrics.csv").assign(network=name)
+        for a in crops["test"]
+        for name in made
+    ]
+    sr = pd.concat(tested).query("method == 'sr'")
+    mean = sr.pivot_table("psnr", "network", "z")
+    gain = mean.loc["frames-5"] - mean.loc["frames-1"]
+    print_table(
+        ["plane of three", "five planes over one"], ([z, f"{v:+.2f}"] for z, v in gain.items())
+    )
 
 
 def lapse(options: argparse.Namespace) -> None:
@@ -176,7 +202,7 @@ def _speeds(options: argparse.Namespace, weights: dict[int, Path], planes: int) 
 def main() -> None:
     """Run, and print."""
     arguments = parser(__doc__)
-    arguments.add_argument("what", choices=["stack", "lapse", "speed"])
+    arguments.add_argument("what", choices=["stack", "short", "lapse", "speed"])
     arguments.add_argument("--data", type=Path)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--max-time", default="150s", help="training of each network")
@@ -185,7 +211,8 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     options = arguments.parse_args()
     print(heading())
-    {"stack": stack, "lapse": lapse, "speed": speed}[options.what](options)
+    what = {"stack": stack, "short": short, "lapse": lapse, "speed": speed}
+    what[options.what](options)
 
 
 if __name__ == "__main__":
