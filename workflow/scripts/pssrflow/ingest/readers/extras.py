@@ -19,8 +19,6 @@ _PLUGINS = {".dv": "bioio-dv", ".sldy": "bioio-sldy"}
 # Formats without a reader, and what writes them as OME-TIFF or TIFF.
 _FIJI = "Fiji (Plugins > Bio-Formats, then File > Save As > Tiff)"
 _EXPORTS = {".nrrd": _FIJI, ".lei": f"LAS AF (Export) or {_FIJI}"}
-# Letter of the detectors of raw Airyscan data.
-_DETECTORS = "H"
 NAMES = f"and with plugins of bioio {', '.join(_PLUGINS)} and others"
 
 
@@ -42,7 +40,6 @@ def open_file(path: str, scene: int | str | None = None) -> Source:
     with faults(path):
         notes = _set_scene(path, reader, scene)
         axes, sizes = reader.dims.order, tuple(reader.dims.shape)
-        _check_processed(path, dict(zip(axes, sizes, strict=True)))
         planes = _Planes(reader, axes)
         pixel_size, channels = _pixel_size(path, reader), _channels(reader)
     return Source(
@@ -64,19 +61,19 @@ def _reader(path):
         found = f"{suffix} has no reader yet"
         raise InputError(path, found, f"TIFF or OME-TIFF, as written by {_EXPORTS[suffix]}")
     package = _PLUGINS.get(suffix)
+    unknown = f"no installed reader takes {suffix or 'files without extension'}"
     try:
         from bioio import BioImage
         from bioio_base.exceptions import UnsupportedFileFormatError
     except ImportError as error:
-        missing = f"pip install bioio {package or ''}".strip()
-        raise InputError(path, "bioio is not installed", f"after `{missing}`") from error
+        hint = f"this file after `pip install bioio {package}`" if package else accepted()
+        raise InputError(path, unknown, hint) from error
     with faults(path):
         try:
             return _by_plane(BioImage, path)
         except UnsupportedFileFormatError as error:
-            found = f"no installed reader takes {suffix or 'files without extension'}"
             hint = f"this file after `pip install {package}`" if package else accepted()
-            raise InputError(path, found, hint) from error
+            raise InputError(path, unknown, hint) from error
 
 
 def _by_plane(BioImage, path):
@@ -85,14 +82,6 @@ def _by_plane(BioImage, path):
         return BioImage(path, chunk_dims=["Y", "X"]).reader
     except TypeError:
         return BioImage(path).reader
-
-
-def _check_processed(path, sizes):
-    """Refuse what each detector of an Airyscan saw: no image of the specimen."""
-    if (count := sizes.get(_DETECTORS, 1)) > 1:
-        found = f"raw Airyscan data, of {count} detectors"
-        accepted = "what ZEN's Airyscan Processing makes of it, saved as CZI or OME-TIFF"
-        raise InputError(path, found, accepted)
 
 
 def _set_scene(path, reader, scene):
