@@ -84,3 +84,15 @@ def test_what_two_images_have_in_common_beside_the_specimen_is_no_copy(tissue_li
 @pytest.mark.parametrize("values", [np.zeros((1, 100, 100)), np.zeros((2, 9, 9))])
 def test_an_image_without_points_is_of_nobody(values, tissue_like, found):
     assert not found(values.astype(np.uint8), tissue_like((1, 120, 120)))
+
+
+def test_blurred_images_whose_points_are_all_alike_are_compared_in_little_memory(rng):
+    from pssrflow.pairs.copies import _alike
+
+    blob = rng.normal(size=225)
+    many = blob + rng.normal(0, 0.05, (6000, 225))
+    many = (many / np.linalg.norm(many, axis=1, keepdims=True)).astype(np.float32)
+    pairs = list(_alike(many[:5000], many[1000:]))
+    # Each has one partner at most, and what is there itself is it.
+    assert len(pairs) == 5000
+    assert all(j == i - 1000 for i, j in pairs if i >= 1000)

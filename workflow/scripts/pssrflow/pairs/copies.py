@@ -163,10 +163,20 @@ def copies(one: Store, of_one: Points, two: Store, of_two: Points) -> Iterator[C
 
 
 def _alike(first: Floats, second: Floats) -> Iterator[tuple[int, int]]:
+    """Of every point that has one, its most like one.
+
+    No more, for in a blurred image any point is like very many.
+    """
     for start in range(0, len(first), AT_ONCE):
+        mine = first[start : start + AT_ONCE]
+        best, where = np.full(len(mine), LIKE, np.float32), np.full(len(mine), -1)
         for other in range(0, len(second), AT_ONCE):
-            likeness = first[start : start + AT_ONCE] @ second[other : other + AT_ONCE].T
-            yield from ((start + int(i), other + int(j)) for i, j in np.argwhere(likeness > LIKE))
+            likeness = mine @ second[other : other + AT_ONCE].T
+            top = likeness.argmax(1)
+            value = likeness[np.arange(len(mine)), top]
+            better = value > best
+            best[better], where[better] = value[better], other + top[better]
+        yield from ((start + int(i), int(where[i])) for i in np.flatnonzero(where >= 0))
 
 
 def _verified(
