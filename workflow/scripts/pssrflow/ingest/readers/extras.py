@@ -12,7 +12,7 @@ from pssrflow.ingest.readers.source import Source, faults, pick
 from pssrflow.volumes.regions import sane_size
 
 # What no other format takes.
-RANK = 8
+RANK = 9
 
 # https://github.com/bioio-devs/bioio lists the plugins, of which some are GPL.
 _PLUGINS = {".dv": "bioio-dv", ".sldy": "bioio-sldy"}
