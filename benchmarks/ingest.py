@@ -23,7 +23,6 @@ import numpy as np
 import tifffile
 
 from benchmarks.machine import heading, parser
-from benchmarks.predict.base import tissue
 from benchmarks.processes import answer, benchmark
 from benchmarks.tables import in_turns, print_table, spread
 from pssrflow.ingest.readers.acquisition import Overrides
@@ -52,6 +51,9 @@ with czi.create_czi(sys.argv[1]) as file:
 
 def texture(gib: float) -> np.ndarray:
     """Planes (z, y, x) of so many GiB, uint8."""
+    # Not above: what it brings with it would count as memory of the job.
+    from benchmarks.predict.base import tissue
+
     plane = np.tile(tissue(), (SIDE // tissue().shape[0],) * 2)
     return np.broadcast_to(plane, (max(1, round(gib * 2**30 / SIDE**2)), SIDE, SIDE))
 
