@@ -284,7 +284,9 @@ def test_some_patches_are_drawn_as_if_the_stack_ended_there(make_store, tissue):
     values = tissue((1, 1, 9, 64, 64))
     field = open_field("a", make_store(values, "a"), make_store(values, "lr"), True, 1)
     seen = Frames.model_validate({"in": 5})
-    patches = Patches([field], [field.region], POISSON, 16, 0, "train", Drawing(frames=seen))
+    patches = Patches(
+        [field], [field.region], POISSON, 16, 0, "train", Drawing(frames=seen, ends=0.25)
+    )
     ends = [patches._stack(number, field.region, (0, 0, 4)) for number in range(400)]
     cut = [end for end in ends if end != field.region]
     assert 0.15 < len(cut) / 400 < 0.35

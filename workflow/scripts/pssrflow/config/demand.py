@@ -26,6 +26,8 @@ START = 75
 VERIFIED = 60
 # HR megapixels a second in which points are found that are known again.
 COMPARED = 3
+# Points of a volume at most, HR pixels for each, what each holds, and seconds to match a pair.
+MOST_POINTS, PIXELS_A_POINT, POINT_MB, MATCHED = 32_000, 1000, 1e-3, 2e-8
 # HR megapixels a second that are compressed for another program, by one thread.
 COMPRESSED = 30
 # LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
@@ -221,7 +223,9 @@ class Demand:
     def _copies(self, wildcards: Wildcards, threads: int) -> Need:
         images = [image for image in self.sizes.raw.images if image.endswith("/hr")]
         sizes = [self.sizes.image(image) or UNKNOWN for image in images]
-        return Need(PYTHON_MB + 600, sum(size.pixels for size in sizes) / 1e6 / COMPARED)
+        points = sum(min(MOST_POINTS, size.pixels / PIXELS_A_POINT) for size in sizes)
+        work = sum(size.pixels for size in sizes) / 1e6 / COMPARED + points**2 * MATCHED
+        return Need(PYTHON_MB + 500 + points * POINT_MB, work)
 
     def _export_image(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN

@@ -31,14 +31,14 @@ def keep_apart(learnt: Mapping[str, str], tested: Mapping[str, str], done: Path 
     InputError
         Pixels that are in both, with both places.
     """
-    points = {name: points_of(Store(path)) for name, path in {**learnt, **tested}.items()}
+    stores = {name: Store(path) for name, path in {**learnt, **tested}.items()}
+    points = {name: points_of(store) for name, store in stores.items()}
     found = []
     for mine, other in itertools.product(learnt, tested):
-        one, two = Store(learnt[mine]), Store(tested[other])
         found += [
             f"{mine!r} at t,c,z,y,x = {copy.here} and {other!r} at {copy.there} "
             f"(finest detail {100 * copy.alike:.0f} % alike)"
-            for copy in copies(one, points[mine], two, points[other])
+            for copy in copies(stores[mine], points[mine], stores[other], points[other])
         ]
     if found:
         more = f"\n  and {len(found) - SHOWN} more" if len(found) > SHOWN else ""

@@ -24,8 +24,6 @@ from pssrflow.volumes.blocks import Region
 Made = TypeVar("Made")
 # Places of which one is drawn, by what they show.
 CANDIDATES = 4
-# Share of the patches that are drawn as if their stack ended within the frames.
-ENDS = 0.25
 # LR pixels at the ends of a region that no patch of another magnification takes.
 EDGE = 1
 
@@ -48,11 +46,14 @@ class Drawing:
         LR planes that are seen at once.
     focus : float
         How much more often patches with structure are drawn; 0 draws all places alike.
+    ends : float
+        Share of the patches that are drawn as if their stack ended within the frames.
     """
 
     zoom: tuple[float, float] = (1.0, 1.0)
     frames: Frames = ONE
     focus: float = 0
+    ends: float = 0
 
 
 class Patches:
@@ -164,9 +165,12 @@ class Patches:
 
         Else a network would see the ends of a stack too seldom to do well there.
         """
-        frames, rng = self.drawing.frames, generator(self.seed, self.purpose, "end", number)
+        frames = self.drawing.frames
         reach = frames.along // 2 * frames.stride
-        if not reach or rng.random() >= ENDS:
+        if not (reach and self.drawing.ends):
+            return region
+        rng = generator(self.seed, self.purpose, "end", number)
+        if rng.random() >= self.drawing.ends:
             return region
         start, stop = list(region.start), list(region.stop)
         axis = 0 if rng.choice(list(frames.axis)) == "t" else 2

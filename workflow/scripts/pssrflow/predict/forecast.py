@@ -108,10 +108,8 @@ def _read(cutting: Cutting, axis: int) -> int:
 
 
 def _timed(inference: Inference, size: Sequence[int]) -> float:
-    image, taken = (
-        np.random.default_rng(0).random((inference.network.frames, *size), np.float32),
-        [],
-    )
+    shape, taken = (inference.network.frames, *size), []
+    image = np.random.default_rng(0).random(shape, np.float32)
     for _ in range(1 + TIMED):
         start = time.perf_counter()
         inference([image])

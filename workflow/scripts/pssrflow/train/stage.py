@@ -26,6 +26,8 @@ from pssrflow.train.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Share of the patches that are drawn as if their stack ended within the frames of a network.
+ENDS = 0.25
 # Lightning's names of our precisions.
 PRECISIONS: dict[str, Any] = {"bf16": "bf16-mixed", "16": "16-mixed", "32": "32-true"}
 
@@ -136,7 +138,7 @@ def _patches(fields, crappifier, training, stride, frames):
     splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
     rest = crappifier, size, training.seed
     learnt = [s.train for s in splits]
-    drawing = Drawing(training.zoom, frames, recipe.focus)
+    drawing = Drawing(training.zoom, frames, recipe.focus, ENDS)
     drawn = Patches(fields, learnt, *rest, "train", drawing)
     if not recipe.validation:
         return drawn, None

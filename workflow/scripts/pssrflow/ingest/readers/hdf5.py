@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +69,13 @@ def _array(path: str, file: h5py.File, inside: str | None) -> h5py.Dataset:
             return found
         what = "nothing" if found is None else "a group"
         raise InputError(path, f"{what} at {inside}", _listed(file))
-    images = list(_images(file))
+    images = _images(file)
     if len(images) != 1:
         raise InputError(path, f"{len(images)} arrays that may be images", _listed(file))
     return file[images[0]]
 
 
-def _images(file: h5py.File) -> Iterator[str]:
+def _images(file: h5py.File) -> list[str]:
     """Arrays of numbers along two axes or more."""
     seen: list[str] = []
 
@@ -87,11 +86,11 @@ def _images(file: h5py.File) -> Iterator[str]:
         return True if len(seen) >= MOST else None
 
     file.visititems(look)
-    return iter(seen)
+    return seen
 
 
 def _listed(file: h5py.File) -> str:
-    names = list(_images(file))
+    names = _images(file)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     listed = ", ".join(f"{Path(file.filename).name}:{name}" for name in names[:SHOWN])
     return f"one of {listed}{more}" if names else "a file with an array of two axes or more"

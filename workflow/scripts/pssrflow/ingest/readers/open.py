@@ -40,7 +40,9 @@ def open_acquisition(path: Path | str, overrides: Overrides) -> Acquisition:
     with faults(path):
         _check_there(path)
         source = open_source(expanded(path), None if scene in (None, "") else scene)
-    source = _with_sidecar(source, Path(path))
+    # Headers of many files are read at once, and to look beside each takes long.
+    if not (overrides.header and any(source.pixel_size)):
+        source = _with_sidecar(source, Path(path))
     try:
         named = _as_named(source, overrides.axes, path)
         if not overrides.header:
@@ -85,7 +87,8 @@ def completed(
 def _cropped_alike(mask, path, beside):
     other = Overrides(**beside["overrides"])
     shapes = [_shape(path, mask), _shape(beside["path"], other)]
-    if (with_bar := _shape(beside["path"], replace(other, info_bar="keep"))) == shapes[0]:
+    bare = replace(other, info_bar="keep")
+    if shapes[0] != shapes[1] and (with_bar := _shape(beside["path"], bare)) == shapes[0]:
         # It was drawn on the image with its info bar, which goes from both.
         mask = replace(mask, info_bar=with_bar[3] - shapes[1][3])
         shapes[0] = _shape(path, mask)
