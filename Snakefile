@@ -18,6 +18,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/export.smk"
 include: "workflow/rules/predict.smk"
 include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/trust.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -29,6 +30,7 @@ localrules:
     train,
     predict,
     evaluate,
+    trust,
     export,
     export_images,
     plan,
@@ -50,6 +52,7 @@ rule all:
         DRAWS_DONE,
         rules.report.input,
         rules.report.output,
+        [PATHS.accepted] if config["report"]["fail_on"] and RUN.trusted else [],
 
 
 rule ingest:
@@ -80,6 +83,11 @@ rule predict:
 rule evaluate:
     input:
         expand(PATHS.metrics(), sample=TESTED, model=MODELS),
+
+
+rule trust:
+    input:
+        PATHS.verdict,
 
 
 rule export:

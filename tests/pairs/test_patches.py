@@ -14,9 +14,10 @@ from pssrflow.crappify.scanner import Counts, Lag, Readout
 from pssrflow.errors import InputError
 from pssrflow.networks.frames import Frames
 from pssrflow.pairs.aligned import STILL
-from pssrflow.pairs.field import open_field, split_field
+from pssrflow.pairs.field import open_field
 from pssrflow.pairs.orientation import orient
-from pssrflow.pairs.patches import Drawing, Patches, patch_size, prefetch
+from pssrflow.pairs.patches import Drawing, Patches, prefetch
+from pssrflow.pairs.split import patch_size, split_field
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 

@@ -7,6 +7,8 @@ rule report:
         fit=RUN.fit,
         train=expand(PATHS.trained(), model=MODELS),
         sr=expand(PATHS.map_done("sr"), sample=PREDICTED, model=MODELS),
+        trust=expand(PATHS.map_done("trust"), sample=RUN.trusted, model=MODELS),
+        verdict=[PATHS.verdict] if RUN.trusted else [],
         metrics=expand(PATHS.metrics(), sample=TESTED, model=MODELS),
         measured=expand(PATHS.map_done("metrics"), sample=TESTED, model=MODELS),
     output:

@@ -81,6 +81,7 @@ rule train_model:
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         train=SETTINGS.train.deciding,
+        kept=RUN.kept,
         seed=config["seed"],
         code=RUN.code.training("train"),
     script:

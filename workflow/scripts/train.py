@@ -45,6 +45,7 @@ def learn(recipe):
     training = Training(
         recipe=recipe,
         zoom=zoom,
+        kept=params.kept,
         seed=params.seed,
         folder=Path(params.folder),
         made_of={
@@ -58,7 +59,8 @@ def learn(recipe):
                 for path in map(str, given)
                 if path not in beside
             }
-            | shares,
+            | shares
+            | ({"kept for trust": params.kept} if params.kept else {}),
         }
         | ({"zoom": list(zoom)} if zoom != (1, 1) else {}),
         # No parameter: another licence trains nothing anew.

@@ -32,6 +32,9 @@ class Settings(Keys):
     evaluate: float = key(
         0.1, "HR megapixels that are compared with their truth in a second.", gt=0
     )
+    trust: float = key(
+        8.0, "HR megapixels of a prediction that a thread looks at in a second, for trust.", gt=0
+    )
 
 
 class Dask(Keys):

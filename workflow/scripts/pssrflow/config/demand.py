@@ -33,6 +33,8 @@ COMPRESSED = 30
 # LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
 # HR pixels of the pieces that are evaluated, see `evaluate.stage`.
 TILE, BLOCKS, PIECE = 1024, 4, 2048
+# LR pixels along y and x that trust looks at at once.
+LOOKED = 768
 # Longest training that ends with its epochs or steps alone.
 DAY = 86400
 # Megabytes of a training with patches as by default (docs/figures.md), and of one that is unknown.
@@ -62,6 +64,8 @@ FIXED = {
     "export": (3000, 300),
     "predict_init": (1500, 120),
     "predict_collect": (500, 60),
+    "promise": (3000, 900),
+    "judge": (PYTHON_MB, 20),
     "report": (850, 300),
 }
 # What is taken for a volume whose header cannot be read; its job says why.
@@ -128,7 +132,7 @@ class Demand:
         return {"nodes": train.nodes, "tasks": train.nodes, "mpi": "srun"}
 
     def _threads(self, job: str, wildcards: Wildcards) -> int:
-        if self.cores is None or job not in ("train", "predict", "plan"):
+        if self.cores is None or job not in ("train", "predict", "promise", "plan"):
             return THREADS.get(job, 1) if self.cores is None else min(2, THREADS.get(job, 1))
         if job != "predict":
             return self.cores
@@ -219,6 +223,15 @@ class Demand:
     def _predict_pyramid(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
         return Need(PYTHON_MB + 200, size.pixels / 1e6 / VERIFIED / self.parts.pyramids(wildcards))
+
+    def _trust(self, wildcards: Wildcards, threads: int) -> Need:
+        size = self.sizes.sr(wildcards.sample) or UNKNOWN
+        tile = min(prod(size.shape[3:]), (LOOKED * self.settings.crappify.scale) ** 2)
+        mb = TORCH_MB + threads * tile * 24 / 1e6
+        jobs = self.parts.of_trust(wildcards)
+        if jobs > 1 and not _is_part(wildcards):
+            return Need(mb, size.pixels / self.settings.crappify.scale**2 / 1e6 / VERIFIED)
+        return Need(mb, seconds(self.settings.jobs, "trust", size.pixels) / jobs)
 
     def _copies(self, wildcards: Wildcards, threads: int) -> Need:
         images = [image for image in self.sizes.raw.images if image.endswith("/hr")]

@@ -1,4 +1,4 @@
-"""Rows that show the same pixels, of which one is learnt from: told by what is read."""
+"""Rows that show the same pixels and must not: told by what is read."""
 
 import contextlib
 import functools
@@ -40,8 +40,8 @@ class Shown(NamedTuple):
     ----------
     line : int
         Of the row in the sheet.
-    trained : bool
-        Whether the row is learnt from.
+    role : str
+        Of the row.
     channels : frozenset of str or None
         As the sheet names them; None for all.
     crop : tuple of slice
@@ -49,13 +49,13 @@ class Shown(NamedTuple):
     """
 
     line: int
-    trained: bool
+    role: str
     channels: frozenset[str] | None
     crop: Crop
 
 
 def leaks(rows: Mapping[int, "Row"], scale: int = 1, copies: bool = True) -> Iterator[str]:
-    """Rows that show the same pixels, of which one is trained on; the first hundred of them.
+    """Rows of different roles, or to learn from, that show the same pixels; the first hundred.
 
     Parameters
     ----------
@@ -87,18 +87,18 @@ def leaks(rows: Mapping[int, "Row"], scale: int = 1, copies: bool = True) -> Ite
 def _sets(rows: Iterable["Row"]) -> dict[str, tuple[str, ...]]:
     """Parts of sets of OME-TIFFs, by each part that the sheet names: a part is read with all.
 
-    Only folders of which files are learnt from and others are not are looked into.
+    Only folders of which rows of different roles read files are looked into.
     """
-    by_folder: dict[str, dict[str, set[bool]]] = {}
+    by_folder: dict[str, dict[str, set[str]]] = {}
     for row in rows:
         for path in (row.path, row.lr_path) if row.has_hr else ():
             if path and path.lower().endswith(OME):
                 for file in resolved(path):
                     of = by_folder.setdefault(os.path.dirname(file), {})
-                    of.setdefault(file, set()).add(row.trained)
+                    of.setdefault(file, set()).add(row.role)
     found = {}
     for files in by_folder.values():
-        if 1 < len(files) <= MOST_ALIKE and set().union(*files.values()) == {True, False}:
+        if 1 < len(files) <= MOST_ALIKE and len(set().union(*files.values())) > 1:
             # By its name: who names no such file needs no library of formats.
             parts_of = load("pssrflow.ingest.readers.tiff:parts_of")
             found.update({f: tuple(map(os.path.realpath, parts_of(Path(f)))) for f in files})
@@ -119,7 +119,7 @@ def _shown(
         named = frozenset(c.strip() for c in channels.split(",")) if channels else None
         for name, box in _files(path, parse_crop(crop or ":, :", (ENDLESS,) * 3)):
             for file in sets.get(name, (name,)):
-                yield (file, scene or "0"), Shown(line, row.trained, named, box)
+                yield (file, scene or "0"), Shown(line, row.role, named, box)
 
 
 def _files(path: str, crop: Crop) -> Iterator[tuple[str, Crop]]:
@@ -149,9 +149,9 @@ def _without_copies(
     files: Mapping[tuple[str, str], list[Shown]],
 ) -> dict[tuple[str, str], list[Shown]]:
     """The same, with copies of a file under the name of the first."""
-    used: dict[str, set[bool]] = {}
+    used: dict[str, set[str]] = {}
     for (file, _), shown in files.items():
-        used.setdefault(file, set()).update(one.trained for one in shown)
+        used.setdefault(file, set()).update(one.role for one in shown)
     first = dict(_copies(used))
     found: dict[tuple[str, str], list[Shown]] = {}
     for (file, scene), shown in files.items():
@@ -159,27 +159,26 @@ def _without_copies(
     return found
 
 
-def _copies(used: Mapping[str, set[bool]]) -> list[tuple[str, str]]:
+def _copies(used: Mapping[str, set[str]]) -> list[tuple[str, str]]:
     """Files that hold what another one holds, and the first of those.
 
-    Files of one size, of which some are learnt from and others are not, are compared at a few
-    places. A lost section is as black as any other, so what is of one value there is no copy.
+    Files of one size that rows of different roles read are compared at a few places. A lost
+    section is as black as any other, so what is of one value there is no copy.
 
     Parameters
     ----------
-    used : mapping of str to set of bool
-        Whether rows that read a file are learnt from.
+    used : mapping of str to set of str
+        Roles of the rows that read a file.
     """
     by_size: dict[int, list[str]] = {}
     for file in sorted(used):
         with contextlib.suppress(OSError):
             if os.path.isfile(file) and (size := os.path.getsize(file)) >= SMALLEST:
                 by_size.setdefault(size, []).append(file)
-    both = {True, False}
     alike = [
         group
         for group in by_size.values()
-        if 1 < len(group) <= MOST_ALIKE and set().union(*(used[f] for f in group)) == both
+        if 1 < len(group) <= MOST_ALIKE and len(set().union(*(used[f] for f in group))) > 1
     ]
     found: dict[tuple[int, tuple[bytes, ...]], str] = {}
     copies = []
@@ -200,7 +199,7 @@ def _blocks(stream: BinaryIO, size: int) -> Iterator[bytes]:
 
 
 def _overlapping(found: Sequence[Shown]) -> Iterator[tuple[int, int]]:
-    """Lines of rows that read the same pixels of one file, of which one is trained on.
+    """Lines of rows that read the same pixels of one file and must not.
 
     From top to bottom, so that only crops beside each other are compared.
     """
@@ -208,10 +207,14 @@ def _overlapping(found: Sequence[Shown]) -> Iterator[tuple[int, int]]:
     for one in sorted(found, key=lambda shown: shown.crop[1].start):
         above = [other for other in above if other.crop[1].stop > one.crop[1].start]
         for other in above:
-            trained = one.trained or other.trained
-            if one.line != other.line and trained and _meet(one, other):
+            if one.line != other.line and _leak(one, other) and _meet(one, other):
                 yield min(one.line, other.line), max(one.line, other.line)
         above.append(one)
+
+
+def _leak(one: Shown, two: Shown) -> bool:
+    """Whether two rows must not show the same: what is learnt from must not, whatever it is for."""
+    return one.role != two.role or one.role == "train"
 
 
 def _meet(one: Shown, two: Shown) -> bool:

@@ -14,7 +14,7 @@ from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Size, Sizes
 from pssrflow.errors import InputError
 from pssrflow.run.files import read_json
-from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, Layout
+from pssrflow.run.layout import COLLECTED, MARKER, PYRAMID, SHARES, Layout
 
 # Verifying and halving is so much quicker than the network that few jobs need help with it.
 PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
@@ -138,6 +138,34 @@ class Parts:
     def _asked_of_evaluation(self, sample: str) -> int:
         size = self.sizes.sr(sample)
         return self._asked("evaluate", size, size.planes if size else 1)
+
+    # -- trust ------------------------------------------------------------------------------------
+
+    def begun_trust(self, wildcards: Wildcards) -> int:
+        """Jobs of a map of trust that several share."""
+        return self._of_trust(wildcards.sample, wildcards.model, begins=True)
+
+    def of_trust(self, wildcards: Wildcards) -> int:
+        """Jobs of a map of trust."""
+        names = wildcards.sample, wildcards.model
+        return self._once(("trust", *names), lambda: self._of_trust(*names))
+
+    def trust_markers(self, wildcards: Wildcards) -> list[str]:
+        """Markers of the jobs of a map of trust, where there are several."""
+        folder = self.layout.trust_shares(wildcards.sample, wildcards.model)
+        return _markers(folder, self.of_trust(wildcards))
+
+    def _of_trust(self, sample: str, model: str, begins: bool = False) -> int:
+        told = _told(f"{self.layout.trust_shares(sample, model)}/{SHARES}", "of")
+        done = self.layout.map_done("trust", sample, model)
+        return told or self._decided(done, begins) or self._asked_of_trust(sample)
+
+    def _asked_of_trust(self, sample: str) -> int:
+        size = self.sizes.sr(sample)
+        scale, shard = self.settings.crappify.scale, self.settings.ingest.shard
+        # Shards of the map lie on the grid of LR pixels.
+        wide = (shard[0], shard[1] * scale, shard[2] * scale)
+        return self._asked("trust", size, size.shards(wide) if size else 1)
 
     # -- all --------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ COSTS = {
 }
 SIZES = {"small": 0.8, "base": 1, "large": 2}
 # Threads of a job on a cluster, where neither rule nor profile says more.
-THREADS = {"ingest": 2, "crappify": 4, "predict": 4, "train": 8, "plan": 2}
+THREADS = {"ingest": 2, "crappify": 4, "predict": 4, "train": 8, "trust": 2, "plan": 2}
 # Turns and mirrors of a self-ensemble.
 TURNS = 8
 
@@ -46,7 +46,7 @@ def seconds(jobs: Jobs, stage: str, pixels: int, dearer: float = 1) -> float:
     jobs : Settings
         Section `jobs`.
     stage : str
-        "ingest", "crappify", "predict" or "evaluate".
+        "ingest", "crappify", "predict", "evaluate" or "trust".
     pixels : int
         HR pixels; of `ingest`, those that are stored.
     dearer : float

@@ -53,6 +53,10 @@ class Code:
         """Hash of a script that runs the network of a model."""
         return lambda wildcards: self.hash(script, *self.networks[wildcards.model])
 
+    def judging(self, script: str) -> Hash:
+        """Hash of a script that runs the network of a model and the crappifier."""
+        return lambda wildcards: self.hash(script, *self.networks[wildcards.model], *self.steps)
+
     def training(self, script: str) -> Hash:
         """Hash of a script that trains the network of a model."""
         more = (*self.steps, *self.recipe)

@@ -192,8 +192,11 @@ class Rules:
 
     def trained_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all rows that are learnt from."""
+        return self._done_of(kind, self._learnt())
+
+    def _done_of(self, kind: str, samples: list[str]) -> list[str]:
         flag = {"weight": "weighted", "mask": "masked", "registration": "paired"}.get(kind)
-        rows = [s for s in self._learnt() if not flag or getattr(self.rows[s], flag)]
+        rows = [s for s in samples if not flag or getattr(self.rows[s], flag)]
         if kind == "registration":
             return list(map(self.layout.registration, rows))
         return [self.layout.done(kind, sample) for sample in rows]
@@ -201,20 +204,19 @@ class Rules:
     @cached_property
     def training_rows(self) -> list[dict[str, Any]]:
         """Sample, stores and registration of every row that is learnt from."""
+        return [self._row(name) for name in self._learnt()]
+
+    def _row(self, name: str) -> dict[str, Any]:
         place = self.layout
-        return [
-            {
-                "sample": name,
-                "hr": place.store("hr", name),
-                "lr": place.store("lr", name),
-                "acquired": self.rows[name].paired,
-                "weight": place.store("weight", name) if self.rows[name].weighted else None,
-                "mask": self.mask(name),
-                "registration": place.registration(name),
-            }
-            | self._shared(name)
-            for name in self._learnt()
-        ]
+        return {
+            "sample": name,
+            "hr": place.store("hr", name),
+            "lr": place.store("lr", name),
+            "acquired": self.rows[name].paired,
+            "weight": place.store("weight", name) if self.rows[name].weighted else None,
+            "mask": self.mask(name),
+            "registration": place.registration(name),
+        } | self._shared(name)
 
     def _shared(self, sample: str) -> dict[str, float]:
         share = self.rows[sample].share
@@ -269,6 +271,29 @@ class Rules:
             for image in self.magnified["asked"]
         ]
         return {"learnt": list(map(place, self.magnified["learnt"])), "asked": asked}
+
+    # -- trust ------------------------------------------------------------------------------------
+
+    @property
+    def kept(self) -> float:
+        """Share of every train row that is not learnt from but kept for the promises of trust."""
+        trust = self.settings.trust
+        return trust.share if trust.maps and not self.named("promised") else 0.0
+
+    @cached_property
+    def grounds(self) -> list[dict[str, Any]]:
+        """Rows that the promises of trust are learnt and calibrated on; see `training_rows`."""
+        kept = [self._row(name) | {"promised": True} for name in sorted(self.named("promised"))]
+        return [*self.training_rows, *kept]
+
+    def grounds_on(self, kind: str) -> list[str]:
+        """Done files of one kind, of all those rows."""
+        return self._done_of(kind, [row["sample"] for row in self.grounds])
+
+    @property
+    def trusted(self) -> list[str]:
+        """Samples whose predictions get a map of trust."""
+        return self.named("predicted") if self.settings.trust.maps else []
 
     def _learnt(self) -> list[str]:
         """Rows that are learnt from, by their names: their order in the sheet says nothing."""

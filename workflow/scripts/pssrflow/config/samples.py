@@ -42,8 +42,10 @@ class Row(Keys, Roles):
         pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*\Z",
         max_length=LONGEST_NAME,
     )
-    role: Literal["train", "test", "predict"] = key(
-        ..., "train: HR to learn from; test: HR truth, never learnt from; predict: LR only."
+    role: Literal["train", "test", "predict", "trust"] = key(
+        ...,
+        "train: HR to learn from; test: HR truth, never learnt from; predict: LR only; trust: HR "
+        "on which the intervals of the map of trust are calibrated, and nothing else.",
     )
     path: PathText = key(
         ...,

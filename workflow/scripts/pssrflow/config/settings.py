@@ -24,6 +24,7 @@ from pssrflow.run.layout import LONGEST_NAME
 from pssrflow.run.paths import PathText
 from pssrflow.simulate.settings import Acquisition
 from pssrflow.train.settings import Settings as Train
+from pssrflow.trust.settings import Settings as Trust
 
 # Part of the names of files; no pattern, and no wildcard of Snakemake.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_-]*\Z", max_length=LONGEST_NAME)]
@@ -82,6 +83,7 @@ class Settings(Keys):
     train: Train = key(Train(), "How networks learn.")
     predict: Predict = key(Predict(), "How volumes are super-resolved.")
     evaluate: Evaluate = key(Evaluate(), "How predictions are compared with the truth.")
+    trust: Trust = key(Trust(), "How it is found out where a prediction is not to be believed.")
     export: Export = key(
         Export(), "What model packages (snakemake export) say of the networks in them."
     )

@@ -45,6 +45,12 @@ def _jobs(run: Rules) -> Iterator[Job]:
     yield from _of_models(run)
     for sample, model in itertools.product(run.predictions.samples, run.models):
         yield from _predicted(run, Names(sample=sample, model=model))
+    for model in run.models if run.trusted else ():
+        yield "calibrate_trust", "promise", Names(model=model)
+    for sample, model in itertools.product(run.trusted, run.models):
+        yield from _trusted(run, Names(sample=sample, model=model))
+    if run.trusted:
+        yield "judge", "judge", Names()
     if run.named("tested"):
         yield "choose_smoothing", "smoothing", Names()
     for sample, model in itertools.product(run.named("tested"), run.models):
@@ -92,6 +98,14 @@ def _predicted(run: Rules, named: Names) -> Iterator[Job]:
     for part in range(pyramids):
         yield "predict_pyramid", "predict_pyramid", Names(named, part=str(part))
     yield "predict_volume", "predict", named
+
+
+def _trusted(run: Rules, named: Names) -> Iterator[Job]:
+    parts = run.parts.of_trust(named)
+    if parts > 1:
+        yield "trust_init", "init", named
+    yield from _parts("trust", named, parts)
+    yield "trust_volume", "trust", named
 
 
 def _evaluated(run: Rules, named: Names) -> Iterator[Job]:

@@ -126,11 +126,13 @@ class Vouched:
         for sample, model in ((s, m) for s in samples for m in models):
             self._prediction(sample, model)
             self._table(sample, model)
+            self._trust(sample, model)
 
     def models(self, models: Iterable[str]) -> None:
         """Weights and histories."""
         for model in models:
             done = self.layout.trained(model)
+            self._promise(model)
             content = self._content(done)
             if content is None:
                 continue
@@ -140,12 +142,19 @@ class Vouched:
             elif _hash(history) != content.get("history"):
                 self._remove(done, f"{history} is gone or damaged")
 
+    def _promise(self, model: str) -> None:
+        done, promise = self.layout.promised(model), Path(self.layout.promise(model))
+        content = self._content(done)
+        if content is not None and _hash(str(promise)) != content.get("sha256"):
+            self._remove(done, f"{promise} is gone or damaged")
+
     def run(self) -> None:
         """The fitted crappifier with its figures and drawings, and the report."""
         self._beside(self.layout.crappifier)
         self._content(self.layout.smoothing)
         self._content(self.layout.magnification)
         self._content(self.layout.provenance)
+        self._content(self.layout.verdict)
         content = self._content(self.layout.figures)
         if content is not None and _hash(self.layout.page) != content.get("page"):
             self._remove(self.layout.figures, f"{self.layout.page} is gone or damaged")
@@ -162,6 +171,13 @@ class Vouched:
         content, table = self._content(done), self.layout.metrics(sample, model)
         if content is not None and _hash(table) != content.get("sha256"):
             self._remove(done, f"{table} is gone or damaged")
+
+    def _trust(self, sample: str, model: str) -> None:
+        """The map of trust of a prediction."""
+        done = self.layout.map_done("trust", sample, model)
+        self._store(done, self.layout.map_store("trust", sample, model))
+        if done in self.removed:
+            shutil.rmtree(self.layout.trust_shares(sample, model), ignore_errors=True)
 
     def _prediction(self, sample: str, model: str) -> None:
         """All that a prediction keeps: what is lost of any of it is made by the same jobs."""

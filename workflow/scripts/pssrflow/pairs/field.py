@@ -1,6 +1,5 @@
-"""One training acquisition, and a split of it that cannot leak."""
+"""One acquisition to learn from."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +11,6 @@ from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.regions import apart_by
 from pssrflow.volumes.store import Store
-
-# The smallest strip or patch (LR pixels) that still shows structure.
-SMALLEST = 16
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,6 @@ class Field:
     def weighs(self) -> bool:
         """Whether some of its pixels count less than others."""
         return self.weight is not None or self.mask is not None
-
-
-@dataclass(frozen=True)
-class Split:
-    """Regions of one field, in LR pixels; a guard band lies between them."""
-
-    train: Region
-    validation: Region | None
 
 
 def open_field(
@@ -176,48 +164,3 @@ def check_pair(sample: str, hr_shape: Sequence[int], lr_shape: Sequence[int], sc
         f"HR has t,c,z,y,x = {tuple(hr_shape)} and the acquired LR {tuple(lr_shape)}",
         f"the same t, c and z, and y and x that differ by the scale, {scale}",
     )
-
-
-def split_field(region: Region, fraction: float, patch: int, guard: int, name: str) -> Split:
-    """Hold out part of a field for validation; no pixel nor guard band is shared.
-
-    A strip of rows at the bottom of every plane is held out where the rest still holds a patch,
-    else the last planes of a stack.
-
-    Parameters
-    ----------
-    region : Region
-        The field, in LR pixels.
-    fraction : float
-        Share of the rows or planes to hold out; 0 for none.
-    patch, guard : int
-        LR pixels.
-    name : str
-        Of the sample, for the error.
-
-    Raises
-    ------
-    InputError
-        The field is too small to split.
-    """
-    if not fraction:
-        return Split(region, None)
-    planes_t, _, planes_z, height, _ = region.shape
-    rows = max(SMALLEST, math.ceil(fraction * height))
-    if height - rows - guard >= patch:
-        return _split_along(region, 3, rows, guard)
-    axis, planes = (2, planes_z) if planes_z >= planes_t else (0, planes_t)
-    if planes < 3:
-        raise InputError(
-            f"sample {name!r}",
-            f"{planes} plane(s) of {height} rows (LR) cannot be split into training and validation",
-            f"at least {patch + rows + guard} LR rows, or 3 planes, or a smaller train.patch, or "
-            "train.validation: 0",
-        )
-    return _split_along(region, axis, max(1, math.ceil(fraction * (planes - 2))), 1)
-
-
-def _split_along(region, axis, held, guard):
-    edge, train_stop, held_start = region.stop[axis], list(region.stop), list(region.start)
-    train_stop[axis], held_start[axis] = edge - held - guard, edge - held
-    return Split(Region(region.start, tuple(train_stop)), Region(tuple(held_start), region.stop))

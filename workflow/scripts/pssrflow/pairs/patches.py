@@ -28,12 +28,6 @@ CANDIDATES = 4
 EDGE = 1
 
 
-def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
-    """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
-    largest = min(wanted, *(min(region.shape[3:]) for region in regions))
-    return max(largest // stride * stride, stride)
-
-
 @dataclass(frozen=True)
 class Drawing:
     """How patches are drawn.

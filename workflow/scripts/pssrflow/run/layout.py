@@ -11,6 +11,7 @@ SAMPLE, MODEL = "{sample}", "{model}"
 LONGEST_NAME = 100
 # Of a model.
 BEST, HISTORY, TRAINED = "best.safetensors", "history.csv", "train.done.json"
+PROMISE = "trust.safetensors"
 # Markers of a prediction: of a part, of all parts in one, of a share of the pyramid.
 MARKER, COLLECTED, PYRAMID = "{part}.json", "collected.json", "pyramid.{part}.json"
 # Beside them, the plan that they are of; no "*.json", for it is no marker.
@@ -44,7 +45,12 @@ class Roles:
     @property
     def predicted(self) -> bool:
         """Whether it is super-resolved."""
-        return self.role != "train"
+        return self.role in ("test", "predict")
+
+    @property
+    def promised(self) -> bool:
+        """Whether it serves for the promises of trust alone."""
+        return self.role == "trust"
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Sample(Roles):
     ----------
     name : str
     role : str
-        "train", "test" or "predict".
+        "train", "test", "predict" or "trust".
     paired : bool
         Whether its LR image was acquired beside the HR image.
     masked : bool
@@ -177,6 +183,18 @@ class Layout:
         """Marker of one of them."""
         return f"{self.metrics_shares()}/{MARKER}"
 
+    def trust_shares(self, sample: str = SAMPLE, model: str = MODEL) -> str:
+        """Folder of what the jobs that share a map of trust say."""
+        return f"{self.results}/{sample}/{model}/trust.parts"
+
+    def trust_begun(self) -> str:
+        """What those jobs agree on."""
+        return f"{self.trust_shares()}/{SHARES}"
+
+    def trust_part(self) -> str:
+        """Marker of one of them."""
+        return f"{self.trust_shares()}/{MARKER}"
+
     # -- of a model -------------------------------------------------------------------------------
 
     def model(self, model: str = MODEL) -> str:
@@ -194,6 +212,14 @@ class Layout:
     def history(self, model: str = MODEL) -> str:
         """A row per validation."""
         return f"{self.model(model)}/{HISTORY}"
+
+    def promise(self, model: str = MODEL) -> str:
+        """What is promised of a model's predictions."""
+        return f"{self.model(model)}/{PROMISE}"
+
+    def promised(self, model: str = MODEL) -> str:
+        """Says that such a promise is finished."""
+        return f"{self.model(model)}/trust.done.json"
 
     def package(self, model: str = MODEL) -> str:
         """A model as a package of bioimage.io."""
@@ -233,6 +259,16 @@ class Layout:
     def copies(self) -> str:
         """Says that no pixel that is learnt from is tested."""
         return f"{self.results}/copies.json"
+
+    @property
+    def verdict(self) -> str:
+        """Which predictions are fit for use."""
+        return f"{self.results}/verdict.json"
+
+    @property
+    def accepted(self) -> str:
+        """Says that none is worse than `report.fail_on` allows."""
+        return f"{self.results}/accepted.json"
 
     @property
     def page(self) -> str:

@@ -29,6 +29,8 @@ class Training:
         Of the weights, an SPDX identifier; kept with them.
     zoom : tuple of float
         Lowest and highest magnification at which crappified patches are drawn.
+    kept : float
+        Share of every field that trust is calibrated on, and that is not learnt from.
     """
 
     recipe: Settings
@@ -37,6 +39,7 @@ class Training:
     made_of: dict[str, Any]
     licence: str | None = None
     zoom: tuple[float, float] = (1.0, 1.0)
+    kept: float = 0.0
 
     @property
     def weights(self) -> Path:

@@ -16,8 +16,9 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.models.folder import ModelFolder
 from pssrflow.models.model import Model
 from pssrflow.models.start import start
-from pssrflow.pairs.field import Field, split_field
-from pssrflow.pairs.patches import Drawing, Patches, patch_size
+from pssrflow.pairs.field import Field
+from pssrflow.pairs.patches import Drawing, Patches
+from pssrflow.pairs.split import Splitting, patch_size
 from pssrflow.run.devices import best_precision
 from pssrflow.run.nodes import is_member
 from pssrflow.train.loop import Trainer
@@ -127,15 +128,15 @@ def _seen(field, intensity):
 def _patches(fields, crappifier, training, stride, frames):
     """Patches to learn from, and those that are held out, if any."""
     recipe = training.recipe
-    size = patch_size([f.region for f in fields], recipe.patch, stride)
-    if size < recipe.patch:
-        log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
     # Twice the reach: neither side's downsampling or blur may look into the other.
     guard = 2 * crappifier.reach + stride
+    wanted = recipe.patch, recipe.validation, training.kept
+    size, splits = Splitting(*wanted, guard, stride, frames).of(fields)
+    if size < recipe.patch:
+        log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
     for field in fields:
         if few := frames.missing(field.region):
             log.warning("planes of sample %s: %s", field.sample, few)
-    splits = [split_field(f.region, recipe.validation, size, guard, f.sample) for f in fields]
     rest = crappifier, size, training.seed
     learnt = [s.train for s in splits]
     drawing = Drawing(training.zoom, frames, recipe.focus, ENDS)

@@ -1,0 +1,50 @@
+"""Rule calibrate_trust: learn what can be promised of a network's predictions."""
+
+from dataclasses import replace
+
+from pssrflow.crappify.settings import settings_of
+from pssrflow.pairs.aligned import read_shift
+from pssrflow.pairs.field import open_field
+from pssrflow.run.job import job
+from pssrflow.trust.stage import Asked, promise
+from pssrflow.volumes.store import Store
+
+if __name__ == "__main__":
+    params, given = snakemake.params, snakemake.input
+    with job(snakemake.log[0], snakemake.threads, params.folder):
+        scale = params.crappify["scale"]
+        # Even a crappified LR image is read as it is stored.
+        fields = {
+            row["sample"]: replace(
+                open_field(
+                    row["sample"],
+                    row["hr"],
+                    row["lr"],
+                    row["acquired"],
+                    scale,
+                    read_shift(row["registration"] if row["acquired"] else None),
+                    row["weight"],
+                    row["mask"],
+                ),
+                lr=Store(row["lr"]),
+            )
+            for row in params.rows
+        }
+        asked = Asked(
+            level=params.trust["level"],
+            blocks=params.trust["blocks"],
+            kept=params.kept,
+            patch=params.train["patch"],
+            validation=params.train["validation"],
+            seed=params.seed,
+        )
+        promise(
+            fields=list(fields.values()),
+            only=[row["sample"] for row in params.rows if row.get("promised")],
+            weights=params.weights,
+            python=params.python,
+            crappify=settings_of(params.crappify, *given.fit, **params.accept),
+            asked=asked,
+            threads=snakemake.threads,
+            done=snakemake.output.done,
+        )

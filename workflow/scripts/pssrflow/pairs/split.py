@@ -1,0 +1,161 @@
+"""A split of what is learnt from that cannot leak: training, validation, calibration of trust."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pssrflow.errors import InputError
+from pssrflow.networks.frames import Frames
+from pssrflow.pairs.field import Field
+from pssrflow.volumes.blocks import Region
+
+# The smallest strip or patch (LR pixels) that still shows structure.
+SMALLEST = 16
+# LR pixels along y and x of the blocks that trust is calibrated on, which must fit a strip.
+BLOCK = 64
+# Of the rows or planes of a field, the most that are kept out for them, guard included.
+MOST_KEPT = 1 / 3
+
+
+@dataclass(frozen=True)
+class Split:
+    """Regions of one field, in LR pixels; a guard band lies between them."""
+
+    train: Region
+    validation: Region | None
+    calibration: Region | None = None
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """How fields are split; the same for the network and for its trust.
+
+    Attributes
+    ----------
+    patch : int
+        LR pixels of a patch that is wanted.
+    validation : float
+        Share of the rows or planes that is held out; 0 for none.
+    kept : float
+        Share that trust is calibrated on.
+    guard : int
+        LR pixels between what is learnt from and what is not.
+    stride : int
+        Of the network, LR pixels.
+    frames : Frames
+        LR planes that it sees at once.
+    """
+
+    patch: int
+    validation: float
+    kept: float
+    guard: int
+    stride: int
+    frames: Frames
+
+    def of(self, fields: Sequence[Field]) -> tuple[int, list[Split]]:
+        """LR pixels of a patch that every field holds, and the split of each.
+
+        Raises
+        ------
+        InputError
+            A field is too small to split.
+        """
+        size = patch_size([field.region for field in fields], self.patch, self.stride)
+        return size, [self._split(field, size) for field in fields]
+
+    def _split(self, field, size):
+        rest = self.validation, size, self.guard, field.sample
+        reach = self.frames.along // 2 * self.frames.stride
+        left, kept = reserve(field.region, self.kept, self.guard, reach)
+        if kept is not None and min(left.shape[3:]) >= size:
+            try:
+                return replace(split_field(left, *rest), calibration=kept)
+            except InputError:
+                # Better no promise than no training.
+                pass
+        return split_field(field.region, *rest)
+
+
+def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
+    """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
+    largest = min(wanted, *(min(region.shape[3:]) for region in regions))
+    return max(largest // stride * stride, stride)
+
+
+def reserve(region: Region, share: float, guard: int, reach: int) -> tuple[Region, Region | None]:
+    """Keep part of a field out of training: its last planes, or rows at the bottom of all.
+
+    Parameters
+    ----------
+    region : Region
+        LR pixels.
+    share : float
+    guard : int
+        LR pixels between both parts.
+    reach : int
+        Planes that a network sees before and behind one.
+
+    Returns
+    -------
+    rest : Region
+    kept : Region or None
+        None where too little would be left.
+    """
+    if not share:
+        return region, None
+    axis = 2 if region.shape[2] >= region.shape[0] else 0
+    planes, height = region.shape[axis], region.shape[3]
+    held, between = max(1, round(share * planes)), reach + 2
+    if held + between <= planes * MOST_KEPT and min(region.shape[3:]) >= BLOCK // 2:
+        return _cut(region, axis, held, between)
+    rows = max(BLOCK, math.ceil(share * height))
+    if rows + guard <= height * MOST_KEPT and region.shape[4] >= BLOCK // 2:
+        return _cut(region, 3, rows, guard)
+    return region, None
+
+
+def split_field(region: Region, fraction: float, patch: int, guard: int, name: str) -> Split:
+    """Hold out part of a field for validation; no pixel nor guard band is shared.
+
+    A strip of rows at the bottom of every plane is held out where the rest still holds a patch,
+    else the last planes of a stack.
+
+    Parameters
+    ----------
+    region : Region
+        The field, in LR pixels.
+    fraction : float
+        Share of the rows or planes to hold out; 0 for none.
+    patch, guard : int
+        LR pixels.
+    name : str
+        Of the sample, for the error.
+
+    Raises
+    ------
+    InputError
+        The field is too small to split.
+    """
+    if not fraction:
+        return Split(region, None)
+    planes_t, _, planes_z, height, _ = region.shape
+    rows = max(SMALLEST, math.ceil(fraction * height))
+    if height - rows - guard >= patch:
+        return Split(*_cut(region, 3, rows, guard))
+    axis, planes = (2, planes_z) if planes_z >= planes_t else (0, planes_t)
+    if planes < 3:
+        raise InputError(
+            f"sample {name!r}",
+            f"{planes} plane(s) of {height} rows (LR) cannot be split into training and validation",
+            f"at least {patch + rows + guard} LR rows, or 3 planes, or a smaller train.patch, or "
+            "train.validation: 0",
+        )
+    return Split(*_cut(region, axis, max(1, math.ceil(fraction * (planes - 2))), 1))
+
+
+def _cut(region: Region, axis: int, held: int, guard: int) -> tuple[Region, Region]:
+    """What lies before the last pixels or planes of an axis, and those."""
+    edge, first, start = region.stop[axis], list(region.stop), list(region.start)
+    first[axis], start[axis] = edge - held - guard, edge - held
+    return Region(region.start, tuple(first)), Region(tuple(start), region.stop)

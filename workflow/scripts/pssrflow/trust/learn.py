@@ -1,0 +1,307 @@
+"""Learn and calibrate the trust of one network: on blocks that nothing was learnt from."""
+
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pssrflow.models.input import Input
+from pssrflow.pairs.aligned import aligned
+from pssrflow.pairs.field import Field
+from pssrflow.pairs.patches import Drawing, Patches
+from pssrflow.predict.canvas import digitise
+from pssrflow.predict.inference import Inference
+from pssrflow.predict.maps import SR
+from pssrflow.trust.conformal import counted
+from pssrflow.trust.consistency import Residuals, degraded, statistics
+from pssrflow.trust.head import BATCH, Example, Head, learn
+from pssrflow.trust.layers import layers
+from pssrflow.trust.novelty import Known, features
+from pssrflow.trust.promise import STRATA, Promise, smallest
+from pssrflow.trust.windows import BLOCK, WINDOW, Seen, gathered
+from pssrflow.volumes.blocks import Region, with_halo
+from pssrflow.volumes.store import Store
+
+log = logging.getLogger(__name__)
+
+# Patches that the head learns from, and blocks whose features say what is known.
+PATCHES, SEEN_BLOCKS = 16 * BATCH, 400
+# Blocks that are many enough to be large.
+MANY = 50
+# LR pixels around a block that the network sees too.
+CONTEXT = 32
+# Shares of the LR pixels that are dark, and that are edges.
+DARKEST, STEEPEST = 0.2, 0.25
+
+
+# Field, plane, rows and columns.
+Place = tuple[Field, tuple[int, ...], slice, slice]
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """What a promise is learnt and calibrated on.
+
+    Attributes
+    ----------
+    fields : sequence of Field
+        Each with its LR image.
+    learnt : sequence of Region or None
+        What of each was learnt from.
+    calibration : sequence of Region or None
+        What of each was kept for the promise.
+    patch : int
+        LR pixels of a training patch.
+    """
+
+    fields: Sequence[Field]
+    learnt: Sequence[Region | None]
+    calibration: Sequence[Region | None]
+    patch: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a calibration field and what a network made of it, from 0 to 1.
+
+    Attributes
+    ----------
+    lr : ndarray (y, x) of float32
+    sr, hr : ndarray (scale * y, scale * x) of float32
+        HR is NaN where a mask leaves it out.
+    scales : ndarray (y, x)
+    made : ndarray (y, x)
+        What the LR image would be expected to be.
+    """
+
+    lr: np.ndarray
+    sr: np.ndarray
+    hr: np.ndarray
+    scales: np.ndarray
+    made: np.ndarray
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network whose promise is learnt.
+
+    Attributes
+    ----------
+    inference : Inference
+    promise : Promise
+        What is known before: how the network sees images, and what is expected of LR images.
+    drawing : Drawing
+        Frames of the network.
+    seed : int
+    """
+
+    inference: Inference
+    promise: Promise
+    drawing: Drawing
+    seed: int
+
+    def of(self, grounds: Grounds, most: int) -> Promise:
+        """The promise, of at most so many blocks."""
+        fields = [_seen(field, self.promise.intensity) for field in grounds.fields]
+        grounds = replace(grounds, fields=fields)
+        head = self._head(grounds)
+        block, places = _blocks(grounds)
+        learner = replace(self, promise=replace(self.promise, head=head, block=block))
+        places = _thinned(places, most)
+        blocks = [learner._block(*place) for place in places]
+        known = [learner._features(*p) for p in learner._known_places(grounds)]
+        return learner._calibrated(blocks, np.array(known), _about(grounds, places))
+
+    # -- the head ---------------------------------------------------------------------------------
+
+    def _head(self, grounds: Grounds) -> Head | None:
+        chosen = [(f, r) for f, r in zip(grounds.fields, grounds.learnt) if r is not None]
+        if not chosen:
+            return None
+        fields, regions = zip(*chosen)
+        rest = self.promise.crappifier, grounds.patch, self.seed
+        drawn = Patches(fields, regions, *rest, "trust", self.drawing)
+        examples = [self._example(drawn, n) for n in range(PATCHES)]
+        return learn(self.promise.scale, examples, self.seed)
+
+    def _example(self, drawn: Patches, number: int) -> Example:
+        lr, hr, *weight = drawn.draw(number)
+        seen = np.ascontiguousarray(lr, np.float32)
+        made = self.inference([seen])[0][SR.name]
+        counts = weight[0] if weight else np.ones_like(hr)
+        return seen, made[None], hr.astype(np.float32), counts.astype(np.float32)
+
+    def _predicted(self, field: Field, lr: np.ndarray, channel: int) -> np.ndarray:
+        """The prediction as a store would hold it, from 0 to 1 again."""
+        image = self.inference([np.ascontiguousarray(lr, np.float32)])[0][SR.name]
+        given, dtype = Input.of(field.lr_intensity), _lr(field).volume.dtype
+        made = np.empty(image.shape, dtype)
+        span, low = np.float32(given.span(channel)), np.float32(given.offset(channel))
+        digitise(image, (0, 0), span, low, made)
+        return given.scaled(made, channel)
+
+    # -- blocks -----------------------------------------------------------------------------------
+
+    def _block(self, field: Field, plane: tuple[int, ...], rows: slice, cols: slice) -> Block:
+        scale, shape = self.promise.scale, _lr(field).volume.shape[3:]
+        wide = [with_halo(s.start, s.stop, n, CONTEXT, 1) for s, n in zip((rows, cols), shape)]
+        frames = self._frames(field, plane, wide)
+        sr = self._predicted(field, frames, plane[1])
+        lr = frames[len(frames) // 2]
+        inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip((rows, cols), wide)]
+        fine = tuple(slice(s.start * scale, s.stop * scale) for s in inner)
+        scales = self.promise.scales(lr, sr)[tuple(inner)]
+        made = self._expected(field, plane[1], sr, inner)
+        hr = self._truth(field, plane, rows, cols)
+        return Block(lr[tuple(inner)], sr[fine], hr, scales, made)
+
+    def _frames(self, field: Field, plane: tuple[int, ...], box: Sequence[slice]) -> np.ndarray:
+        read, given = _lr(field).reader(), Input.of(field.lr_intensity)
+        planes = self.drawing.frames.around(plane, _lr(field).volume.region)
+        return np.stack([given.scaled(read(p, *box), plane[1]) for p in planes])
+
+    def _expected(self, field, channel, sr, inner):
+        given, volume = Input.of(field.lr_intensity), _lr(field).volume
+        offset, span = np.float32(given.offset(channel)), np.float32(given.span(channel))
+        grey = sr * span + offset
+        crappifier = self.promise.crappifier.of(volume.detector(channel))
+        places = (range(s.start, s.stop) for s in inner)
+        levels = volume.intensity.ranges[channel]
+        made = degraded(crappifier, lambda r, c: grey[r, c], grey.shape, levels, *places)
+        return (made - offset) / span
+
+    def _truth(self, field, plane, rows, cols):
+        scale = self.promise.scale
+        fine = [slice(s.start * scale, s.stop * scale) for s in (rows, cols)]
+        beside = [slice(s.start + d, s.stop + d) for s, d in zip(fine, field.shift)]
+        values = aligned(field.hr, field.warp)(plane, *beside)
+        truth = Input.of(field.hr_intensity).scaled(values, plane[1])
+        if field.mask is not None:
+            truth[~field.mask.valid(plane, *fine)] = np.nan
+        return truth
+
+    def _known_places(self, grounds):
+        """Blocks of what was learnt from; of what is kept, where nothing was."""
+        for regions in (grounds.learnt, grounds.calibration):
+            found = _places(grounds.fields, regions, self.promise.block)
+            if places := _thinned(found, SEEN_BLOCKS):
+                return places
+        return []
+
+    def _features(self, field, plane, rows, cols):
+        values = _lr(field).reader()(plane, rows, cols)
+        return features(Input.of(field.lr_intensity).scaled(values, plane[1]))
+
+    # -- calibration ------------------------------------------------------------------------------
+
+    def _calibrated(self, blocks: Sequence[Block], known: np.ndarray, about: Any) -> Promise:
+        if not blocks:
+            return replace(self.promise, about=about)
+        shown = [layers(block.sr, self.promise.scale) for block in blocks]
+        level, slope = (np.concatenate([s[i].ravel() for s in shown]) for i in (0, 1))
+        bounds = float(np.quantile(level, DARKEST)), float(np.quantile(slope, 1 - STEEPEST))
+        promise = replace(self.promise, bounds=bounds)
+        counts = [_counted(b, promise.strata(*s), promise.scale) for b, s in zip(blocks, shown)]
+        seen, made = (np.concatenate([getattr(b, n).ravel() for b in blocks]) for n in _BOTH)
+        residuals = Residuals.of(seen, made)
+        found = np.concatenate([_windows(block, residuals) for block in blocks])
+        ordered = np.sort(found, 0)
+        here = np.array([features(block.lr) for block in blocks])
+        reference = Known.of(known if len(known) > here.shape[1] else here)
+        return replace(
+            promise,
+            blocks=np.stack(counts),
+            residuals=residuals,
+            windows=ordered,
+            strangest=np.sort(-smallest(found, ordered)),
+            known=reference,
+            distances=np.sort(reference.distance(here)),
+            about=about,
+        )
+
+
+_BOTH = ("lr", "made")
+
+
+def _lr(field: Field) -> Store:
+    """The LR image of a field, acquired or not."""
+    assert field.lr is not None, field.sample
+    return field.lr
+
+
+def _counted(block: Block, strata: np.ndarray, scale: int) -> np.ndarray:
+    """Histograms (strata, BINS) of the errors of a block."""
+    fine = np.ones((scale, scale))
+    ratio = np.abs(block.sr - block.hr) / np.kron(block.scales, fine)
+    where = np.kron(strata, fine).astype(np.uint8)
+    known = ~np.isnan(ratio)
+    return np.stack([counted(ratio[known & (where == k)]) for k in range(len(STRATA))])
+
+
+def _windows(block: Block, residuals: Residuals) -> np.ndarray:
+    """What residuals of the windows of a block say (windows, statistics)."""
+    left = residuals.standardised(block.lr, block.made)
+    rows, cols = (range(max(1, n // WINDOW)) for n in left.shape)
+    where = Seen((slice(0, None), slice(0, None)), left.shape)
+    found = statistics(gathered(left, (rows, cols), WINDOW, where))
+    return found.reshape(-1, found.shape[-1])
+
+
+def _seen(field: Field, intensity: str) -> Field:
+    """A field whose grey levels are scaled as the network takes them."""
+    return replace(
+        field,
+        hr_intensity=field.hr_intensity.seen_by(intensity),
+        lr_intensity=field.lr_intensity.seen_by(intensity),
+    )
+
+
+def _blocks(grounds: Grounds) -> tuple[int, list[Place]]:
+    """Size and places of the calibration blocks: smaller ones where large ones would be few."""
+    for size in (BLOCK, BLOCK // 2):
+        places = list(_places(grounds.fields, grounds.calibration, size))
+        if len(places) >= MANY:
+            break
+    return size, places
+
+
+def _places(
+    fields: Sequence[Field], regions: Sequence[Region | None], size: int
+) -> Iterator[Place]:
+    """Blocks of some regions, of about `size` LR pixels along y and x."""
+    for field, region in zip(fields, regions):
+        if region is None or min(region.shape[3:]) < WINDOW:
+            continue
+        sides = [_even(*ends, size) for ends in zip(region.start[3:], region.stop[3:])]
+        for plane in region.planes():
+            for rows, cols in itertools.product(*sides):
+                if field.mask is None or field.mask.touched(plane, rows, cols).any():
+                    yield field, plane, rows, cols
+
+
+def _even(start: int, stop: int, size: int) -> list[slice]:
+    count = max(1, round((stop - start) / size))
+    edges = np.linspace(start, stop, count + 1).astype(int).tolist()
+    return list(itertools.starmap(slice, itertools.pairwise(edges)))
+
+
+def _thinned(places: Iterable[Place], most: int) -> list[Place]:
+    """Some of them, spread evenly."""
+    found = list(places)
+    if len(found) <= most:
+        return found
+    return [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
+
+
+def _about(grounds: Grounds, places: Sequence[Any]) -> dict[str, Any]:
+    learnt = [f for f, region in zip(grounds.fields, grounds.learnt) if region is not None]
+    return {
+        "blocks": len(places),
+        "samples": sorted({field.sample for field, *_ in places}),
+        "lr_pixel_size_um": {
+            field.sample: _lr(field).volume.pixel_side for field in learnt or grounds.fields
+        },
+    }

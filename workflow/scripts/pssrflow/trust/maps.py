@@ -1,0 +1,187 @@
+"""The map of trust, tile by tile: width, consistency, novelty and belief."""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from pssrflow.models.input import Input
+from pssrflow.trust.consistency import degraded, statistics
+from pssrflow.trust.head import REACH
+from pssrflow.trust.layers import layers
+from pssrflow.trust.novelty import features
+from pssrflow.trust.promise import Promise
+from pssrflow.trust.windows import BLOCK, WINDOW, Seen, around, gathered, spread, touching
+from pssrflow.volumes.blocks import Region
+from pssrflow.volumes.store import Store
+
+# Channels of the map, in its order.
+CHANNELS = WIDTHS, CONSISTENCY, NOVELTY, BELIEF = ("width", "consistency", "novelty", "belief")
+# Classes of belief.
+DO_NOT_USE, WITH_CARE, FIT = range(3)
+# p-values below which a place is not to be used, and below which it is to be used with care.
+STRANGE, DOUBTFUL = 0.01, 0.05
+# LR pixels along y and x that are looked at at once: whole blocks.
+TILE = 8 * BLOCK
+# Of the highest grey level of a map.
+WHITE = 255
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A prediction that is looked at.
+
+    Attributes
+    ----------
+    promise : Promise
+    lr, sr : Store
+    limit : float
+        Half-width, in parts of the display window, from which on a place needs care.
+    """
+
+    promise: Promise
+    lr: Store
+    sr: Store
+    limit: float
+
+    @functools.cached_property
+    def corner(self) -> tuple[int, ...]:
+        """LR pixel (z, y, x) where the prediction begins."""
+        return self.lr.volume.corner(self.sr.volume, self.promise.scale)
+
+    @functools.cached_property
+    def given(self) -> Input:
+        """How the network sees grey levels."""
+        return Input.of(self.lr.volume.intensity, self.promise.intensity)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """y and x of a plane of the map, LR pixels."""
+        y, x = (n // self.promise.scale for n in self.sr.volume.shape[3:])
+        return y, x
+
+    def region(self, region: Region) -> np.ndarray:
+        """The map of some planes.
+
+        Parameters
+        ----------
+        region : Region
+            Of the LR grid of the prediction.
+
+        Returns
+        -------
+        ndarray (channels of the map, t, c, z, y, x) of uint8
+        """
+        made = np.empty((len(CHANNELS), *region.shape), np.uint8)
+        for plane in region.planes():
+            t, c, z = (p - a for p, a in zip(plane, region.start))
+            for rows, cols in _tiles(region):
+                top, left = rows.start - region.start[3], cols.start - region.start[4]
+                found = self.tile(plane, rows, cols)
+                height, width = found.shape[1:]
+                made[:, t, c, z, top : top + height, left : left + width] = found
+        return made
+
+    def tile(self, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
+        """The map of a rectangle of one plane, ndarray (channels, y, x) of uint8."""
+        box, shape = (rows, cols), self.shape
+        wide = tuple(self._around(side, n) for side, n in zip(box, shape))
+        lr, sr = self._read(plane, wide)
+        seen = Seen(wide, shape)
+        inner = _within(box, wide)
+        width = self._width(lr, sr)[inner] * self._window_share(plane[1])
+        consistency = self._consistency(plane, lr, sr, box, seen)
+        novelty = self._novelty(lr, box, seen)
+        belief = self._belief(width, consistency, novelty)
+        levels = [np.minimum(width, 1) * WHITE, consistency * WHITE, novelty * WHITE, belief]
+        return np.stack([np.rint(level).astype(np.uint8) for level in levels])
+
+    def _around(self, side: slice, length: int) -> slice:
+        """What must be read of an axis: whole blocks, and windows with what reaches into them."""
+        ends, reach = (side.start, side.stop), self.promise.reach
+        blocks, windows = (around(*ends, n, length) for n in (self.promise.block, WINDOW))
+        start = min(side.start - REACH - 1, blocks.start, windows.start - reach)
+        stop = max(side.stop + REACH + 1, blocks.stop, windows.stop + reach)
+        return slice(max(0, start), min(stop, length))
+
+    def _read(self, plane, box):
+        scale, (oz, oy, ox) = self.promise.scale, self.corner
+        t, c, z = plane
+        there = [slice(s.start + o, s.stop + o) for s, o in zip(box, (oy, ox))]
+        lr = self.lr.reader()((t, c, z + oz), *there)
+        fine = [slice(s.start * scale, s.stop * scale) for s in box]
+        sr = self.sr.reader()(plane, *fine)
+        return self.given.scaled(lr, c), self.given.scaled(sr, c)
+
+    def _window_share(self, channel):
+        """Parts of the display window in one unit of what the network sees."""
+        low, high = self.lr.volume.intensity.windows[channel]
+        return np.float32(self.given.span(channel) / (high - low))
+
+    def _width(self, lr, sr):
+        """Half-width of the interval of every LR pixel, as the network sees grey levels."""
+        promise = self.promise
+        factors = np.array(promise.multipliers, np.float32)
+        strata = promise.strata(*layers(sr, promise.scale))
+        return promise.scales(lr, sr) * factors[strata]
+
+    def _consistency(self, plane, lr, sr, box, seen):
+        numbers = _numbers(box, WINDOW)
+        wanted = [around(s.start, s.stop, WINDOW, n) for s, n in zip(box, self.shape)]
+        made = self._expected(plane[1], sr, wanted, seen)
+        inner = tuple(slice(w.start - c, w.stop - c) for w, c in zip(wanted, seen.corner))
+        left = self.promise.residuals.standardised(lr[inner], made)
+        windows = gathered(left, numbers, WINDOW, Seen(tuple(wanted), self.shape))
+        return spread(self.promise.consistent(statistics(windows)), numbers, WINDOW, box)
+
+    def _expected(self, channel, sr, wanted, seen):
+        """What the LR image would be expected to be, as the network sees grey levels."""
+        promise, volume = self.promise, self.sr.volume
+        offset, span = (np.float32(f(channel)) for f in (self.given.offset, self.given.span))
+        corner = tuple(c * promise.scale for c in seen.corner)
+        read = functools.partial(_part, sr * span + offset, corner)
+        crappifier = promise.crappifier.of(volume.detector(channel))
+        shape = tuple(n * promise.scale for n in self.shape)
+        ranges = (range(s.start, s.stop) for s in wanted)
+        levels = volume.intensity.ranges[channel]
+        made = degraded(crappifier, read, shape, levels, *ranges)
+        return (made - offset) / span
+
+    def _novelty(self, lr, box, seen):
+        size = self.promise.block
+        numbers = _numbers(box, size)
+        blocks = gathered(lr, numbers, size, seen)
+        return spread(self.promise.familiar(features(blocks)), numbers, size, box)
+
+    def _belief(self, width, consistency, novelty):
+        least = np.minimum(consistency, novelty)
+        found = np.where((least < DOUBTFUL) | (width > self.limit), WITH_CARE, FIT)
+        if not self.promise.firm:
+            found = np.minimum(found, WITH_CARE)
+        return np.where(least < STRANGE, DO_NOT_USE, found)
+
+
+def _tiles(region: Region) -> Iterator[tuple[slice, slice]]:
+    """Rectangles of a region, cut where whole tiles of the plane are."""
+    for top in range(region.start[3] // TILE * TILE, region.stop[3], TILE):
+        for left in range(region.start[4] // TILE * TILE, region.stop[4], TILE):
+            yield tuple(
+                slice(max(a, start), min(a + TILE, stop))
+                for a, start, stop in zip((top, left), region.start[3:], region.stop[3:])
+            )  # type: ignore[misc]
+
+
+def _part(grey, corner, rows, cols):
+    """Pixels of a rectangle of a plane, of which `grey` was read from `corner` on."""
+    y, x = (slice(s.start - c, s.stop - c) for s, c in zip((rows, cols), corner))
+    return grey[y, x]
+
+
+def _numbers(box, size):
+    rows, cols = (touching(side.start, side.stop, size) for side in box)
+    return rows, cols
+
+
+def _within(box, wide):
+    return tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide))

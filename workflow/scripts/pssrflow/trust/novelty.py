@@ -1,0 +1,104 @@
+"""Is a region like those that the network learnt from? By features that need no network."""
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+Array = npt.NDArray[np.floating]
+
+# Edges of the bands of the spectrum, cycles per LR pixel.
+BANDS = (0.02, 0.05, 0.09, 0.15, 0.22, 0.3, 0.4, 0.5, 0.71)
+# Percentiles of the grey levels.
+LEVELS = (2, 25, 50, 75, 98)
+# Takes off all structure that is straight within three pixels (Immerkaer 1996,
+# doi:10.1006/cviu.1996.0060); of white noise it leaves six times the deviation.
+LAPLACE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+# Deviation of a normal number by the median of its size.
+MEDIAN = 1.4826
+# What is taken for the least noise and the least power: of no image.
+LEAST = 1e-5
+
+
+def features(blocks: Array) -> Array:
+    """Noise, spectrum and grey levels of blocks of an LR image.
+
+    Parameters
+    ----------
+    blocks : ndarray (..., y, x)
+        Grey levels as the network sees them, 0 to 1.
+
+    Returns
+    -------
+    ndarray (..., features)
+        Float64.
+    """
+    flat = blocks.reshape(-1, *blocks.shape[-2:]).astype(np.float32)
+    fine = ndimage.correlate(flat, LAPLACE[None], mode="nearest")[:, 1:-1, 1:-1]
+    noise = np.median(np.abs(fine), (1, 2)) * MEDIAN / 6
+    made = [np.log(noise + LEAST), *_shared(fine), *_spectrum(flat)]
+    made += list(np.percentile(flat, LEVELS, (1, 2)))
+    return np.stack(made, -1).reshape(*blocks.shape[:-2], -1).astype(np.float64)
+
+
+def _shared(fine):
+    """How much neighbours along y and along x share of what is fine."""
+    power = (fine**2).mean((1, 2)) + LEAST**2
+    along_y = (fine[:, 1:] * fine[:, :-1]).mean((1, 2)) / power
+    along_x = (fine[..., 1:] * fine[..., :-1]).mean((1, 2)) / power
+    return along_y, along_x
+
+
+def _spectrum(flat):
+    """Logarithm of the power in bands of frequency, of a block without its mean."""
+    height, width = flat.shape[1:]
+    hann = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
+    centred = (flat - flat.mean((1, 2), keepdims=True)) * hann
+    power = np.abs(np.fft.rfft2(centred)) ** 2 / (hann**2).sum()
+    radius = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width))
+    bands = np.digitize(radius, BANDS)
+    for band in range(1, len(BANDS)):
+        chosen = bands == band
+        mean = power[:, chosen].mean(1) if chosen.any() else np.zeros(len(flat))
+        yield np.log(mean + LEAST**2)
+
+
+class Known:
+    """Where the features of what was learnt lie.
+
+    Parameters
+    ----------
+    mean : ndarray (features,)
+    precision : ndarray (features, features)
+        Inverse of their covariance.
+    """
+
+    def __init__(self, mean: Array, precision: Array) -> None:
+        self.mean, self.precision = mean, precision
+
+    @classmethod
+    def of(cls, found: Array) -> "Known":
+        """Of the features (n, features) of blocks that were learnt from.
+
+        The covariance is shrunk towards a multiple of the unit matrix of the features in their own
+        units (oracle approximating shrinkage, Chen et al. 2010, doi:10.1109/TSP.2010.2053029).
+        """
+        mean, size = found.mean(0), found.std(0) + 1e-3
+        covariance = np.cov((found - mean) / size, rowvar=False, bias=True)
+        n, p = found.shape
+        square, trace = (covariance**2).mean(), np.trace(covariance) / p
+        wanted = (n + 1) * (square - trace**2 / p)
+        shrunk = 1.0 if wanted <= 0 else min((square + trace**2) / wanted, 1.0)
+        covariance = (1 - shrunk) * covariance + shrunk * trace * np.eye(p)
+        covariance += 1e-3 * np.eye(p)
+        return cls(mean, np.linalg.inv(covariance) / np.outer(size, size))
+
+    @classmethod
+    def nothing(cls) -> "Known":
+        """Of no block; every distance is 0."""
+        size = features(np.zeros((1, 4, 4))).shape[-1]
+        return cls(np.zeros(size), np.zeros((size, size)))
+
+    def distance(self, found: Array) -> Array:
+        """Squared Mahalanobis distance of features (..., features)."""
+        away = found - self.mean
+        return np.asarray(np.einsum("...i,ij,...j->...", away, self.precision, away))

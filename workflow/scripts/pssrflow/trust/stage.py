@@ -1,0 +1,262 @@
+"""Make the map of trust of a prediction: one job does it all, or several share it."""
+
+import functools
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pssrflow.ingest.settings import Settings
+from pssrflow.models.weights import load_weights
+from pssrflow.networks.frames import Frames
+from pssrflow.pairs.field import Field
+from pssrflow.pairs.patches import Drawing
+from pssrflow.pairs.split import Split, Splitting
+from pssrflow.predict.inference import Inference
+from pssrflow.run.devices import best_precision, claimed_device
+from pssrflow.run.files import file_hash, write_json
+from pssrflow.run.layout import PROMISE
+from pssrflow.run.locks import owner
+from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares
+from pssrflow.trust.learn import Grounds, Learner
+from pssrflow.trust.maps import BELIEF, CHANNELS, FIT, TILE, WHITE, Looked
+from pssrflow.trust.promise import Promise
+from pssrflow.trust.verdict import Tally, Volume, judged
+from pssrflow.volumes.blocks import Region, cut, place_of, share
+from pssrflow.volumes.done import finish
+from pssrflow.volumes.intensity import Intensity, Range
+from pssrflow.volumes.store import Store
+from pssrflow.volumes.volume import Volume as Stored
+
+log = logging.getLogger(__name__)
+
+# Of the done file of a promise.
+FORMAT = 1
+# Digests of shards by their places, and what was counted.
+Made = tuple[dict[str, str], Tally]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a promise, and how its network was trained.
+
+    Attributes
+    ----------
+    level : float
+        Share of the pixels that shall lie within the intervals.
+    blocks : int
+        Calibration blocks at most.
+    kept : float
+        Share of the fields that was not learnt from.
+    patch : int
+        LR pixels of a training patch.
+    validation : float
+        Share of the fields that was held out for validation.
+    seed : int
+    """
+
+    level: float
+    blocks: int
+    kept: float
+    patch: int
+    validation: float
+    seed: int
+
+
+def promise(
+    fields: Sequence[Field],
+    only: Collection[str],
+    weights: Path | str,
+    python: Collection[str],
+    crappify: Mapping[str, Any],
+    asked: Asked,
+    threads: int,
+    done: Path | str,
+) -> None:
+    """Learn and calibrate what can be promised of a network.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Each with its LR image.
+    only : collection of str
+        Samples that serve for this alone.
+    weights : path-like
+    python : collection of str
+        Classes that the configuration names for the network.
+    crappify : mapping
+        What makes LR images, as `Crappifier.from_config` takes it.
+    asked : Asked
+    threads : int
+    done : path-like
+        JSON written last; `trust.safetensors` lies beside it.
+    """
+    torch.set_num_threads(threads)
+    network, facts = load_weights(weights, python)
+    with claimed_device() as device:
+        inference = Inference(network, device, best_precision(device))
+        nothing = Promise.nothing(asked.level, facts.intensity, crappify)
+        learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed)
+        grounds = _grounds(fields, only, asked, nothing, network.stride, facts.frames)
+        made = learner.of(grounds, asked.blocks)
+    path = Path(done).with_name(PROMISE)
+    made.save(path)
+    log.info("%d blocks; half-widths in units of the scale: %s", len(made.blocks), made.multipliers)
+    about = {"sha256": file_hash(path), "bytes": path.stat().st_size}
+    write_json(done, {"format": FORMAT, **about, "calibrated": made.calibrated, **made.about})
+
+
+def _grounds(
+    fields: Sequence[Field],
+    only: Collection[str],
+    asked: Asked,
+    promise: Promise,
+    stride: int,
+    frames: Frames,
+) -> Grounds:
+    learnt = [f for f in fields if f.sample not in only]
+    kept = [f for f in fields if f.sample in only]
+    size, splits = asked.patch, list[Split]()
+    if learnt:
+        # The split of the training.
+        guard = 2 * promise.crappifier.reach + stride
+        rest = asked.validation, asked.kept, guard, stride, frames
+        size, splits = Splitting(asked.patch, *rest).of(learnt)
+    return Grounds(
+        fields=[*learnt, *kept],
+        learnt=[*(s.train for s in splits), *(None for _ in kept)],
+        calibration=[*(s.calibration for s in splits), *(f.region for f in kept)],
+        patch=size,
+    )
+
+
+@dataclass(frozen=True)
+class Work:
+    """A map of trust that is made.
+
+    Attributes
+    ----------
+    looked : Looked
+    trust : Store
+    settings : Settings
+        Chunks and shards, as of every store.
+    """
+
+    looked: Looked
+    trust: Store
+    settings: Settings
+
+    @property
+    def units(self) -> list[Region]:
+        """What is made at once: a shard of every channel of the map, on the grid of LR pixels."""
+        sr, trust = self.looked.sr.volume, self.trust.volume
+        shape = (*sr.shape[:3], *self.looked.shape)
+        return cut(shape, trust.shard_shape())
+
+    @property
+    def bytes_each(self) -> int:
+        """What a thread needs."""
+        side = TILE + 256
+        return 6 * 4 * (side * self.looked.promise.scale) ** 2
+
+
+def make(work: Work, done: Path | str, budget: Budget) -> None:
+    """Make the map of one prediction, and its verdict.
+
+    Parameters
+    ----------
+    work : Work
+    done : path-like
+        JSON written last; the verdict is in it.
+    budget : Budget
+    """
+    _create(work, done)
+    _finish(work, done, *_filled(work, work.units, budget), budget)
+
+
+def begin(work: Work, done: Path | str, shares: Shares, parts: int) -> None:
+    """Create the empty map that several jobs fill, and say so."""
+    Path(done).unlink(missing_ok=True)
+    _create(work, done)
+    shares.begin(parts)
+
+
+def fill(work: Work, shares: Shares, part: int, budget: Budget) -> None:
+    """Make one part, and report it."""
+    digests, tally = _filled(work, share(work.units, shares.parts)[part], budget)
+    shares.report(part, {"digests": digests, "tally": tally.to_json()})
+
+
+def complete(work: Work, done: Path | str, shares: Shares, budget: Budget) -> None:
+    """Put together what the parts made."""
+    digests, tally = dict[str, str](), Tally()
+    for report in shares.reports(functools.partial(fill, work, shares, budget=budget)):
+        digests |= report["digests"]
+        tally.merge(Tally.from_json(report["tally"]))
+    with shares.putting_together():
+        _finish(work, done, digests, tally, budget)
+
+
+def _create(work: Work, done: Path | str) -> None:
+    work.trust.create(volume_of(work.looked, work.settings), owner(work.trust.path, done))
+
+
+def volume_of(looked: Looked, settings: Settings) -> Stored:
+    """What the metadata of a map say: the grid of LR pixels, channels of uint8."""
+    sr = looked.sr.volume
+    coarse = sr.coarser(looked.promise.scale, settings.chunk, settings.shard)
+    several = len(sr.channels) > 1
+    names = [f"{c} {name}" if several else name for c in sr.channels for name in CHANNELS]
+    windows = [(0.0, float(FIT if n.endswith(BELIEF) else WHITE)) for n in names]
+    return replace(
+        coarse,
+        shape=(coarse.shape[0], len(names), *coarse.shape[2:]),
+        dtype="uint8",
+        channels=tuple(names),
+        intensity=Intensity((Range(0.0, float(WHITE), 0.0),) * len(names), tuple(windows)),
+    )
+
+
+def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
+    """Make and write some shards."""
+    digests, tally = dict[str, str](), Tally()
+    with ThreadPoolExecutor(budget.workers(work.bytes_each)) as pool:
+        for found, counted in pool.map(functools.partial(_unit, work), units):
+            digests |= found
+            tally.merge(counted)
+    return digests, tally
+
+
+def _unit(work: Work, unit: Region) -> Made:
+    made, tally = work.looked.region(unit), Tally()
+    tally.add(made, unit.start)
+    digests = dict[str, str]()
+    for shard, values in _shards(unit, made):
+        digests[place_of(shard)] = work.trust.write(shard, values)
+    return digests, tally
+
+
+def _shards(unit: Region, made: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
+    """Shards of the map, one for each of its channels."""
+    t, c, *rest = unit.start
+    t_stop, _, *ends = unit.stop
+    for number, values in enumerate(made):
+        channel = c * len(CHANNELS) + number
+        yield Region((t, channel, *rest), (t_stop, channel + 1, *ends)), values
+
+
+def _finish(
+    work: Work, done: Path | str, digests: dict[str, str], tally: Tally, budget: Budget
+) -> None:
+    looked, trust = work.looked, work.trust
+    known = {shard: digests[place_of(shard)] for shard in trust.volume.shards()}
+    volume = Volume(looked.promise.scale, looked.lr.volume.pixel_side, looked.corner)
+    said = judged(tally, looked.promise, volume)
+    finish(trust, done, known, budget.threads, verdict=said)
+    log.info("%s: %s. %s", trust, said["verdict"], "; ".join(said["reasons"]))

@@ -1,0 +1,216 @@
+"""Whether a volume is fit for use, in words, with reasons and the worst places."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+
+from pssrflow.trust.conformal import BLOCKS, discoveries
+from pssrflow.trust.maps import (
+    BELIEF,
+    CHANNELS,
+    CONSISTENCY,
+    DO_NOT_USE,
+    FIT,
+    NOVELTY,
+    WHITE,
+    WIDTHS,
+    WITH_CARE,
+)
+from pssrflow.trust.promise import Promise
+from pssrflow.trust.windows import BLOCK
+from pssrflow.trust.words import BAD, CARE, GOOD
+
+# Of the LR pixels: at least so many fit, and at most so many not to be used, of a volume that is
+# fit; more of them than that, of one that is not to be used.
+ENOUGH, FEW, MANY = 0.8, 0.05, 0.3
+# Of tests of places that are as they should be, the share that may be called strange.
+RATE = 0.1
+# Places that are named, and the most planes of which one is kept each.
+PLACES = 5
+# A pixel size that differs by more than this factor was not learnt from.
+SIZES = 1.25
+
+
+@dataclass
+class Tally:
+    """What maps of trust say, counted: of one tile or of a whole volume.
+
+    Attributes
+    ----------
+    counts : dict of str to ndarray (256,)
+        LR pixels by the grey level of each channel of the map.
+    worst : list of dict
+        Places with the least belief.
+    """
+
+    counts: dict[str, np.ndarray] = field(
+        default_factory=lambda: {name: np.zeros(WHITE + 1, np.int64) for name in CHANNELS}
+    )
+    worst: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, made: np.ndarray, corner: Sequence[int]) -> None:
+        """Count a map (channels, t, c, z, y, x) of uint8, whose first pixel is `corner`."""
+        for name, values in zip(CHANNELS, made):
+            self.counts[name] += np.bincount(values.ravel(), minlength=WHITE + 1)
+        for t, c, z in np.ndindex(made.shape[1:4]):
+            plane = made[:, t, c, z]
+            self._note(plane, [a + b for a, b in zip(corner, (t, c, z, 0, 0))])
+
+    def _note(self, plane: np.ndarray, corner: Sequence[int]) -> None:
+        height, width = plane.shape[1:]
+        for top in range(0, height, BLOCK):
+            for left in range(0, width, BLOCK):
+                block = plane[:, top : top + BLOCK, left : left + BLOCK].reshape(len(CHANNELS), -1)
+                said = dict(zip(CHANNELS, block))
+                belief = float(said[BELIEF].mean())
+                if belief < FIT:
+                    place = [*corner[:3], corner[3] + top, corner[4] + left]
+                    self.worst.append({"belief": round(belief, 3), "lr": place, **_why(said)})
+        self._keep()
+
+    def _keep(self) -> None:
+        self.worst.sort(key=lambda place: (place["belief"], place["lr"]))
+        del self.worst[PLACES:]
+
+    def merge(self, other: Self) -> None:
+        """Take in what another job counted."""
+        for name, counts in other.counts.items():
+            self.counts[name] = self.counts[name] + counts
+        self.worst += other.worst
+        self._keep()
+
+    def to_json(self) -> dict[str, Any]:
+        """For another job; see `from_json`."""
+        return {"counts": {n: c.tolist() for n, c in self.counts.items()}, "worst": self.worst}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """What another job counted."""
+        counts = {name: np.array(told["counts"][name], np.int64) for name in CHANNELS}
+        return cls(counts, list(told["worst"]))
+
+    def share(self, belief: int) -> float:
+        """Of the pixels with some belief."""
+        counts = self.counts[BELIEF]
+        return float(counts[belief] / max(1, counts.sum()))
+
+    def mean(self, name: str) -> float:
+        """Mean grey level of a channel, in parts of white."""
+        counts = self.counts[name]
+        return float((counts * np.arange(WHITE + 1)).sum() / max(1, counts.sum()) / WHITE)
+
+    def strange(self, name: str) -> float:
+        """Share of the pixels in places that a channel calls strange, at the rate `RATE`."""
+        return discoveries(self.counts[name], RATE)[0] / max(1, int(self.counts[name].sum()))
+
+
+def _why(said: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """What makes a place one not to rely on."""
+    p = {name: float(said[name].mean()) / WHITE for name in (CONSISTENCY, NOVELTY)}
+    lowest = min(p, key=p.__getitem__)
+    if p[lowest] < 0.2:
+        words = {
+            CONSISTENCY: "it does not explain the LR image",
+            NOVELTY: "the LR image is unlike what was learnt from",
+        }
+        return {"why": words[lowest]}
+    return {"why": "what is possible here is wide"}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What is known of a volume besides its map.
+
+    Attributes
+    ----------
+    scale : int
+    lr_pixel_size : float or None
+        Micrometer.
+    corner : tuple of int
+        LR pixel (z, y, x) where the prediction begins.
+    """
+
+    scale: int
+    lr_pixel_size: float | None
+    corner: tuple[int, ...] = (0, 0, 0)
+
+
+def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
+    """The verdict of a volume, as JSON.
+
+    Returns
+    -------
+    dict
+        `verdict` (`GOOD`, `CARE` or `BAD`), `calibrated`, `reasons`, `shares` of each class of
+        belief, `mean_width` (in parts of the display window), `inconsistent` and `novel` (shares),
+        `blocks` (that were calibrated on) and `worst` (places, SR pixels).
+    """
+    shares = {
+        "fit": tally.share(FIT),
+        "care": tally.share(WITH_CARE),
+        "not": tally.share(DO_NOT_USE),
+    }
+    novel, odd = tally.strange(NOVELTY), tally.strange(CONSISTENCY)
+    size = _other_size(promise, volume)
+    reasons = [*_reasons(promise, novel, odd, shares), *([size] if size else [])]
+    verdict = _class(shares, novel, promise.firm and not size)
+    return {
+        "verdict": verdict,
+        "calibrated": promise.calibrated,
+        "level": promise.level,
+        "reasons": reasons,
+        "shares": {name: round(value, 4) for name, value in shares.items()},
+        "mean_width": round(tally.mean(WIDTHS), 4) if promise.calibrated else None,
+        "novel": round(novel, 4),
+        "inconsistent": round(odd, 4),
+        "blocks": len(promise.blocks),
+        "worst": [_placed(place, volume) for place in tally.worst],
+    }
+
+
+def _class(shares: Mapping[str, float], novel: float, firm: bool) -> str:
+    if shares["not"] > MANY or novel > 0.5:
+        return BAD
+    if firm and shares["fit"] >= ENOUGH and shares["not"] <= FEW:
+        return GOOD
+    return CARE
+
+
+def _reasons(
+    promise: Promise, novel: float, odd: float, shares: Mapping[str, float]
+) -> Iterable[str]:
+    if not promise.calibrated:
+        yield (
+            f"uncalibrated: {len(promise.blocks)} blocks were kept out of training, too few to "
+            "promise an interval"
+        )
+    elif len(promise.blocks) < BLOCKS:
+        yield f"calibrated on {len(promise.blocks)} blocks only; intervals are wide"
+    if novel:
+        yield (
+            f"{novel:.0%} of the LR image is unlike what was learnt from; intervals are void there"
+        )
+    if odd:
+        yield f"{odd:.0%} of the prediction does not explain its LR image"
+    if not (novel or odd):
+        yield "the LR image is like what was learnt from, and the prediction explains it"
+    yield f"{shares['fit']:.0%} fit for use, {shares['not']:.0%} not to be used"
+
+
+def _other_size(promise: Promise, volume: Volume) -> str | None:
+    """Where pixels are larger or smaller than those that were learnt from, in words."""
+    known = [size for size in promise.about.get("lr_pixel_size_um", {}).values() if size]
+    here = volume.lr_pixel_size
+    if not known or not here or min(known) / SIZES <= here <= max(known) * SIZES:
+        return None
+    span = f"{min(known) * 1e3:.4g} to {max(known) * 1e3:.4g} nm"
+    return f"LR pixels of {here * 1e3:.4g} nm, and {span} were learnt from"
+
+
+def _placed(place: Mapping[str, Any], volume: Volume) -> dict[str, Any]:
+    """A place by SR pixels."""
+    t, c, z, y, x = place["lr"]
+    named = dict(zip("tczyx", (t, c, z, y * volume.scale, x * volume.scale)))
+    return {"at": named, "belief": place["belief"], "why": place["why"]}
