@@ -18,7 +18,8 @@ from benchmarks.machine import heading, parser
 from benchmarks.predict.base import repeated, store
 from benchmarks.tables import print_table, seconds
 from pssrflow.config.settings import Settings
-from pssrflow.evaluate.stage import Judged, evaluate
+from pssrflow.evaluate.judged import Judged
+from pssrflow.evaluate.stage import evaluate
 from pssrflow.report.provenance import Run
 from pssrflow.report.stage import write_report
 from pssrflow.run.files import file_hash, write_json

@@ -28,6 +28,7 @@ from benchmarks.machine import heading, parser
 from benchmarks.processes import answer, benchmark
 from benchmarks.real_data import DATASETS, SSTEM, run_rows
 from benchmarks.tables import in_turns, print_table
+from pssrflow.evaluate.judged import Piece
 from pssrflow.evaluate.stage import measure_plane
 from pssrflow.models.weights import load_weights
 from pssrflow.volumes.store import Store
@@ -85,7 +86,7 @@ def _metrics(hr, sr):
     rows = []
     for truth, made in zip(hr, sr):
         images = {"sr": np.rint(made).clip(0, 255).astype(np.float32)}
-        pieces = [(truth.astype(np.float32), images)]
+        pieces = [Piece(truth.astype(np.float32), images)]
         rows += measure_plane(lambda pieces=pieces: pieces, 255.0)
     return pd.DataFrame(rows)
 

@@ -1,8 +1,17 @@
 """The baselines that a network must beat, and how the width of the smoothed one is chosen."""
 
+import functools
+
 import numpy as np
 import pytest
-from pssrflow.evaluate.baselines import WIDTHS, Blurred, choose_width, mean_level, plain, smoothed
+from pssrflow.evaluate.baselines import (
+    WIDTHS,
+    Filtered,
+    choose,
+    mean_level,
+    plain,
+    smoothed,
+)
 from pssrflow.run.files import read_json
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.store import Store
@@ -33,7 +42,7 @@ def test_the_width_grows_with_the_noise_and_beats_plain_interpolation(noisy, tmp
     found = []
     for number, noise in enumerate((0, 10, 40)):
         done = tmp_path / f"{number}.json"
-        choose_width([of(hr, make(noise, str(number)))], 2, done)
+        choose([of(hr, make(noise, str(number)))], 2, done)
         found.append(read_json(done))
     assert found[0]["width"] < found[1]["width"] < found[2]["width"]
     best = found[2]["psnr_gain"][WIDTHS.index(found[2]["width"])]
@@ -41,7 +50,7 @@ def test_the_width_grows_with_the_noise_and_beats_plain_interpolation(noisy, tmp
 
 
 def test_without_rows_to_learn_from_the_width_is_half_an_lr_pixel(tmp_path):
-    choose_width([], 4, tmp_path / "done")
+    choose([], 4, tmp_path / "done")
     assert read_json(tmp_path / "done")["width"] == 2
 
 
@@ -52,7 +61,8 @@ def test_a_rectangle_is_smoothed_as_the_whole_plane(noisy):
     np.testing.assert_allclose(part, whole[37:120, 250:333], atol=1e-3)
     values = lr.level()[0, 0, 0].astype(np.float32)
     rows, cols = slice(0, 150), slice(0, 170)
-    blurred = Blurred(lr, 1.65).reader()(PLANE, rows, cols)
+    blur = functools.partial(ndimage.gaussian_filter, sigma=1.65, mode="nearest")
+    blurred = Filtered(lr, blur, 7).reader()(PLANE, rows, cols)
     np.testing.assert_allclose(blurred, ndimage.gaussian_filter(values, 1.65, mode="nearest"))
     plainly = interpolate(lr, PLANE, slice(0, 300), slice(0, 340), 2)
     np.testing.assert_array_equal(smoothed(lr, PLANE, slice(0, 300), slice(0, 340), 2, 0), plainly)

@@ -5,32 +5,33 @@ import math
 import numpy as np
 import pytest
 from pssrflow.evaluate.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
+from pssrflow.evaluate.windows import Compared
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 def test_psnr_and_ssim_equal_those_of_scikit_image(pair):
     truth, image = pair
-    assert psnr(mse(truth, image, 255), 255) == pytest.approx(
+    assert psnr(mse(Compared.of(truth, image, 255)), 255) == pytest.approx(
         peak_signal_noise_ratio(truth, image, data_range=255)
     )
     reference = structural_similarity(
         truth, image, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
-    assert ssim(truth, image, 255) == pytest.approx(reference, abs=2e-3)
+    assert ssim(Compared.of(truth, image, 255)) == pytest.approx(reference, abs=2e-3)
 
 
 def test_identical_images_are_perfect(pair):
     truth, _ = pair
-    assert psnr(mse(truth, truth, 255), 255) == math.inf
-    assert ssim(truth, truth, 255) == pytest.approx(1)
-    assert ms_ssim(truth, truth, 255) == pytest.approx(1)
-    assert pixel_error(truth, truth, 255) == 0
+    assert psnr(mse(Compared.of(truth, truth, 255)), 255) == math.inf
+    assert ssim(Compared.of(truth, truth, 255)) == pytest.approx(1)
+    assert ms_ssim(Compared.of(truth, truth, 255)) == pytest.approx(1)
+    assert pixel_error(Compared.of(truth, truth, 255)) == 0
 
 
 def test_ms_ssim_below_its_smallest_size_is_nan_not_an_error(pair):
     truth, image = (i[:160, :160] for i in pair)
-    assert math.isnan(ms_ssim(truth, image, 255))
-    assert math.isfinite(ssim(truth, image, 255))
+    assert math.isnan(ms_ssim(Compared.of(truth, image, 255)))
+    assert math.isfinite(ssim(Compared.of(truth, image, 255)))
 
 
 def test_nrmse_is_relative_to_the_range_of_the_truth():
@@ -51,8 +52,8 @@ def test_where_the_truth_is_unknown_nothing_counts(pair):
     half = truth.copy()
     half[:, 150:] = np.nan
     for measured in (mse, pixel_error):
-        assert measured(half, image, 255) == pytest.approx(
-            measured(truth[:, :150], image[:, :150], 255), rel=1e-6
+        assert measured(Compared.of(half, image, 255)) == pytest.approx(
+            measured(Compared.of(truth[:, :150], image[:, :150], 255)), rel=1e-6
         )
     _, similar = structural_similarity(
         truth,
@@ -65,5 +66,7 @@ def test_where_the_truth_is_unknown_nothing_counts(pair):
     )
     # Noise of the other half is far stronger: a window that reached it would be another.
     image[:, 150:] = 255 - image[:, 150:]
-    assert ssim(half, image, 255) == pytest.approx(similar[:, :145].mean(), abs=1e-4)
-    assert math.isnan(ms_ssim(half, image, 255))
+    assert ssim(Compared.of(half, image, 255)) == pytest.approx(
+        similar[5:-5, 5:145].mean(), abs=1e-4
+    )
+    assert math.isnan(ms_ssim(Compared.of(half, image, 255)))

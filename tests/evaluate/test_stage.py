@@ -7,15 +7,9 @@ import distributed
 import numpy as np
 import pandas as pd
 import pytest
+from pssrflow.evaluate.judged import Judged, Piece, matched_boxes
 from pssrflow.evaluate.metrics import METRICS
-from pssrflow.evaluate.stage import (
-    Judged,
-    evaluate,
-    fill,
-    matched_boxes,
-    measure,
-    measure_plane,
-)
+from pssrflow.evaluate.stage import evaluate, fill, measure, measure_plane
 from pssrflow.run.shares import Shares
 from pssrflow.run.workers import Workers
 from pssrflow.volumes.store import Store
@@ -23,8 +17,11 @@ from pssrflow.volumes.store import Store
 
 def test_a_plane_in_pieces_has_the_figures_of_the_whole(pair):
     truth, image = pair
-    halves = [(truth[:128], {"sr": image[:128]}), (truth[128:], {"sr": image[128:]})]
-    [whole] = measure_plane(lambda: [(truth, {"sr": image})], 255)
+    halves = [
+        Piece(truth[:128], {"sr": image[:128]}),
+        Piece(truth[128:], {"sr": image[128:]}),
+    ]
+    [whole] = measure_plane(lambda: [Piece(truth, {"sr": image})], 255)
     [parts] = measure_plane(lambda: halves, 255)
     for name in ("psnr", "psnr_affine", "nrmse", "pixel_error", "affine_gain"):
         assert parts[name] == pytest.approx(whole[name], rel=1e-5)
@@ -51,7 +48,7 @@ def test_the_table_has_a_row_per_plane_and_method(make_store, tissue, tmp_path):
     table = tmp_path / "metrics.csv"
     evaluate(Judged(Store(hr), Store(lr), Store(sr), 4), "s", "m", table, tmp_path / "done")
     frame = pd.read_csv(table)
-    methods = ["sr", "bicubic", "smoothed", "constant"]
+    methods = ["sr", "bicubic", "lanczos", "smoothed", "denoised", "constant"]
     planes = set(itertools.product(range(2), [0], range(3), methods))
     assert set(frame[["t", "c", "z", "method"]].itertuples(index=False, name=None)) == planes
     assert np.isfinite(frame["psnr"]).all()
@@ -64,15 +61,16 @@ def test_the_table_has_a_row_per_plane_and_method(make_store, tissue, tmp_path):
 def test_at_scale_1_the_input_itself_is_a_baseline(make_store, tissue):
     hr, lr = make_store(tissue((1, 1, 1, 66, 70))), make_store(tissue((1, 1, 1, 66, 70)), "lr")
     rows = {row["method"]: row for row in measure(Judged(Store(hr), Store(lr), Store(lr), 1))}
-    assert list(rows) == ["sr", "input", "smoothed", "constant"]
+    assert list(rows) == ["sr", "input", "smoothed", "denoised", "constant"]
     assert rows["input"]["psnr"] == rows["sr"]["psnr"]
 
 
 def test_the_columns_are_every_metric_in_its_order_raw_and_after_the_affine_fit(pair):
     truth, image = pair
-    [row] = measure_plane(lambda: [(truth, {"sr": image})], 255)
+    [row] = measure_plane(lambda: [Piece(truth, {"sr": image})], 255)
     fitted = [f"{name}_affine" for name in METRICS]
-    assert list(row) == ["method", *METRICS, *fitted, "affine_gain", "affine_offset"]
+    freed = ["upsnr", "upsnr_affine", "micro_ssim"]
+    assert list(row) == ["method", *METRICS, *fitted, "affine_gain", "affine_offset", *freed]
     assert list(METRICS)[:5] == ["psnr", "ssim", "ms_ssim", "nrmse", "pixel_error"]
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from pssrflow.evaluate.stage import Judged, measure
+from pssrflow.evaluate.judged import Judged
+from pssrflow.evaluate.stage import measure
 from pssrflow.pairs.aligned import Warp, aligned, read_shift
 from pssrflow.run.files import write_json
 from pssrflow.volumes.store import Store

@@ -16,7 +16,8 @@ from pssrflow.crappify.noise import Poisson
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.errors import InputError
 from pssrflow.evaluate.baselines import WIDTHS, mean_level, psnr_by_width
-from pssrflow.evaluate.stage import Judged, evaluate, measure
+from pssrflow.evaluate.judged import Judged
+from pssrflow.evaluate.stage import evaluate, measure
 from pssrflow.pairs.aligned import STILL
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.mask import largest_rectangle, open_mask

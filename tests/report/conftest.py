@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from pssrflow.config.settings import Settings
-from pssrflow.evaluate.stage import Judged, evaluate
+from pssrflow.evaluate.judged import Judged
+from pssrflow.evaluate.stage import evaluate
 from pssrflow.report.provenance import Run
 from pssrflow.run.files import file_hash, write_json
 from pssrflow.run.layout import Layout, Sample

@@ -27,7 +27,11 @@ MOST = {
     "predict": 39,
     "magnification": 8,
     "smoothing": 14,
-    "evaluate": 14,
+    "evaluate": 24,
+    "promise": 48,
+    "trust": 34,
+    "judge": 3,
+    "accept": 3,
     "report": 39,
 }
 CACHED = (rerun.code_hash, rerun.read_module, rerun._file)
@@ -38,7 +42,8 @@ def named():
     code = Code(Settings())
     network = code.networks["default"]
     trained = (*network, *code.steps, *code.recipe)
-    found = dict.fromkeys(("calibrate", "crappify", "report"), code.steps)
+    found = dict.fromkeys(("calibrate", "crappify", "trust", "report"), code.steps)
+    found["promise"] = (*network, *code.steps)
     found |= dict.fromkeys(
         ("assemble", "export", "adopt", "predict_init", "predict_part", "predict"), network
     )
@@ -149,6 +154,8 @@ DECIDE = [
     ("predict/tiles.py", "BLENDED = 4", "BLENDED = 3", {"predict_init", "predict_part"}),
     ("volumes/pyramid.py", "(total + 2) >> 2", "total >> 2", {"ingest", "predict"}),
     ("evaluate/metrics.py", "10 * math.log10(", "20 * math.log10(", {"evaluate", "smoothing"}),
+    ("trust/head.py", "RATE = 400, 8, 3e-3", "RATE = 400, 8, 4e-3", {"promise"}),
+    ("trust/maps.py", "DOUBTFUL = 0.01, 0.05", "DOUBTFUL = 0.01, 0.06", {"trust"}),
     ("report/verdict.py", "closer > 0", "closer > 1", {"report"}),
 ]
 

@@ -17,7 +17,7 @@ from runs import contents, run
 
 def test_every_store_is_accepted_by_the_public_validator_and_reader(finished):
     stores = list((finished / "results").rglob("*.ome.zarr"))
-    assert len(stores) == 10
+    assert len(stores) == 13
     for store in stores:
         Image.from_zarr(zarr.open_group(store, mode="r"))
         assert list(ome_zarr.reader.Reader(ome_zarr.io.parse_url(store))())
@@ -36,7 +36,7 @@ def test_predictions_have_the_shape_dtype_and_pixel_size_promised(finished):
 
 def test_metrics_cover_prediction_and_baseline(finished):
     table = pd.read_csv(finished / "results/pair/tiny/metrics.csv")
-    assert table["method"].tolist() == ["sr", "bicubic", "smoothed", "constant"]
+    assert table["method"].tolist() == ["sr", "bicubic", "lanczos", "smoothed", "denoised", "constant"]
     assert table[["psnr", "ssim", "ms_ssim", "nrmse", "psnr_affine"]].notna().all(None)
 
 
@@ -58,7 +58,7 @@ def test_provenance_names_inputs_versions_parameters_seed_and_code(finished):
 
 def test_every_done_file_holds_a_content_hash(finished):
     hashes = contents(finished)
-    assert len(hashes) == 18 and all(len(h) == 64 for h in hashes.values())
+    assert len(hashes) == 22 and all(len(h) == 64 for h in hashes.values())
 
 
 def test_snakemake_makes_its_own_report(mine):

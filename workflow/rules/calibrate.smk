@@ -28,6 +28,26 @@ rule register_pair:
         "../scripts/register.py"
 
 
+use rule register_pair as register_scan with:
+    input:
+        hr=PATHS.done("hr2"),
+        lr=PATHS.done("hr"),
+        mask=[],
+    output:
+        done=PATHS.second(),
+    log:
+        PATHS.log("register/{sample}.hr2"),
+    benchmark:
+        PATHS.benchmark("register/{sample}.hr2")
+    wildcard_constraints:
+        sample=one_of(RUN.named("scanned_twice")),
+    params:
+        hr=PATHS.store("hr2"),
+        lr=PATHS.store("hr"),
+        mask=None,
+        scale=1,
+
+
 rule calibrate_crappifier:
     """Fit the crappifier to acquired pairs, with intervals and a verdict."""
     input:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
-from pssrflow.evaluate.stage import Judged, evaluate, fill
+from pssrflow.evaluate.baselines import Baselines
+from pssrflow.evaluate.judged import Judged, Scan
+from pssrflow.evaluate.known import noise_of_frames
+from pssrflow.evaluate.stage import evaluate, fill
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.mask import open_mask
-from pssrflow.run.files import read_json
 from pssrflow.run.job import job
 from pssrflow.run.shares import Shares, made_of
 from pssrflow.run.workers import Workers, absolute
@@ -19,6 +21,7 @@ if __name__ == "__main__":
         hr, lr, sr = (Store(absolute(path)) for path in (params.hr, params.lr, params.sr))
         workers = Workers.of(snakemake.config)
         sizes = lr.volume.shape, params.scale, hr.volume.shape
+        second = [Scan(Store(absolute(params.hr2)), *read_shift(path)) for path in given.twice]
         judged = Judged(
             hr=hr,
             lr=lr,
@@ -27,12 +30,18 @@ if __name__ == "__main__":
             shift=shift,
             warp=rest,
             mask=open_mask(absolute(params.mask), *sizes, shift) if params.mask else None,
-            width=read_json(given.smoothing)["width"],
+            against=Baselines.read(given.smoothing),
+            crappified=params.crappified,
+            second=next(iter(second), None),
+            noise=noise_of_frames(next(iter(given.fit), None), hr.volume),
         )
-        content = [given.hr, given.lr, given.sr, given.smoothing, *given.mask, *given.registration]
-        shares = Shares(Path(params.shares), made_of(content, params.scale, params.code))
+        beside = [*given.mask, *given.registration, *given.hr2, *given.twice, *given.fit]
+        content = [given.hr, given.lr, given.sr, given.smoothing, *beside]
+        decided = params.scale, params.crappified, params.code
+        shares = Shares(Path(params.shares), made_of(content, *decided))
+        done_by = workers, snakemake.threads
         if snakemake.rule == "evaluate_part":
-            fill(judged, shares, int(names.part), params.parts, workers)
+            fill(judged, shares, int(names.part), params.parts, *done_by)
         else:
             written = snakemake.output.metrics, snakemake.output.done
-            evaluate(judged, names.sample, names.model, *written, shares, workers)
+            evaluate(judged, names.sample, names.model, *written, shares, *done_by)

@@ -30,7 +30,7 @@ class Settings(Keys):
         gt=0,
     )
     evaluate: float = key(
-        0.1, "HR megapixels that are compared with their truth in a second.", gt=0
+        0.5, "HR megapixels that a thread compares with their truth in a second.", gt=0
     )
     trust: float = key(
         8.0, "HR megapixels of a prediction that a thread looks at in a second, for trust.", gt=0

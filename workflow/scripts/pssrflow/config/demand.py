@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil, prod
 from typing import Any, NamedTuple
 
-from pssrflow.config.parts import Parts
+from pssrflow.config.parts import PIECE, Parts
 from pssrflow.config.rates import THREADS, cost, seconds
 from pssrflow.config.raw import Wildcards
 from pssrflow.config.settings import Settings
@@ -30,9 +30,8 @@ COMPARED = 3
 MOST_POINTS, PIXELS_A_POINT, POINT_MB, MATCHED = 32_000, 1000, 1e-3, 2e-8
 # HR megapixels a second that are compressed for another program, by one thread.
 COMPRESSED = 30
-# LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`;
-# HR pixels of the pieces that are evaluated, see `evaluate.stage`.
-TILE, BLOCKS, PIECE = 1024, 4, 2048
+# LR pixels along y and x of the largest tile and blocks of a volume at least, see `predict.memory`.
+TILE, BLOCKS = 1024, 4
 # LR pixels along y and x that trust looks at at once.
 LOOKED = 768
 # Longest training that ends with its epochs or steps alone.
@@ -173,12 +172,11 @@ class Demand:
 
     def _evaluate(self, wildcards: Wildcards, threads: int) -> Need:
         size = self.sizes.sr(wildcards.sample) or UNKNOWN
-        mb = TORCH_MB + min(prod(size.shape[3:]), PIECE**2) * 460 / 1e6
+        mb = TORCH_MB + threads * min(prod(size.shape[3:]), PIECE**2) * 460 / 1e6
         jobs = self.parts.of_evaluation(wildcards)
         collects = jobs > 1 and not _is_part(wildcards)
         work = 0 if collects else seconds(self.settings.jobs, "evaluate", size.pixels)
-        # Planes are measured one by one.
-        return Need(mb, work / jobs * threads)
+        return Need(mb, work / jobs)
 
     def _shared(self, size: Size, stage: str, wildcards: Wildcards) -> float:
         """Seconds of a job that stores an image, shares that, or finishes what others stored."""

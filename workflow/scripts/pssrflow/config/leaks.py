@@ -91,7 +91,7 @@ def _sets(rows: Iterable["Row"]) -> dict[str, tuple[str, ...]]:
     """
     by_folder: dict[str, dict[str, set[str]]] = {}
     for row in rows:
-        for path in (row.path, row.lr_path) if row.has_hr else ():
+        for path in (row.path, row.lr_path, row.hr2_path) if row.has_hr else ():
             if path and path.lower().endswith(OME):
                 for file in resolved(path):
                     of = by_folder.setdefault(os.path.dirname(file), {})
@@ -112,6 +112,8 @@ def _shown(
     if not row.has_hr:
         return
     images = [(row.path, row.scene, row.channels, row.crop)]
+    if row.hr2_path:
+        images.append((row.hr2_path, row.scene, row.channels, row.crop))
     if row.lr_path:
         said = row.lr_overrides(scale)
         images.append((row.lr_path, said["scene"], said["channels"], said["crop"]))

@@ -5,7 +5,7 @@ What is begun is finished in the jobs that it was begun in: another number makes
 
 import contextlib
 from collections.abc import Callable
-from math import ceil
+from math import ceil, prod
 from pathlib import Path
 
 from pssrflow.config.rates import THREADS, cost, seconds
@@ -21,6 +21,8 @@ PARTS_A_PYRAMID, MOST_PYRAMIDS = 8, 100
 # Snakemake plans 10,000 jobs in seconds and a million never; a job makes its blocks one by one
 # and, killed, goes on at the last, so fewer and longer ones lose nothing.
 MOST_PARTS = 10_000
+# HR pixels along y and x of the pieces in which planes are evaluated, see `evaluate.judged`.
+PIECE = 1024
 
 
 class Parts:
@@ -137,7 +139,8 @@ class Parts:
 
     def _asked_of_evaluation(self, sample: str) -> int:
         size = self.sizes.sr(sample)
-        return self._asked("evaluate", size, size.planes if size else 1)
+        pieces = size.planes * prod(ceil(n / PIECE) for n in size.shape[3:]) if size else 1
+        return self._asked("evaluate", size, pieces)
 
     # -- trust ------------------------------------------------------------------------------------
 

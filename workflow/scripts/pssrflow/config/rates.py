@@ -17,7 +17,15 @@ COSTS = {
 }
 SIZES = {"small": 0.8, "base": 1, "large": 2}
 # Threads of a job on a cluster, where neither rule nor profile says more.
-THREADS = {"ingest": 2, "crappify": 4, "predict": 4, "train": 8, "trust": 2, "plan": 2}
+THREADS = {
+    "ingest": 2,
+    "crappify": 4,
+    "predict": 4,
+    "train": 8,
+    "evaluate": 2,
+    "trust": 2,
+    "plan": 2,
+}
 # Turns and mirrors of a self-ensemble.
 TURNS = 8
 

@@ -62,6 +62,8 @@ class Raw:
             if row.lr_path:
                 said = row.lr_overrides(self.settings.crappify.scale) | bar
                 found[f"{name}/lr"] = Image(row.lr_path, said)
+            if row.hr2_path:
+                found[f"{name}/hr2"] = Image(row.hr2_path, whole)
             for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
                 if path:
                     # One channel for all channels of the image.

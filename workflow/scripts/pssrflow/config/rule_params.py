@@ -93,6 +93,25 @@ class Rules:
         paired = self.rows[wildcards.sample].paired
         return [self.layout.registration(wildcards.sample)] if paired else []
 
+    def twice(self, wildcards: Wildcards) -> list[str]:
+        """The registration of the second HR scan of a sample, if it has one."""
+        twice = self.rows[wildcards.sample].scanned_twice
+        return [self.layout.second(wildcards.sample)] if twice else []
+
+    def second(self, wildcards: Wildcards) -> str | None:
+        """Store of the second HR scan of a sample, if it has one."""
+        twice = self.rows[wildcards.sample].scanned_twice
+        return self.layout.store("hr2", wildcards.sample) if twice else None
+
+    def second_done(self, wildcards: Wildcards) -> list[str]:
+        """Says that such a store is finished."""
+        twice = self.rows[wildcards.sample].scanned_twice
+        return [self.layout.done("hr2", wildcards.sample)] if twice else []
+
+    def crappified(self, wildcards: Wildcards) -> bool:
+        """Whether the LR image of a sample is made of its HR image."""
+        return self.rows[wildcards.sample].crappified
+
     def mask(self, sample: str) -> str | None:
         """Store of the mask of a sample, if it has one."""
         return self.layout.store("mask", sample) if self.rows[sample].masked else None

@@ -22,7 +22,7 @@ SIMULATED = "simulate:"
 OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
 # What the LR image of a pair has of its own.
 LR_OVERRIDES = tuple(f"lr_{name}" for name in OVERRIDES if name != "axes")
-PATHS = ("path", "lr_path", "weight_path", "mask_path")
+PATHS = ("path", "lr_path", "hr2_path", "weight_path", "mask_path")
 PARSED = {
     prefix + name: parse
     for prefix in ("", "lr_")
@@ -54,6 +54,11 @@ class Row(Keys, Roles):
     )
     lr_path: PathText | None = key(
         None, "A really acquired LR image of the same field (train and test rows)."
+    )
+    hr2_path: PathText | None = key(
+        None,
+        "A second, independent HR scan of the field (test and trust rows), for errors that are "
+        "free of the noise of the truth; as large as the first, and read with the same overrides.",
     )
     weight_path: PathText | None = key(
         None,
@@ -103,6 +108,11 @@ class Row(Keys, Roles):
         return self.lr_path is not None
 
     @property
+    def scanned_twice(self) -> bool:
+        """Whether there is a second HR scan."""
+        return self.hr2_path is not None
+
+    @property
     def crappified(self) -> bool:
         """Whether the LR image is made of the HR image."""
         return self.has_hr and not self.paired
@@ -128,6 +138,10 @@ class Row(Keys, Roles):
             yield Fault(
                 "lr_path",
                 "a predict row has no HR image to compare. Accepted: the LR image as `path`",
+            )
+        if self.hr2_path and self.role not in ("test", "trust"):
+            yield Fault(
+                "hr2_path", f"found one of a {self.role} row. Accepted: none, or role test or trust"
             )
         if self.weight_path and self.role != "train":
             yield Fault(

@@ -65,6 +65,8 @@ def _of_images(run: Rules) -> Iterator[Job]:
         yield from _shared(run, "ingest", Names(image=image))
     for sample in run.named("paired"):
         yield "register_pair", "register", Names(sample=sample)
+    for sample in run.named("scanned_twice"):
+        yield "register_scan", "register", Names(sample=sample)
     if run.fit:
         yield "calibrate_crappifier", "calibrate", Names()
     for draw in run.draws:

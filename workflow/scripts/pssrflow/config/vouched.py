@@ -49,7 +49,8 @@ def unfinish(run: Rules) -> list[str]:
     images = [*run.images, *run.draws]
     vouched.mounted(images)
     vouched.images(images)
-    vouched.registrations(run.named("paired"))
+    vouched.registrations(map(run.layout.registration, run.named("paired")))
+    vouched.registrations(map(run.layout.second, run.named("scanned_twice")))
     vouched.models(run.models)
     vouched.predictions(run.named("predicted"), run.models)
     vouched.run()
@@ -116,10 +117,10 @@ class Vouched:
                 # What several jobs said of it is no longer so.
                 shutil.rmtree(self.layout.image_shares(image), ignore_errors=True)
 
-    def registrations(self, samples: Iterable[str]) -> None:
-        """How acquired pairs lie beside each other."""
-        for sample in samples:
-            self._content(self.layout.registration(sample))
+    def registrations(self, files: Iterable[str]) -> None:
+        """How acquired pairs, and second scans, lie beside each other."""
+        for file in files:
+            self._content(file)
 
     def predictions(self, samples: Iterable[str], models: Iterable[str]) -> None:
         """Stores of predictions, and their tables of metrics."""

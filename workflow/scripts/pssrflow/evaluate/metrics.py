@@ -1,4 +1,4 @@
-"""Image metrics: two arrays and an explicit data range in, a float out.
+"""Image metrics: an image beside the truth in, a float out.
 
 A metric is a function here and its line in `METRICS`; the columns of the table follow from them.
 A truth is NaN where nothing is compared; what is there does not count.
@@ -7,32 +7,22 @@ A truth is NaN where nothing is compared; what is there does not count.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-import torch
-from scipy import ndimage
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
 
-# Pixels along y and x of the window of SSIM; MS-SSIM halves the image four times before it.
-SSIM_WINDOW = 11
-MS_SSIM_SMALLEST = (SSIM_WINDOW - 1) * 2**4 + 1
-
+from pssrflow.evaluate.windows import SCALES, SMALLEST, WINDOW, Compared, Measure
 
 # -- of a piece of a plane ------------------------------------------------------------------------
 
 
-def mse(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
+def mse(compared: Compared) -> float:
     """Mean square error, in squared units of the images."""
-    return _mean((truth - image) ** 2)
+    return _mean((compared.truth - compared.image) ** 2)
 
 
-def pixel_error(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
+def pixel_error(compared: Compared) -> float:
     """Mean absolute error, in units of the images."""
-    return _mean(np.abs(truth - image))
+    return _mean(np.abs(compared.truth - compared.image))
 
 
 def _mean(values):
@@ -41,46 +31,34 @@ def _mean(values):
     return mean if math.isfinite(mean) else float(np.nanmean(values, dtype=np.float64))
 
 
-def ssim(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
+def ssim(compared: Compared) -> float:
     """Structural similarity, Gaussian window of 11 pixels and sigma 1.5; NaN below 11 pixels.
 
-    Wang et al. 2004, doi:10.1109/TIP.2003.819861.
+    Mean over windows that hold nothing unknown. Wang et al. 2004, doi:10.1109/TIP.2003.819861.
     """
-    if min(truth.shape) < SSIM_WINDOW:
+    if min(compared.truth.shape) < WINDOW:
         return math.nan
-    unknown = np.isnan(truth)
-    if unknown.any():
-        return _ssim_of_known(truth, image, data_range, unknown)
-    found = structural_similarity_index_measure(
-        _tensor(image), _tensor(truth), data_range=data_range
-    )
-    return cast(torch.Tensor, found).item()
+    likeness, _ = compared.likeness()
+    if compared.whole:
+        return float(likeness.mean(dtype=np.float64))
+    seen = compared.seen
+    return float(likeness[seen].mean(dtype=np.float64)) if seen.any() else math.nan
 
 
-def _ssim_of_known(truth, image, data_range, unknown):
-    """Mean over windows that hold nothing unknown; NaN if there is none."""
-    filled = (np.where(unknown, np.float32(0), i) for i in (image, truth))
-    _, similarity = structural_similarity_index_measure(
-        *map(_tensor, filled), data_range=data_range, return_full_image=True
-    )
-    seen = ~ndimage.maximum_filter(unknown, SSIM_WINDOW)
-    return float(similarity.numpy()[0, 0][seen].mean(dtype=np.float64)) if seen.any() else math.nan
-
-
-def ms_ssim(truth: np.ndarray, image: np.ndarray, data_range: float) -> float:
+def ms_ssim(compared: Compared) -> float:
     """Multi-scale structural similarity, five scales; NaN below 161 pixels or if not all is known.
 
     Wang et al. 2003, doi:10.1109/ACSSC.2003.1292216.
     """
-    if min(truth.shape) < MS_SSIM_SMALLEST or np.isnan(truth).any():
+    if min(compared.truth.shape) < SMALLEST or not compared.whole:
         return math.nan
-    return multiscale_structural_similarity_index_measure(
-        _tensor(image), _tensor(truth), data_range=data_range, normalize="relu"
-    ).item()
-
-
-def _tensor(image):
-    return torch.from_numpy(np.ascontiguousarray(image, np.float32))[None, None]
+    found = 1.0
+    for number, weight in enumerate(SCALES):
+        likeness, structure = compared.likeness(number)
+        last = number == len(SCALES) - 1
+        mean = float((likeness if last else structure).mean(dtype=np.float64))
+        found *= max(mean, 0.0) ** weight
+    return found
 
 
 # -- of a plane -----------------------------------------------------------------------------------
@@ -122,13 +100,12 @@ class Metric:
 
     Attributes
     ----------
-    of_piece : callable (truth, image, data_range) -> float
-        2-D float32 arrays.
+    of_piece : callable (compared) -> float
     of_plane : callable (mean, ranges) -> float
         What the plane has, of the mean of its pieces' values by pixels; that mean, if not given.
     """
 
-    of_piece: Callable[[np.ndarray, np.ndarray, float], float]
+    of_piece: Measure
     of_plane: Callable[[float, Ranges], float] = _as_it_is
 
 

@@ -1,12 +1,11 @@
-"""Compare a prediction and its baselines with the truth, plane by plane."""
+"""Compare a prediction and its baselines with the truth, piece by piece of every plane."""
 
 import functools
 import itertools
 import logging
-import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,88 +13,90 @@ import numpy as np
 import pandas as pd
 
 from pssrflow.errors import InputError
-from pssrflow.evaluate.baselines import CONSTANT, baselines, mean_level
-from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges
-from pssrflow.pairs.aligned import STILL, Warp, aligned
-from pssrflow.pairs.mask import Mask, known
+from pssrflow.evaluate.baselines import mean_level
+from pssrflow.evaluate.errors import Remedy, summary
+from pssrflow.evaluate.judged import Judged, Piece, Plane
+from pssrflow.evaluate.micro import MicroScale, micro_scales
+from pssrflow.evaluate.planes import Fits, Judge, rows_of
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.run.shares import Shares
 from pssrflow.run.workers import Workers
 from pssrflow.volumes.blocks import share
-from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
 
 # Of the done file, which other programs read.
-FORMAT = 1
-# Planes above this many pixels along an axis are measured in pieces, which bounds the memory.
-LARGEST = 2048
-# What pieces are measured by; several metrics may share one.
-MEASURED = tuple(dict.fromkeys(metric.of_piece for metric in METRICS.values()))
-# The images as they are, and after one affine fit of the plane to the truth.
-SUFFIXES = ("", "_affine")
+FORMAT = 2
+# Pieces of a plane that its affine fits are taken from, and of a volume that say how MicroSSIM
+# scales it; spread evenly.
+FITTED, SCALED = 16, 6
 
-# t, c, z.
-Plane = tuple[int, ...]
-# Rows and columns of a plane.
-Box = tuple[slice, slice]
-# The truth, NaN where nothing is compared, and the images that are compared with it, by method:
-# float32, of one shape.
-Piece = tuple[np.ndarray, dict[str, np.ndarray]]
+# A plane, and the number of one of its pieces.
+Unit = tuple[Plane, int]
+# What was measured of a unit, as JSON; None where a mask leaves all of it out.
+Measured = dict[str, Any] | None
 
 
-@dataclass(frozen=True)
-class Judged:
-    """A prediction that has a truth.
+class Evaluation:
+    """What a prediction is measured by, the same for every job that shares the work.
 
-    Attributes
+    Parameters
     ----------
-    hr, lr, sr : Store
-    scale : int
-    shift : tuple of int
-        HR pixels (y, x) by which the truth lies beside the LR image; (0, 0) if it was crappified.
-    width : float
-        Standard deviation of the Gaussian of smoothed interpolation, HR pixels.
-    warp : Warp
-        What the shift leaves; the truth is moved by it.
-    mask : Mask, optional
-        Where they are compared; everywhere, if not given.
+    judged : Judged
     """
 
-    hr: Store
-    lr: Store
-    sr: Store
-    scale: int
-    shift: tuple[int, int] = (0, 0)
-    width: float = 0.0
-    warp: Warp = STILL
-    mask: Mask | None = None
+    def __init__(self, judged: Judged) -> None:
+        self.judged = judged
+        self.boxes = judged.boxes()
+        self.units: list[Unit] = list(itertools.product(judged.planes(), range(len(self.boxes))))
+        self._judges: dict[Plane, tuple[Judge, float]] = {}
 
-    def planes(self) -> list[Plane]:
-        """All t, c, z of the volume."""
-        return list(itertools.product(*map(range, self.hr.volume.shape[:3])))
+    @functools.cached_property
+    def micro(self) -> dict[str, MicroScale]:
+        """How MicroSSIM scales the images of the whole volume."""
+        chosen = (self.units[i] for i in _spread(len(self.units), SCALED))
+        pieces = (self.piece(unit, self._level(unit[0])) for unit in chosen)
+        return micro_scales(p for p in pieces if p is not None)
 
-    def pieces(self, plane: Plane, level: float) -> Iterator[Piece]:
-        """Truth and images of every piece of a plane (t, c, z), read one piece at a time.
+    def piece(self, unit: Unit, level: float) -> Piece | None:
+        """A piece of a plane."""
+        plane, number = unit
+        return self.judged.piece(plane, self.boxes[number], level)
 
-        Pieces that a mask leaves out altogether are not among them.
+    def _level(self, plane: Plane) -> float:
+        return mean_level(self.judged.lr, plane, self.judged.mask)
 
-        Parameters
-        ----------
-        plane : tuple of int
-        level : float
-            Grey level of the constant.
-        """
-        hr_shape, sr_shape = (store.volume.shape[3:] for store in (self.hr, self.sr))
-        truth = aligned(self.hr, self.warp)
-        for sr_box, hr_box in matched_boxes(hr_shape, sr_shape, self.shift):
-            valid = None if self.mask is None else self.mask.valid(plane, *sr_box)
-            if valid is not None and not valid.any():
-                continue
-            images = {"sr": self.sr.reader()(plane, *sr_box).astype(np.float32)}
-            images |= baselines(self.lr, plane, sr_box, self.scale, self.width)
-            images[CONSTANT] = np.full_like(images["sr"], level)
-            yield known(truth(plane, *hr_box).astype(np.float32), valid), images
+    def judge(self, plane: Plane) -> tuple[Judge, float]:
+        """How a plane is measured, and the grey level of its constant."""
+        if plane not in self._judges:
+            level = self._level(plane)
+            some = ((plane, i) for i in _spread(len(self.boxes), FITTED))
+            pieces = (self.piece(unit, level) for unit in some)
+            fits = Fits.of(p for p in pieces if p is not None)
+            span = self.judged.hr.volume.intensity.ranges[plane[1]].span
+            self._judges[plane] = Judge(fits, span, self.judged.remedy(plane[1]), self.micro), level
+        return self._judges[plane]
+
+    def measured(self, unit: Unit) -> Measured:
+        """What is known of one piece."""
+        judge, level = self.judge(unit[0])
+        piece = self.piece(unit, level)
+        return None if piece is None else judge.measured(piece)
+
+    def of_planes(
+        self, found: Mapping[Plane, Sequence[Mapping[str, Any]]]
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of the table: plane, method and every metric."""
+        for plane, pieces in found.items():
+            judge, _ = self.judge(plane)
+            for row in rows_of(pieces, judge):
+                yield dict(zip("tcz", plane)) | row
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Some of `count` things, spread evenly."""
+    chosen = np.linspace(0, count - 1, min(count, most)).round().astype(int)
+    return sorted({int(i) for i in chosen})
 
 
 def evaluate(
@@ -106,8 +107,9 @@ def evaluate(
     done: Path | str,
     shares: Shares | None = None,
     workers: Workers | None = None,
+    threads: int = 1,
 ) -> None:
-    """Write one row of metrics per plane and method.
+    """Write one row of metrics per plane and method, and errors with their intervals.
 
     Parameters
     ----------
@@ -116,18 +118,22 @@ def evaluate(
     table : path-like
         CSV.
     done : path-like
-        JSON that vouches for the table; written last.
+        JSON that vouches for the table, and says how errors were freed of the noise of the truth;
+        written last.
     shares : Shares, optional
         What other jobs have measured; see `fill`.
     workers : Workers, optional
-        Workers that measure the planes; None measures them here.
+        Workers that measure the pieces; None measures them here.
+    threads : int
 
     Raises
     ------
     InputError
         A mask leaves nothing to compare.
     """
-    rows = [{"sample": sample, "model": model} | row for row in _gathered(judged, shares, workers)]
+    work = Evaluation(judged)
+    found = _by_plane(work, _gathered(work, shares, workers, threads))
+    rows = [{"sample": sample, "model": model} | row for row in work.of_planes(found)]
     if not rows:
         raise InputError(
             f"sample {sample!r}, mask_path",
@@ -139,42 +145,107 @@ def evaluate(
     frame = frame[order + [c for c in frame if c not in order]]
     with replacing(table) as scratch:
         frame.to_csv(scratch, index=False)
-    write_json(done, {"format": FORMAT, "table": Path(table).name, "sha256": file_hash(table)})
+    about = {"table": Path(table).name, "sha256": file_hash(table)}
+    write_json(done, {"format": FORMAT, **about, "errors": errors_of(work, found)})
     log.info("\n%s", frame.groupby("method")[["psnr", "ssim", "psnr_affine"]].mean().round(3))
 
 
 def fill(
-    judged: Judged, shares: Shares, part: int, parts: int, workers: Workers | None = None
+    judged: Judged,
+    shares: Shares,
+    part: int,
+    parts: int,
+    workers: Workers | None = None,
+    threads: int = 1,
 ) -> None:
-    """Measure the planes of one of several parts, and report them; see `evaluate`."""
-    mine = share(judged.planes(), parts)[part]
-    shares.report(part, {"rows": _measured(judged, mine, workers)}, parts)
+    """Measure the pieces of one of several parts, and report them; see `evaluate`."""
+    work = Evaluation(judged)
+    mine = share(work.units, parts)[part]
+    shares.report(part, {"pieces": _measured(work, mine, workers, threads)}, parts)
 
 
 def _gathered(
-    judged: Judged, shares: Shares | None, workers: Workers | None
-) -> Iterator[dict[str, Any]]:
-    """Rows of all planes, measured here or by other jobs."""
+    work: Evaluation, shares: Shares | None, workers: Workers | None, threads: int
+) -> Iterable[Measured]:
+    """What was measured of all units, here or by other jobs."""
     if shares is None or not shares.parts:
-        yield from _measured(judged, judged.planes(), workers)
-        return
-    for report in shares.reports(
-        functools.partial(fill, judged, shares, parts=shares.parts, workers=workers)
-    ):
-        yield from report["rows"]
+        return _measured(work, work.units, workers, threads)
+    again = functools.partial(
+        fill, work.judged, shares, parts=shares.parts, workers=workers, threads=threads
+    )
+    reports = shares.reports(again)
+    return itertools.chain.from_iterable(report["pieces"] for report in reports)
 
 
-def _measured(judged: Judged, planes: list[Plane], workers: Workers | None) -> list[dict[str, Any]]:
-    """Rows of some planes, measured here or by workers."""
+def _measured(
+    work: Evaluation, units: Sequence[Unit], workers: Workers | None, threads: int
+) -> list[Measured]:
+    """What is known of some units, measured here or by workers."""
     if workers is None:
-        return list(measure(judged, planes))
+        # Fits of a plane serve all of its pieces.
+        for plane in dict.fromkeys(plane for plane, _ in units):
+            work.judge(plane)
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(work.measured, units))
+    planes = [list(some) for _, some in itertools.groupby(units, lambda unit: unit[0])]
     with workers.client() as client:
-        of_plane = functools.partial(_of_plane, judged)
+        of_plane = functools.partial(_of_plane, work.judged)
         return list(itertools.chain(*client.gather(client.map(of_plane, planes, pure=False))))
 
 
-def _of_plane(judged: Judged, plane: Plane) -> list[dict[str, Any]]:
-    return list(measure(judged, [plane]))
+def _of_plane(judged: Judged, units: Sequence[Unit]) -> list[Measured]:
+    return _measured(Evaluation(judged), units, None, 1)
+
+
+def _by_plane(work: Evaluation, found: Iterable[Measured]) -> dict[Plane, list[dict[str, Any]]]:
+    """What was measured, by plane; planes that a mask leaves out are not in it."""
+    planes: dict[Plane, list[dict[str, Any]]] = defaultdict(list)
+    for (plane, _), piece in zip(work.units, found):
+        if piece is not None:
+            planes[plane].append(piece)
+    return planes
+
+
+def errors_of(
+    work: Evaluation, found: Mapping[Plane, Sequence[Mapping[str, Any]]]
+) -> dict[str, Any]:
+    """Errors of every method over blocks and planes, with intervals; by channel.
+
+    Returns
+    -------
+    dict
+        By number of the channel: `floor`, how the noise of the truth was told from the error, and
+        `figures`, by figure as the table calls it: see `errors.summary`.
+    """
+    told = {}
+    for channel in sorted({plane[1] for plane in found}):
+        planes = [pieces for plane, pieces in found.items() if plane[1] == channel]
+        span = work.judged.hr.volume.intensity.ranges[channel].span
+        remedy = work.judged.remedy(channel)
+        told[str(channel)] = {"floor": remedy.name, "figures": _figures(planes, span, remedy)}
+    return told
+
+
+def _figures(
+    planes: Sequence[Sequence[Mapping[str, Any]]], span: float, remedy: Remedy
+) -> dict[str, Any]:
+    # Columns of the blocks of a piece, after their pixels; see `Judge`.
+    columns = {"psnr": 1, "psnr_affine": 3}
+    if remedy.name != Remedy.of(True, False, None, 1).name:
+        columns |= {"upsnr": 2, "upsnr_affine": 4}
+    methods = list(planes[0][0]["methods"])
+    blocks = {
+        method: [
+            np.concatenate([p["methods"][method]["blocks"] for p in plane]) for plane in planes
+        ]
+        for method in methods
+    }
+    return {
+        name: summary(
+            {method: [b[:, [0, column]] for b in of] for method, of in blocks.items()}, span
+        )
+        for name, column in columns.items()
+    }
 
 
 def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[dict[str, Any]]:
@@ -186,46 +257,10 @@ def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[d
     planes : iterable of (t, c, z), optional
         All, if not given.
     """
-    for plane in judged.planes() if planes is None else planes:
-        span = judged.hr.volume.intensity.ranges[plane[1]].span
-        level = mean_level(judged.lr, plane, judged.mask)
-        for row in measure_plane(functools.partial(judged.pieces, plane, level), span):
-            yield dict(zip("tcz", plane)) | row
-
-
-def matched(hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[int, int]) -> Box:
-    """Rows and columns of the SR plane that the truth shows too.
-
-    Parameters
-    ----------
-    hr_shape, sr_shape : tuple of int
-        y and x.
-    shift : tuple of int
-        HR pixels (y, x).
-    """
-    rows, cols = (
-        slice(max(0, -d), min(sr, hr - d)) for hr, sr, d in zip(hr_shape, sr_shape, shift)
-    )
-    return rows, cols
-
-
-def matched_boxes(
-    hr_shape: tuple[int, ...], sr_shape: tuple[int, ...], shift: tuple[int, int]
-) -> list[tuple[Box, Box]]:
-    """Rectangles of the SR plane, and those of the truth that show the same; see `matched`."""
-    rows, cols = (_cut(side) for side in matched(hr_shape, sr_shape, shift))
-    dy, dx = shift
-    return [
-        ((y, x), (slice(y.start + dy, y.stop + dy), slice(x.start + dx, x.stop + dx)))
-        for y, x in itertools.product(rows, cols)
-    ]
-
-
-def _cut(side):
-    """Pieces of about one size, none above `LARGEST`."""
-    count = math.ceil((side.stop - side.start) / LARGEST)
-    edges = np.linspace(side.start, side.stop, count + 1).astype(int).tolist()
-    return list(itertools.starmap(slice, itertools.pairwise(edges)))
+    work = Evaluation(judged)
+    wanted = set(judged.planes() if planes is None else planes)
+    found = (work.measured(unit) if unit[0] in wanted else None for unit in work.units)
+    yield from work.of_planes(_by_plane(work, found))
 
 
 def measure_plane(pieces: Callable[[], Iterable[Piece]], data_range: float) -> list[dict[str, Any]]:
@@ -233,8 +268,8 @@ def measure_plane(pieces: Callable[[], Iterable[Piece]], data_range: float) -> l
 
     Parameters
     ----------
-    pieces : callable () -> iterable of (truth, images)
-        2-D float32 arrays; `images` per method. Called twice: for the fit, then for the metrics.
+    pieces : callable () -> iterable of Piece
+        Called twice: for the fit, then for the metrics.
     data_range : float
         Range of the detector.
 
@@ -243,47 +278,6 @@ def measure_plane(pieces: Callable[[], Iterable[Piece]], data_range: float) -> l
     list of dict
         One per method.
     """
-    fits, extent = _fitted(pieces())
-    means = _means(pieces(), fits, data_range)
-    ranges = Ranges(data_range, extent)
-    return [
-        {"method": method}
-        | _columns(means[method], ranges)
-        | dict(zip(("affine_gain", "affine_offset"), fit))
-        for method, fit in fits.items()
-    ]
-
-
-def _fitted(pieces: Iterable[Piece]) -> tuple[dict[str, tuple[float, float]], float]:
-    """Gain and offset of every method, and the range of the truth."""
-    fits: dict[str, AffineFit] = defaultdict(AffineFit)
-    low, high = math.inf, -math.inf
-    for truth, images in pieces:
-        low, high = min(low, np.nanmin(truth)), max(high, np.nanmax(truth))
-        for method, image in images.items():
-            fits[method].add(truth, image)
-    return {method: fit.solve() for method, fit in fits.items()}, float(high - low)
-
-
-def _means(
-    pieces: Iterable[Piece], fits: dict[str, tuple[float, float]], data_range: float
-) -> dict[str, np.ndarray]:
-    """Mean over the pixels of a plane, by method: an array (suffix, what is measured)."""
-    values: dict[str, list[list[list[float]]]] = defaultdict(list)
-    pixels = []
-    for truth, images in pieces:
-        pixels.append(truth.size - np.count_nonzero(np.isnan(truth)))
-        for method, image in images.items():
-            gain, offset = map(np.float32, fits[method])
-            both = image, gain * image + offset
-            values[method].append([[m(truth, i, data_range) for m in MEASURED] for i in both])
-    return {method: np.average(v, axis=0, weights=pixels) for method, v in values.items()}
-
-
-def _columns(means, ranges):
-    columns = {}
-    for suffix, row in zip(SUFFIXES, means.tolist()):
-        mean = dict(zip(MEASURED, row))
-        for name, metric in METRICS.items():
-            columns[f"{name}{suffix}"] = metric.of_plane(mean[metric.of_piece], ranges)
-    return columns
+    nothing = Remedy.of(True, False, None, 1)
+    judge = Judge(Fits.of(pieces()), data_range, nothing, micro_scales(pieces()))
+    return rows_of([judge.measured(piece) for piece in pieces()], judge)

@@ -5,8 +5,8 @@ from functools import cached_property
 
 import numpy as np
 
+from pssrflow.evaluate.judged import Box, matched
 from pssrflow.evaluate.metrics import AffineFit
-from pssrflow.evaluate.stage import Box, matched
 from pssrflow.pairs.aligned import aligned, read_shift
 from pssrflow.pairs.mask import known, open_mask
 from pssrflow.run.layout import Layout, Sample

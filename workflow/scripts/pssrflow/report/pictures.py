@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pssrflow.evaluate.stage import Box
+from pssrflow.evaluate.judged import Box
 from pssrflow.report.comparison import Comparison
 
 Images = dict[str, np.ndarray]
