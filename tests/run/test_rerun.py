@@ -21,7 +21,7 @@ MOST = {
     "register": 14,
     "calibrate": 50,
     "crappify": 24,
-    "train": 47,
+    "train": 48,
     "predict_init": 31,
     "predict_part": 31,
     "predict": 39,

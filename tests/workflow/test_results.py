@@ -36,7 +36,14 @@ def test_predictions_have_the_shape_dtype_and_pixel_size_promised(finished):
 
 def test_metrics_cover_prediction_and_baseline(finished):
     table = pd.read_csv(finished / "results/pair/tiny/metrics.csv")
-    assert table["method"].tolist() == ["sr", "bicubic", "lanczos", "smoothed", "denoised", "constant"]
+    assert table["method"].tolist() == [
+        "sr",
+        "bicubic",
+        "lanczos",
+        "smoothed",
+        "denoised",
+        "constant",
+    ]
     assert table[["psnr", "ssim", "ms_ssim", "nrmse", "psnr_affine"]].notna().all(None)
 
 

@@ -248,15 +248,15 @@ class _Middle:
         self.span = hr.volume.intensity.ranges[self.plane[1]].span
 
     @property
-    def counts(self):
+    def counts(self) -> bool:
         """Whether a mask leaves anything of it."""
         return not np.isnan(self.truth).all()
 
-    def by_width(self):
+    def by_width(self) -> list[float]:
         """PSNR of smoothed interpolation, by `WIDTHS`."""
         return [self._psnr(smoothed, width) for width in WIDTHS]
 
-    def by_strength(self):
+    def by_strength(self) -> list[float]:
         """PSNR of denoised interpolation, by `STRENGTHS`."""
         return [self._psnr(denoised, strength) for strength in STRENGTHS]
 
