@@ -15,6 +15,8 @@ Values = npt.NDArray[np.float64]
 
 # Ratios of an error to its scale are counted in bins of equal width in their logarithm.
 LOWEST, HIGHEST, BINS = 1e-3, 1e3, 600
+# 1 - 0.9 is a little less than 0.1.
+ROUNDING = 1e-9
 EDGES: Values = np.geomspace(LOWEST, HIGHEST, BINS + 1)
 # Pixels of a stratum that a block must hold to say something of it, and blocks that must.
 PIXELS, BLOCKS = 256, 20
@@ -54,7 +56,7 @@ def multiplier(blocks: Counts, level: float) -> float:
     missed = 1 - np.cumsum(blocks, 1) / totals[:, None]
     risk = (missed.sum(0) + 1) / (len(blocks) + 1)
     # The last bin holds whatever is larger than it.
-    within = np.flatnonzero(risk[:-1] <= 1 - level)
+    within = np.flatnonzero(risk[:-1] <= 1 - level + ROUNDING)
     return float(EDGES[within[0] + 1]) if len(within) else math.inf
 
 

@@ -1,0 +1,144 @@
+"""Errors against the specimen, where all that is recorded of it is noisy."""
+
+import math
+
+import numpy as np
+import pytest
+from pssrflow.evaluate.errors import (
+    ALIKE,
+    KNOWN,
+    SCANS,
+    SHARED,
+    UNKNOWN,
+    Noise,
+    Remedy,
+    block_sums,
+    summary,
+)
+from pssrflow.evaluate.judged import Judged, Scan
+from pssrflow.evaluate.stage import Evaluation, errors_of, measure
+from pssrflow.volumes.interpolation import interpolated
+from pssrflow.volumes.store import Store
+
+NOISE, SCALE = 12.0, 4
+
+
+def scans(specimen, rng, count):
+    drawn = (specimen + NOISE * rng.standard_normal(specimen.shape) for _ in range(count))
+    return [values.astype(np.float32) for values in drawn]
+
+
+def coarse(values):
+    *above, height, width = values.shape
+    return values.reshape(*above, height // SCALE, SCALE, width // SCALE, SCALE).mean((-3, -1))
+
+
+@pytest.fixture
+def specimen(tissue):
+    """Planes as a perfect detector would see them."""
+    return tissue((1, 1, 4, 512, 512), sigma=5).astype(np.float32) * 0.6 + 50
+
+
+@pytest.mark.parametrize(
+    ("crappified", "twice", "known", "name"),
+    [
+        (False, True, False, SCANS),
+        (True, True, False, ALIKE),
+        (False, False, True, KNOWN),
+        (True, False, True, SHARED),
+        (True, False, False, UNKNOWN),
+    ],
+)
+def test_the_error_is_that_against_the_specimen(crappified, twice, known, name, specimen, rng):
+    first, second, third = (s[0, 0, 0] for s in scans(specimen, rng, 3))
+    clean = specimen[0, 0, 0]
+    image = interpolated(coarse(first if crappified else third).astype(np.float32), SCALE)
+    noise = Noise(0.0, NOISE**2) if known else None
+    remedy = Remedy.of(crappified, twice, noise, SCALE)
+    assert remedy.name == name
+    found = remedy.unbiased(first, image, second if twice else None).mean()
+    true, naive = ((image - other) ** 2 for other in (clean, first))
+    if name == UNKNOWN:
+        assert math.isnan(found)
+    elif name == SHARED:
+        # A bound: at most what LR pixels share of the noise is added.
+        assert true.mean() - 0.5 <= found <= true.mean() + 2 * NOISE**2 / SCALE**2
+    else:
+        assert found == pytest.approx(true.mean(), abs=2)
+    assert naive.mean() > true.mean() + NOISE**2 / 2
+
+
+def judged_by(make_store, specimen, rng, tag):
+    first, second = scans(specimen, rng, 2)
+    lr = coarse(first).astype(np.float32)
+    sr = np.stack([interpolated(p, SCALE) for p in lr[0, 0]])[None, None]
+    names = [f"{n}-{tag}" for n in ("hr", "hr2", "lr", "sr")]
+    hr, hr2, *rest = (Store(make_store(v, n)) for v, n in zip((first, second, lr, sr), names))
+    return Judged(hr, *rest, SCALE, second=Scan(hr2)), sr
+
+
+def test_the_interval_holds_the_psnr_to_the_clean_truth(make_store, specimen, rng):
+    """Of 20 runs; more of them in benchmarks/trust.py."""
+    held, away = 0, []
+    for run in range(20):
+        judged, sr = judged_by(make_store, specimen, rng, run)
+        work = Evaluation(judged)
+        plane = [work.measured(unit) for unit in work.units]
+        found = errors_of(work, {unit[0]: [one] for unit, one in zip(work.units, plane)})["0"]
+        assert found["floor"] == ALIKE
+        value, low, high = found["figures"]["upsnr"]["sr"]["psnr"]
+        span = judged.hr.volume.intensity.ranges[0].span
+        true = 10 * math.log10(span**2 / ((sr - specimen) ** 2).mean())
+        held += low <= true <= high
+        away.append(value - true)
+    assert held >= 16 and abs(np.mean(away)) < 0.05
+
+
+def test_the_rows_say_it_too_and_say_nothing_where_it_is_not_known(make_store, specimen, rng):
+    judged, _ = judged_by(make_store, specimen, rng, "rows")
+    rows = [row for row in measure(judged) if row["method"] == "sr"]
+    assert all(row["upsnr"] > row["psnr"] + 1 for row in rows)
+    alone = Judged(judged.hr, judged.lr, judged.sr, SCALE)
+    assert all(math.isnan(row["upsnr"]) for row in measure(alone))
+
+
+def test_a_second_scan_of_another_gain_is_taken_in_grey_levels_of_the_first(
+    make_store, specimen, rng
+):
+    judged, _ = judged_by(make_store, specimen, rng, "gain")
+    values = judged.second.store.level()[:] * 0.7 + 30
+    other = Scan(Store(make_store(values.astype(np.float32), "gained")))
+    plain = {r["z"]: r["upsnr_affine"] for r in measure(judged) if r["method"] == "sr"}
+    again = Judged(judged.hr, judged.lr, judged.sr, SCALE, second=other)
+    for row in measure(again):
+        if row["method"] == "sr":
+            assert row["upsnr_affine"] == pytest.approx(plain[row["z"]], abs=0.02)
+
+
+def test_a_shifted_second_scan_is_read_beside_the_first(make_store, tissue):
+    whole = tissue((1, 1, 1, 120, 130))
+    first, second = Store(make_store(whole[..., 4:, 6:])), Store(make_store(whole, "second"))
+    found = Scan(second, (4, 6)).read((0, 0, 0), (slice(0, 50), slice(100, 130)))
+    np.testing.assert_array_equal(found[:, :24], first.level()[0, 0, 0, :50, 100:])
+    assert np.isnan(found[:, 24:]).all()
+
+
+def test_blocks_count_what_is_known(rng):
+    values = rng.standard_normal((500, 700))
+    values[:100, :200] = np.nan
+    sums = block_sums(values, np.ones_like(values)).sum(0)
+    assert sums[0] == sums[2] == np.count_nonzero(~np.isnan(values))
+    assert sums[1] == pytest.approx(np.nansum(values))
+
+
+def test_methods_are_compared_in_the_same_blocks(rng):
+    """A gain that every block shows is certain, however much blocks differ."""
+    hard = np.exp(rng.standard_normal((6, 16)))
+    planes = {
+        "sr": [np.stack([np.full(16, 100.0), 100 * h], 1) for h in hard],
+        "bicubic": [np.stack([np.full(16, 100.0), 150 * h], 1) for h in hard],
+    }
+    found = summary(planes, 255)
+    _, low, high = found["sr"]["psnr"]
+    assert high - low > 1
+    assert found["bicubic"]["gain"] == pytest.approx([10 * math.log10(1.5)] * 3, abs=1e-3)
