@@ -1,11 +1,13 @@
 """Are the promises of the map of trust kept? On simulated and on real images.
 
     python -m benchmarks.trust run --data FOLDER --out FOLDER [--max-time 120s] [--only NAME ...]
-    python -m benchmarks.trust coverage --out FOLDER [--only NAME ...]
+    python -m benchmarks.trust coverage|fakes|domains --out FOLDER [--data FOLDER] [--only NAME ...]
 
 run       the pipeline on every set, with rows to learn from, rows that trust is calibrated on, and
           rows that are tested; three networks
 coverage  of the intervals on the rows that are tested
+fakes     vesicles and bands that are planted in predictions, and structures that are erased
+domains   LR images of another dwell time, focus, pixel size or specimen
 
 LR images are bilinear means of 4 x 4 pixels with Poisson noise. What is complete below `--out` is
 kept: remove it to begin anew.
@@ -20,21 +22,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import tifffile
 import torch
+from scipy import ndimage
 
 from benchmarks.machine import heading, parser
 from benchmarks.processes import run_sheet
 from benchmarks.real_data import FIBSEM, RATS, SSTEM
 from benchmarks.tables import print_table
+from pssrflow.evaluate.baselines import noise_of
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import Field, open_field
 from pssrflow.pairs.patches import Drawing
 from pssrflow.predict.inference import Inference
 from pssrflow.trust.conformal import multiplier, multipliers
+from pssrflow.trust.consistency import degraded, statistics
 from pssrflow.trust.layers import layers
 from pssrflow.trust.learn import Grounds, Learner
+from pssrflow.trust.novelty import features
 from pssrflow.trust.promise import STRATA, Promise
+from pssrflow.trust.windows import WINDOW, Seen, gathered
+from pssrflow.volumes.intensity import Range
 from pssrflow.volumes.store import Store
 
 COLUMNS = ["sample", "role", "path", "crop", "pixel_size"]
@@ -198,7 +207,164 @@ def _by_stratum(inside: np.ndarray, strata: np.ndarray) -> list[float]:
     return [100 * float(inside[strata == k].mean()) for k in range(len(STRATA))]
 
 
-WAYS = {"run": run, "coverage": coverage}
+# -- what is planted ------------------------------------------------------------------------------
+
+# Radii of vesicles and widths of bands, SR pixels; how much darker or lighter, in parts of the
+# display window.
+VESICLES, BANDS, CONTRAST = (4, 6, 8, 12), (3, 5, 8), 0.5
+FAKES = 60
+
+
+def fakes(options: argparse.Namespace) -> None:
+    """Can what is invented or lost in a prediction be told by the LR image?"""
+    names = ["set", "network", "fake", "size (SR pixels)", "AUROC of consistency"]
+    rows = (
+        [name, model, *row]
+        for name, model in itertools.product(options.only, ["default"])
+        for row in _planted(Tested(options.out / name / "results", model))
+    )
+    print_table(names, rows)
+
+
+def _planted(tested: Tested) -> Iterator[list[Any]]:
+    promise, rng = tested.promise, np.random.default_rng(0)
+    images = [(lr, sr) for lr, sr, _ in tested.planes()]
+    kinds = [("vesicle added", r, _vesicle) for r in VESICLES]
+    kinds += [("band added", w, _band) for w in BANDS]
+    kinds += [("structure erased", r, _erased) for r in VESICLES]
+    for name, size, change in kinds:
+        as_is, changed = [], []
+        for _ in range(FAKES):
+            lr, sr = images[rng.integers(len(images))]
+            side = WINDOW * promise.scale
+            y, x = (int(rng.integers(1, n // WINDOW - 1)) * side for n in lr.shape)
+            made = sr.copy()
+            change(made[y : y + side, x : x + side], size, rng)
+            for found, image in ((as_is, sr), (changed, made)):
+                found.append(_explained(promise, lr, image, y, x))
+        # Small p-values are strange.
+        yield [name, size, f"{_auroc(as_is, changed):.2f}"]
+
+
+def _vesicle(window: np.ndarray, radius: int, rng: np.random.Generator) -> None:
+    y, x = np.mgrid[: len(window), : len(window)]
+    cy, cx = rng.integers(radius, len(window) - radius, 2)
+    away = np.hypot(y - cy, x - cx)
+    # A membrane around a lighter inside.
+    window[np.abs(away - radius + 1) < 1.5] -= CONTRAST
+    window[away < radius - 2] += CONTRAST / 2
+
+
+def _band(window: np.ndarray, width: int, rng: np.random.Generator) -> None:
+    top = rng.integers(0, len(window) - width)
+    window[top : top + width] -= CONTRAST
+
+
+def _erased(window: np.ndarray, radius: int, rng: np.random.Generator) -> None:
+    """The place with most structure becomes as its surroundings are on the mean."""
+    spread = ndimage.generic_filter(window[::4, ::4], np.std, 2 * (radius // 4) + 1)
+    cy, cx = (int(4 * i) for i in np.unravel_index(spread.argmax(), spread.shape))
+    y, x = np.mgrid[: len(window), : len(window)]
+    inside = np.hypot(y - cy, x - cx) < radius
+    window[inside] = window[inside].mean()
+
+
+def _explained(promise: Promise, lr: np.ndarray, sr: np.ndarray, y: int, x: int) -> float:
+    """p-value of the window of which SR pixel (y, x) is the first."""
+    scale, reach = promise.scale, promise.reach
+    rows, cols = (slice(n // scale, n // scale + WINDOW) for n in (y, x))
+    wide = [slice(max(0, s.start - reach), s.stop + reach) for s in (rows, cols)]
+    fine = tuple(slice(s.start * scale, s.stop * scale) for s in wide)
+    near = sr[fine]
+    inside = [
+        range(s.start - w.start, s.start - w.start + WINDOW) for s, w in zip((rows, cols), wide)
+    ]
+    levels = Range(0.0, 1.0, 0.0)
+    made = degraded(promise.crappifier, lambda r, c: near[r, c], near.shape, levels, *inside)
+    left = promise.residuals.standardised(lr[rows, cols], made)
+    return float(promise.consistent(statistics(left[None]))[0])
+
+
+def _auroc(as_is: Sequence[float], strange: Sequence[float]) -> float:
+    """Chance that what is strange has the smaller p-value."""
+    one, other = np.array(as_is)[:, None], np.array(strange)[None]
+    return float(((other < one) + 0.5 * (other == one)).mean())
+
+
+# -- another domain -------------------------------------------------------------------------------
+
+NUCLEI = "fluo_multiframe/cells3d_nuclei_z20-39.tif"
+
+
+def domains(options: argparse.Namespace) -> None:
+    """Is an LR image of another kind told from those that were learnt from?"""
+    names = ["set", "what is other", "AUROC of novelty", "alarms on the tested row %"]
+    names += ["blocks not to be used %"]
+    rows = (
+        [name, *row]
+        for name in options.only
+        for row in _others(Tested(options.out / name / "results", "default"), options)
+    )
+    print_table(names, rows)
+
+
+def _others(tested: Tested, options: argparse.Namespace) -> Iterator[list[Any]]:
+    promise, rng = tested.promise, np.random.default_rng(0)
+    images = list(tested.planes())
+    known = np.concatenate([_novel(promise, lr) for lr, *_ in images])
+    alarms = f"{100 * (known < 0.05).mean():.0f}"
+    for name, change in _changes(rng).items():
+        found = np.concatenate([_novel(promise, change(lr)) for lr, *_ in images])
+        yield [
+            name,
+            f"{_auroc(known, found):.3f}",
+            alarms,
+            f"{100 * (found < 0.01).mean():.0f}",
+        ]
+    for name in SETS:
+        other = options.out / name / "results"
+        if name != tested.results.parent.name and other.is_dir():
+            pictures = [lr for lr, *_ in Tested(other, "default").planes()]
+            found = np.concatenate([_novel(promise, lr) for lr in pictures])
+            share = f"{100 * (found < 0.01).mean():.0f}"
+            yield [f"the rows of {name}", f"{_auroc(known, found):.3f}", alarms, share]
+    if options.data:
+        stack = tifffile.imread(options.data / NUCLEI)[::4].astype(np.float32)
+        pictures = [_scaled(p[: p.shape[0] // 4 * 4, : p.shape[1] // 4 * 4]) for p in stack]
+        found = np.concatenate([_novel(promise, lr) for lr in pictures])
+        share = f"{100 * (found < 0.01).mean():.0f}"
+        yield ["confocal nuclei", f"{_auroc(known, found):.3f}", alarms, share]
+
+
+def _scaled(plane: np.ndarray) -> np.ndarray:
+    coarse = plane.reshape(plane.shape[0] // 4, 4, plane.shape[1] // 4, 4).mean((1, 3))
+    low, high = np.percentile(coarse, (0.1, 99.9))
+    return ((coarse - low) / (high - low)).astype(np.float32)
+
+
+def _changes(rng: np.random.Generator) -> dict[str, Any]:
+    """LR images as another setting of the same microscope would have recorded them."""
+
+    def noisier(lr: np.ndarray) -> np.ndarray:
+        # Half the dwell time: the variance of the noise once more.
+        return (lr + noise_of(lr) * rng.standard_normal(lr.shape)).astype(np.float32)
+
+    return {
+        "half the dwell time": noisier,
+        "defocus of 1 LR pixel": lambda lr: ndimage.gaussian_filter(lr, 1.0),
+        "pixels 1.5 times as large": lambda lr: ndimage.zoom(lr, 1 / 1.5, order=1),
+    }
+
+
+def _novel(promise: Promise, lr: np.ndarray) -> np.ndarray:
+    """p-values of the blocks of an LR image."""
+    size = promise.block
+    rows, cols = (range(max(1, n // size)) for n in lr.shape)
+    seen = Seen((slice(0, None), slice(0, None)), lr.shape)
+    return promise.familiar(features(gathered(lr, (rows, cols), size, seen))).ravel()
+
+
+WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
 
 
 def main() -> None:

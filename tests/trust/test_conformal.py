@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pssrflow.trust.conformal import (
     BLOCKS,
     EDGES,
+    beyond,
     counted,
     discoveries,
     multiplier,
@@ -82,6 +83,15 @@ def test_p_values_of_what_is_alike_are_spread_evenly(rng):
     known = np.sort(rng.standard_normal(500))
     p = p_values(rng.standard_normal(4000), known)
     assert abs((p < 0.1).mean() - 0.1) < 0.04 and abs(p.mean() - 0.5) < 0.04
+
+
+def test_what_lies_far_beyond_all_that_is_known_is_stranger_than_what_lies_near(rng):
+    known = np.sort(rng.chisquare(10, 60))
+    inside, near, far = beyond(np.array([known[30], known[-1] * 1.1, known[-1] * 10]), known)
+    assert inside == p_values(known[30:31], known)[0]
+    assert 1 / 61 > near > far and near > 0.003 and far < 1e-3
+    few = known[:5]
+    assert beyond(few[-1:] * 10, few)[0] == 1 / 6
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg(rng):

@@ -15,6 +15,8 @@ Values = npt.NDArray[np.float64]
 
 # Ratios of an error to its scale are counted in bins of equal width in their logarithm.
 LOWEST, HIGHEST, BINS = 1e-3, 1e3, 600
+# Scores that have a tail, and the fastest that it may fall.
+FEWEST, STEEPEST = 10, 8.0
 # 1 - 0.9 is a little less than 0.1.
 ROUNDING = 1e-9
 EDGES: Values = np.geomspace(LOWEST, HIGHEST, BINS + 1)
@@ -87,6 +89,29 @@ def p_values(scores: npt.NDArray[np.floating], known: npt.NDArray[np.floating]) 
     """
     beyond = len(known) - np.searchsorted(known, scores, side="left")
     return np.asarray((1 + beyond) / (len(known) + 1), np.float64)
+
+
+def beyond(scores: npt.NDArray[np.floating], known: npt.NDArray[np.floating]) -> Values:
+    """As `p_values`, and smaller the further beyond all that is known.
+
+    Few blocks are calibrated on, of which the strangest has no small p-value. Beyond it the tail
+    of a Pareto distribution goes on (Hill 1975, doi:10.1214/aos/1176343247), which promises
+    nothing but tells far from near.
+
+    Parameters
+    ----------
+    scores : ndarray
+        At least 0; higher is stranger.
+    known : ndarray (n,)
+        Ascending.
+    """
+    found = p_values(scores, known)
+    if len(known) < FEWEST or known[-1] <= 0:
+        return found
+    tail = known[-max(FEWEST // 2, len(known) // 5) :]
+    steepness = 1 / max(float(np.mean(np.log(tail[1:] / max(tail[0], 1e-12)))), 1e-3)
+    further = np.maximum(scores / known[-1], 1.0)
+    return np.asarray(found * further ** -min(steepness, STEEPEST))
 
 
 def discoveries(levels: Counts, rate: float) -> tuple[int, float]:

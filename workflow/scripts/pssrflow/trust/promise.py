@@ -19,7 +19,7 @@ from safetensors.numpy import save
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.errors import InputError
 from pssrflow.run.files import replacing
-from pssrflow.trust.conformal import BINS, BLOCKS, multipliers, p_values
+from pssrflow.trust.conformal import BINS, BLOCKS, beyond, multipliers, p_values
 from pssrflow.trust.consistency import STATISTICS, Residuals, expected
 from pssrflow.trust.head import Head
 from pssrflow.trust.novelty import Known
@@ -142,7 +142,7 @@ class Promise:
 
     def familiar(self, found: np.ndarray) -> np.ndarray:
         """p-values of blocks with some features (..., features)."""
-        return p_values(self.known.distance(found), self.distances)
+        return beyond(self.known.distance(found), self.distances)
 
     # -- kept -------------------------------------------------------------------------------------
 
