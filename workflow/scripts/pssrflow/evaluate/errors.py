@@ -26,7 +26,9 @@ KNOWN = "the noise of the scan is known"
 SHARED = "the noise of the scan is known; the LR image shares some of it, so this is a lower bound"
 UNKNOWN = "unknown"
 # HR pixels along y and x of the blocks that are drawn, and how often.
-BLOCK, DRAWS = 256, 1000
+BLOCK, DRAWS = 128, 1000
+# Blocks below which they tell no interval.
+FEWEST = 8
 # Percentiles between which 95 of 100 lie.
 ENDS = (2.5, 97.5)
 
@@ -203,8 +205,15 @@ def decibels(planes: Sequence[Values], data_range: float, draws: Bootstrap) -> t
     pixels, total = np.concatenate(planes).sum(0)
     drawn = _psnr(draws.means(planes), data_range)
     value = float(_psnr(np.array([total / pixels]), data_range)[0])
-    low, high = np.nanpercentile(drawn, ENDS) if np.isfinite(drawn).any() else (math.nan,) * 2
-    return Found(value, float(low), float(high)), drawn
+    return Found(value, *_ends(drawn, sum(map(len, planes)))), drawn
+
+
+def _ends(drawn, blocks):
+    """Ends of the interval; NaN where too little was drawn from."""
+    if blocks < FEWEST or not np.isfinite(drawn).any():
+        return math.nan, math.nan
+    low, high = np.nanpercentile(drawn, ENDS)
+    return float(low), float(high)
 
 
 def _psnr(errors, data_range):
@@ -244,7 +253,7 @@ def summary(
         if method != against:
             with np.errstate(invalid="ignore"):
                 gains = found[against][1] - drawn
-            ends = np.nanpercentile(gains, ENDS) if np.isfinite(gains).any() else (math.nan,) * 2
             value = found[against][0].value - figure.value
-            told[method]["gain"] = Found(value, *map(float, ends)).to_json()
+            many = sum(map(len, blocks[method]))
+            told[method]["gain"] = Found(value, *_ends(gains, many)).to_json()
     return told

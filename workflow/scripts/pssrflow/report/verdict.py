@@ -54,7 +54,9 @@ def _table(layout: Layout, sample: str, model: str) -> pd.DataFrame:
 SPELLED = {
     "bicubic": "bicubic interpolation",
     "input": "the input itself",
+    "lanczos": "Lanczos interpolation",
     "smoothed": "smoothed interpolation",
+    "denoised": "denoising and interpolation",
     "constant": "a constant",
 }
 
