@@ -17,6 +17,7 @@ from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
 from pssrflow.report.pictures import Picture, Shown, glimpse, shown
 from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
 from pssrflow.report.training import Training, training_of
+from pssrflow.report.trust import Trusted, trusted
 from pssrflow.report.verdict import Headline, Verdict, headline, read_metrics, verdicts
 from pssrflow.run.files import file_hash, replacing, write_json
 
@@ -39,6 +40,7 @@ class Page:
     scale: int
     models: list[str]
     verdicts: list[Verdict]
+    trust: list[Trusted]
     notes: list[Note]
     differences: dict[str, list[str]]
     headline: list[Headline]
@@ -79,6 +81,7 @@ def _page(run, provenance):
         scale=run.config["crappify"]["scale"],
         models=run.models,
         verdicts=found,
+        trust=trusted(run.layout) if run.config["trust"]["maps"] else [],
         notes=provenance.notes,
         differences=far,
         headline=headline(metrics),
