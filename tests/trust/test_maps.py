@@ -55,6 +55,7 @@ def test_what_is_invented_does_not_explain_the_lr_image(promise_of, looked_at, p
     assert np.median(found[CONSISTENCY][elsewhere]) > 60
     worst = verdict_of(looked)["worst"][0]
     assert abs(worst["at"]["y"] - 200) < 256 and abs(worst["at"]["x"] - 300) < 256
+    assert worst["why"] == "it does not explain the LR image"
 
 
 @pytest.mark.parametrize("noise", [18.0, 1.0])

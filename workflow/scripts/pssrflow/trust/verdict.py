@@ -12,6 +12,7 @@ from pssrflow.trust.maps import (
     CHANNELS,
     CONSISTENCY,
     DO_NOT_USE,
+    DOUBTFUL,
     FIT,
     NOVELTY,
     WHITE,
@@ -108,15 +109,13 @@ class Tally:
 
 def _why(said: Mapping[str, np.ndarray]) -> dict[str, str]:
     """What makes a place one not to rely on."""
-    p = {name: float(said[name].mean()) / WHITE for name in (CONSISTENCY, NOVELTY)}
-    lowest = min(p, key=p.__getitem__)
-    if p[lowest] < 0.2:
-        words = {
-            CONSISTENCY: "it does not explain the LR image",
-            NOVELTY: "the LR image is unlike what was learnt from",
-        }
-        return {"why": words[lowest]}
-    return {"why": "what is possible here is wide"}
+    words = {
+        CONSISTENCY: "it does not explain the LR image",
+        NOVELTY: "the LR image is unlike what was learnt from",
+    }
+    doubtful = {name: float((said[name] < DOUBTFUL * WHITE).mean()) for name in words}
+    most = max(doubtful, key=doubtful.__getitem__)
+    return {"why": words[most] if doubtful[most] else "what is possible here is wide"}
 
 
 @dataclass(frozen=True)
