@@ -7,6 +7,7 @@ run       the pipeline on every set, with rows to learn from, rows that trust is
           rows that are tested; three networks
 coverage  of the intervals on the rows that are tested
 fakes     vesicles and bands that are planted in predictions, and structures that are erased
+truth     PSNR freed of the noise of the truth, on simulated scans whose clean image is known
 domains   LR images of another dwell time, focus, pixel size or specimen
 
 LR images are bilinear means of 4 x 4 pixels with Poisson noise. What is complete below `--out` is
@@ -30,12 +31,18 @@ from benchmarks.machine import heading, parser
 from benchmarks.processes import run_sheet
 from benchmarks.real_data import FIBSEM, RATS, SSTEM
 from benchmarks.tables import print_table
+from pssrflow.crappify.chain import Crappifier, crappify_plane
+from pssrflow.crappify.squares import NoiseKey
 from pssrflow.evaluate.baselines import noise_of
+from pssrflow.evaluate.errors import Bootstrap, Noise, Remedy, block_sums, decibels
+from pssrflow.evaluate.metrics import psnr
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import Field, open_field
 from pssrflow.pairs.patches import Drawing
 from pssrflow.predict.inference import Inference
+from pssrflow.simulate.microscope import Place, expected, scan
+from pssrflow.simulate.settings import Microscope
 from pssrflow.trust.conformal import multiplier, multipliers
 from pssrflow.trust.consistency import degraded, statistics
 from pssrflow.trust.layers import layers
@@ -364,7 +371,69 @@ def _novel(promise: Promise, lr: np.ndarray) -> np.ndarray:
     return promise.familiar(features(gathered(lr, (rows, cols), size, seen))).ravel()
 
 
+# -- the simulator's truth ------------------------------------------------------------------------
+
+SIDE = 768
+
+
+def truth(options: argparse.Namespace) -> None:
+    """PSNR freed of noise beside PSNR to the clean image, and how often its interval holds that."""
+    network, _ = load_weights(options.out / "simulated/results/models/default/best.safetensors")
+    inference = Inference(network, torch.device("cpu"), "32")
+    crappifier = Crappifier.from_config(scale=4, downsample="bilinear", noise=NOISE["noise"])
+    found: dict[str, list[Any]] = {}
+    for number in range(options.runs):
+        for name, told in _freed(number, inference, crappifier):
+            found.setdefault(name, []).append(told)
+    names = ["remedy", "runs", "PSNR to the scan", "PSNR to the clean image", "uPSNR"]
+    names += ["mean difference (dB)", "largest", "interval holds that %", "that of all fields %"]
+    print_table(names, (_summed(name, np.array(told)) for name, told in found.items()))
+
+
+def _freed(number: int, inference: Inference, crappifier: Crappifier) -> Iterator[Any]:
+    whole = slice(0, SIDE)
+    slow, fast = Microscope(**EM), Microscope(step_nm=16, spot_nm=5, dwell_us=8, gain=1)
+    place = Place(500 + number)
+    clean = expected(slow, place, 0, whole, whole)
+    scans = [scan(slow, replace(place, draw=d), 0, whole, whole) for d in (0, 1)]
+    first, second = (s.astype(np.float32) for s in scans)
+    made = crappify_plane(first, crappifier, NoiseKey(0, "t", number, 0, 0, 0), 0, 255)
+    rescanned = scan(fast, place, 0, slice(0, SIDE // 4), slice(0, SIDE // 4))
+    variance = slow.gain * np.maximum(clean - slow.offset, 0) + slow.read_noise**2 + 1 / 12
+    noise = Noise(slow.gain, slow.read_noise**2 + 1 / 12, slow.offset)
+    assert abs(np.mean((first - clean) ** 2) / variance.mean() - 1) < 0.05
+    for lr, crappified in ((made, True), (rescanned, False)):
+        low, high = np.percentile(lr, (0.1, 99.9))
+        image = inference([((lr - low) / (high - low)).astype(np.float32)[None]])[0]["sr"]
+        sr = image * (high - low) + low
+        for twice in (True, False):
+            remedy = Remedy.of(crappified, twice, noise, 4)
+            error = remedy.unbiased(first, sr, second if twice else None)
+            sums = block_sums((sr - first) ** 2, error)
+            draws = Bootstrap([len(sums)])
+            figure, _ = decibels([sums[:, [0, 2]]], 255, draws)
+            true = psnr(float(np.mean((sr - clean) ** 2)), 255)
+            naive = psnr(float(np.mean((sr - first) ** 2)), 255)
+            yield remedy.name, (naive, true, figure.value, figure.low, figure.high)
+
+
+def _summed(name: str, told: np.ndarray) -> list[Any]:
+    naive, true, freed, low, high = told.T
+    away = freed - true
+    means = [f"{v.mean():.2f}" for v in (naive, true, freed)]
+    held = 100 * np.mean((low <= true) & (true <= high))
+    return [
+        name,
+        len(told),
+        *means,
+        f"{away.mean():+.3f}",
+        f"{np.abs(away).max():.3f}",
+        f"{held:.0f}",
+    ]
+
+
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
+WAYS |= {"truth": truth}
 
 
 def main() -> None:
@@ -373,6 +442,7 @@ def main() -> None:
     arguments.add_argument("what", choices=list(WAYS))
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--data", type=Path)
+    arguments.add_argument("--runs", type=int, default=100, help="of `truth`")
     arguments.add_argument("--max-time", default="120s")
     arguments.add_argument("--only", choices=SETS, nargs="*", default=list(SETS))
     options = arguments.parse_args()

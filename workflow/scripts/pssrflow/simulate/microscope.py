@@ -170,6 +170,26 @@ def scan_block(
     return detect(signal, microscope, generator(*key))
 
 
+def expected(
+    microscope: Microscope, place: Place, plane: int, rows: slice, cols: slice
+) -> np.ndarray:
+    """Mean of all scans of a region, as `scan`: the truth behind each, before it saturates.
+
+    Returns
+    -------
+    ndarray of float32
+        Grey levels.
+    """
+    corner = [
+        c + side.start * microscope.step_nm
+        for c, side in zip(place.corner_nm, (rows, cols), strict=True)
+    ]
+    shape = rows.stop - rows.start, cols.stop - cols.start
+    signal = sample(place.seed, microscope, plane + place.first_plane, corner, shape)
+    counts = signal * (microscope.counts_per_us * microscope.dwell_us)
+    return np.asarray(counts * microscope.gain + microscope.offset, np.float32)
+
+
 def sample(
     seed: int,
     microscope: Microscope,
