@@ -421,15 +421,11 @@ def _summed(name: str, told: np.ndarray) -> list[Any]:
     naive, true, freed, low, high = told.T
     away = freed - true
     means = [f"{v.mean():.2f}" for v in (naive, true, freed)]
-    held = 100 * np.mean((low <= true) & (true <= high))
-    return [
-        name,
-        len(told),
-        *means,
-        f"{away.mean():+.3f}",
-        f"{np.abs(away).max():.3f}",
-        f"{held:.0f}",
-    ]
+    # Of this field, and of all fields together, of which it is one.
+    together = -10 * np.log10(np.mean(10 ** (-true / 10)))
+    held = [100 * np.mean((low <= of) & (of <= high)) for of in (true, together)]
+    largest = f"{np.abs(away).max():.3f}"
+    return [name, len(told), *means, f"{away.mean():+.3f}", largest, *(f"{h:.0f}" for h in held)]
 
 
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
