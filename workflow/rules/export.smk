@@ -3,6 +3,7 @@ rule export_model:
     input:
         train=PATHS.trained(),
         lr=PATHS.done("lr", RUN.example),
+        promised=[PATHS.promised()] if config["trust"]["maps"] else [],
     output:
         package=PATHS.package(),
     log:

@@ -26,6 +26,7 @@ rule calibrate_trust:
         folder=PATHS.model(),
         weights=PATHS.weights(),
         python=RUN.python,
+        package=RUN.packaged,
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         train={name: config["train"][name] for name in ("patch", "validation")},

@@ -6,7 +6,7 @@ from pssrflow.crappify.settings import settings_of
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_field
 from pssrflow.run.job import job
-from pssrflow.trust.stage import Asked, promise
+from pssrflow.trust.stage import Asked, adopt, promise
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
@@ -38,13 +38,17 @@ if __name__ == "__main__":
             validation=params.train["validation"],
             seed=params.seed,
         )
-        promise(
-            fields=list(fields.values()),
-            only=[row["sample"] for row in params.rows if row.get("promised")],
-            weights=params.weights,
-            python=params.python,
-            crappify=settings_of(params.crappify, *given.fit, **params.accept),
-            asked=asked,
-            threads=snakemake.threads,
-            done=snakemake.output.done,
-        )
+        settings = settings_of(params.crappify, *given.fit, **params.accept)
+        if params.package and not fields:
+            adopt(params.package, settings, asked, snakemake.output.done)
+        else:
+            promise(
+                fields=list(fields.values()),
+                only=[row["sample"] for row in params.rows if row.get("promised")],
+                weights=params.weights,
+                python=params.python,
+                crappify=settings,
+                asked=asked,
+                threads=snakemake.threads,
+                done=snakemake.output.done,
+            )

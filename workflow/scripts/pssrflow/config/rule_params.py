@@ -347,6 +347,10 @@ class Rules:
         parts = [model, *(self.models[m] for m in members if m in self.models)]
         return [str(vars(part.options)["path"]) for part in parts if part.arch == PYTHON]
 
+    def packaged(self, wildcards: Wildcards) -> str | None:
+        """Path of the package that a model comes in, if it does."""
+        return getattr(self.options(wildcards), "package", None)
+
     def package(self, wildcards: Wildcards) -> str:
         """Path of the package that a model comes in."""
         return self.options(wildcards).package

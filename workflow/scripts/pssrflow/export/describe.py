@@ -14,6 +14,7 @@ from pssrflow.export.settings import Author, Settings
 from pssrflow.models.description import Shape
 from pssrflow.models.facts import WEIGHTS, Facts
 from pssrflow.networks.frames import Frames
+from pssrflow.run.layout import PROMISE
 from pssrflow.run.version import __version__
 
 # Part of a description, as YAML.
@@ -111,7 +112,7 @@ def describe(
         "inputs": [_input(shape, percentiles, facts.frames, files[TEST_INPUT])],
         "outputs": [_output(shape, files[TEST_OUTPUT])],
         "weights": {"torchscript": files[TORCHSCRIPT] | torchscript},
-        "attachments": [files[WEIGHTS]],
+        "attachments": [files[name] for name in (WEIGHTS, PROMISE) if name in files],
         "config": {"pssrflow": _known(facts)},
     }
 

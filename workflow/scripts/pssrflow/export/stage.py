@@ -1,6 +1,7 @@
 """Write a trained network as a model package of bioimage.io, tested before it is named."""
 
 import logging
+import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ from pssrflow.models.weights import load_weights, save_weights
 from pssrflow.networks.frames import Frames
 from pssrflow.networks.receptive_field import receptive_halo
 from pssrflow.run.files import file_hash, read_json
+from pssrflow.run.layout import PROMISE
 from pssrflow.volumes.store import Store
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ def export_package(
     Parameters
     ----------
     weights, done : path-like
-        Of a trained network: `best.safetensors` and `train.done.json`.
+        Of a trained network: `best.safetensors` and `train.done.json`. What is promised of its
+        predictions goes along, where it lies beside them.
     lr : Store
         What the example is cut from and the halo is measured on.
     package : path-like
@@ -73,6 +76,9 @@ def export_package(
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save_weights(folder / WEIGHTS, network, known)
+        promise = Path(weights).with_name(PROMISE)
+        if promise.is_file():
+            shutil.copyfile(promise, folder / PROMISE)
         traced(network, weights).save(str(folder / TORCHSCRIPT))
         write_example(folder, network, image, percentiles)
         _describe(folder, about, shape, percentiles, known)

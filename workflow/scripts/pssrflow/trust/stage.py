@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
+from pssrflow.models.archive import Archive
 from pssrflow.models.weights import load_weights
 from pssrflow.networks.frames import Frames
 from pssrflow.pairs.field import Field
@@ -105,6 +108,31 @@ def promise(
         learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed)
         grounds = _grounds(fields, only, asked, nothing, network.stride, facts.frames)
         made = learner.of(grounds, asked.blocks)
+    _keep(made, done)
+
+
+def adopt(package: Path | str, crappify: Mapping[str, Any], asked: Asked, done: Path | str) -> None:
+    """Take in what a model package promises, where this run has nothing to learn it from.
+
+    Raises
+    ------
+    InputError
+        The package cannot be read, or what it promises is of another scale.
+    """
+    made = Promise.nothing(asked.level, "window", crappify)
+    if content := Archive.read(package).files.get(PROMISE):
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch, PROMISE)
+            path.write_bytes(content)
+            found = Promise.read(path)
+        if found.scale != made.scale:
+            where = f"{package}: {PROMISE}"
+            raise InputError(where, f"a promise at scale {found.scale}", f"{made.scale}")
+        made = replace(found, level=asked.level)
+    _keep(made, done)
+
+
+def _keep(made: Promise, done: Path | str) -> None:
     path = Path(done).with_name(PROMISE)
     made.save(path)
     log.info("%d blocks; half-widths in units of the scale: %s", len(made.blocks), made.multipliers)

@@ -26,6 +26,8 @@ from pssrflow.trust.words import BAD, CARE, GOOD
 # Of the LR pixels: at least so many fit, and at most so many not to be used, of a volume that is
 # fit; more of them than that, of one that is not to be used.
 ENOUGH, FEW, MANY = 0.8, 0.05, 0.3
+# Share of a volume in strange places above which it is not to be used.
+MOST = 0.5
 # Of tests of places that are as they should be, the share that may be called strange.
 RATE = 0.1
 # Places that are named, and the most planes of which one is kept each.
@@ -154,7 +156,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     novel, odd = tally.strange(NOVELTY), tally.strange(CONSISTENCY)
     size = _other_size(promise, volume)
     reasons = [*_reasons(promise, novel, odd, shares), *([size] if size else [])]
-    verdict = _class(shares, novel, promise.firm and not size)
+    verdict = _class(shares, max(novel, odd), promise.firm and not size)
     return {
         "verdict": verdict,
         "calibrated": promise.calibrated,
@@ -169,8 +171,8 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     }
 
 
-def _class(shares: Mapping[str, float], novel: float, firm: bool) -> str:
-    if shares["not"] > MANY or novel > 0.5:
+def _class(shares: Mapping[str, float], strange: float, firm: bool) -> str:
+    if shares["not"] > MANY or strange > MOST:
         return BAD
     if firm and shares["fit"] >= ENOUGH and shares["not"] <= FEW:
         return GOOD

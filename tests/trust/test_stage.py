@@ -1,0 +1,75 @@
+"""The map of a prediction as a store, by one job or several; promises that packages bring."""
+
+import json
+import zipfile
+
+import pytest
+from pssrflow.errors import InputError
+from pssrflow.ingest.settings import Settings
+from pssrflow.run.files import read_json
+from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares
+from pssrflow.trust.judge import accept, judge
+from pssrflow.trust.maps import CHANNELS
+from pssrflow.trust.stage import Work, begin, complete, fill, make
+from pssrflow.trust.words import BAD
+from pssrflow.volumes.store import Store
+
+SETTINGS = Settings(chunk=(1, 32, 32), shard=(1, 64, 64))
+BUDGET = Budget(2, 2000)
+
+
+@pytest.fixture
+def work(promise_of, looked_at, pictures, tmp_path):
+    looked = looked_at(promise_of(), pictures(2, 512))
+    return lambda name: Work(looked, Store(tmp_path / f"{name}.ome.zarr"), SETTINGS)
+
+
+def test_the_map_lies_on_lr_pixels_and_names_its_channels(work, tmp_path):
+    whole = work("whole")
+    before = whole.looked.sr.level()[:].tobytes()
+    make(whole, tmp_path / "whole.json", BUDGET)
+    volume, lr = Store(whole.trust.path).volume, whole.looked.lr.volume
+    assert volume.channels == CHANNELS and volume.dtype == "uint8"
+    assert volume.shape == (1, len(CHANNELS), *lr.shape[2:])
+    assert volume.pixel_size == pytest.approx(lr.pixel_size) and volume.origin == lr.origin
+    assert volume.intensity.windows[-1] == (0, 2)
+    assert whole.looked.sr.level()[:].tobytes() == before
+
+
+@pytest.mark.parametrize("parts", [1, 4, 16])
+def test_any_number_of_jobs_makes_the_same_bytes_and_verdict(parts, work, tmp_path):
+    make(work("whole"), tmp_path / "whole.json", BUDGET)
+    shared, shares = work("shared"), Shares(tmp_path / "parts", "")
+    begin(shared, tmp_path / "shared.json", shares, parts)
+    # The last part was killed: who puts them together makes it.
+    for part in range(parts - 1):
+        fill(shared, shares, part, BUDGET)
+    complete(shared, tmp_path / "shared.json", shares, BUDGET)
+    one, other = (read_json(tmp_path / f"{n}.json") for n in ("whole", "shared"))
+    assert one["content"] == other["content"] and one["verdict"] == other["verdict"]
+
+
+def test_a_run_stops_at_the_verdict_that_it_is_told_to_stop_at(work, tmp_path):
+    make(work("whole"), tmp_path / "good.json", BUDGET)
+    bad = read_json(tmp_path / "good.json")
+    bad["verdict"] |= {"verdict": BAD, "reasons": ["unlike all that is known"]}
+    del bad["checksum"]
+    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    said = tmp_path / "verdict.json"
+    judge([("a", "net", tmp_path / "good.json"), ("b", "net", tmp_path / "bad.json")], said)
+    assert read_json(said)["verdict"] == BAD
+    with pytest.raises(InputError, match="b, model net: do not use .unlike all") as error:
+        accept(said, "do_not_use", tmp_path / "accepted.json")
+    assert "a, model" not in str(error.value) and not (tmp_path / "accepted.json").exists()
+    judge([("a", "net", tmp_path / "good.json")], said)
+    accept(said, "do_not_use", tmp_path / "accepted.json")
+    assert (tmp_path / "accepted.json").exists()
+
+
+def test_what_is_no_promise_is_refused_in_words(promise_of, tmp_path):
+    path = tmp_path / "trust.safetensors"
+    for content in (b"", b"none", zipfile.sizeEndCentDir * b"\0"):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="calibrate_trust"):
+            type(promise_of()).read(path)
