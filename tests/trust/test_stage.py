@@ -59,7 +59,7 @@ def test_a_run_stops_at_the_verdict_that_it_is_told_to_stop_at(work, tmp_path):
     said = tmp_path / "verdict.json"
     judge([("a", "net", tmp_path / "good.json"), ("b", "net", tmp_path / "bad.json")], said)
     assert read_json(said)["verdict"] == BAD
-    with pytest.raises(InputError, match="b, model net: do not use .unlike all") as error:
+    with pytest.raises(InputError, match=r"b, model net: do not use .unlike all") as error:
         accept(said, "do_not_use", tmp_path / "accepted.json")
     assert "a, model" not in str(error.value) and not (tmp_path / "accepted.json").exists()
     judge([("a", "net", tmp_path / "good.json")], said)
