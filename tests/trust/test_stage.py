@@ -1,12 +1,11 @@
 """The map of a prediction as a store, by one job or several; promises that packages bring."""
 
-import json
 import zipfile
 
 import pytest
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
-from pssrflow.run.files import read_json
+from pssrflow.run.files import read_json, write_json
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares
 from pssrflow.trust.judge import accept, judge
@@ -54,8 +53,7 @@ def test_a_run_stops_at_the_verdict_that_it_is_told_to_stop_at(work, tmp_path):
     make(work("whole"), tmp_path / "good.json", BUDGET)
     bad = read_json(tmp_path / "good.json")
     bad["verdict"] |= {"verdict": BAD, "reasons": ["unlike all that is known"]}
-    del bad["checksum"]
-    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    write_json(tmp_path / "bad.json", bad)
     said = tmp_path / "verdict.json"
     judge([("a", "net", tmp_path / "good.json"), ("b", "net", tmp_path / "bad.json")], said)
     assert read_json(said)["verdict"] == BAD
