@@ -7,6 +7,7 @@ run       the pipeline on every set, with rows to learn from, rows that trust is
           rows that are tested; three networks
 coverage  of the intervals on the rows that are tested
 fakes     vesicles and bands that are planted in predictions, and structures that are erased
+cost      of the map, beside the prediction
 truth     PSNR freed of the noise of the truth, on simulated scans whose clean image is known
 domains   LR images of another dwell time, focus, pixel size or specimen
 
@@ -16,6 +17,8 @@ kept: remove it to begin anew.
 
 import argparse
 import itertools
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,25 +33,35 @@ from scipy import ndimage
 from benchmarks.machine import heading, parser
 from benchmarks.processes import run_sheet
 from benchmarks.real_data import FIBSEM, RATS, SSTEM
-from benchmarks.tables import print_table
+from benchmarks.tables import in_turns, print_table
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.evaluate.baselines import noise_of
 from pssrflow.evaluate.errors import Bootstrap, Noise, Remedy, block_sums, decibels
 from pssrflow.evaluate.metrics import psnr
+from pssrflow.ingest.settings import Settings as Ingest
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
 from pssrflow.pairs.field import Field, open_field
 from pssrflow.pairs.patches import Drawing
+from pssrflow.predict.assembly import finalise
 from pssrflow.predict.inference import Inference
+from pssrflow.predict.plan import Request
+from pssrflow.predict.prediction import Prediction
+from pssrflow.predict.settings import Settings as Predict
+from pssrflow.predict.stage import initialise, run_part
+from pssrflow.run.layout import Layout
+from pssrflow.run.memory import Budget
 from pssrflow.simulate.microscope import Place, expected, scan
 from pssrflow.simulate.settings import Microscope
 from pssrflow.trust.conformal import multiplier, multipliers
 from pssrflow.trust.consistency import degraded, statistics
 from pssrflow.trust.layers import layers
 from pssrflow.trust.learn import Grounds, Learner
+from pssrflow.trust.maps import Looked
 from pssrflow.trust.novelty import features
 from pssrflow.trust.promise import STRATA, Promise
+from pssrflow.trust.stage import Work, make
 from pssrflow.trust.windows import WINDOW, Seen, gathered
 from pssrflow.volumes.intensity import Range
 from pssrflow.volumes.store import Store
@@ -428,8 +441,52 @@ def _summed(name: str, told: np.ndarray) -> list[Any]:
     return [name, len(told), *means, f"{away.mean():+.3f}", largest, *(f"{h:.0f}" for h in held)]
 
 
+# -- what it costs --------------------------------------------------------------------------------
+
+
+def cost(options: argparse.Namespace) -> None:
+    """Time of the map beside that of the prediction, in turns, with the threads of this machine."""
+    names = ["set", "prediction (s)", "map (s)", "share of the prediction's time %"]
+    print_table(names, (_timed(name, options.out) for name in options.only))
+
+
+def _timed(name: str, out: Path) -> list[Any]:
+    results, threads = out / name / "results", torch.get_num_threads()
+    layout = Layout(str(results), str(results))
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Layout(scratch, scratch)
+        shutil.copytree(layout.model("default"), made.model("default"))
+        for kind in (layout.store("lr", "tested"), layout.done("lr", "tested")):
+            there = Path(scratch, Path(kind).relative_to(results))
+            there.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if Path(kind).is_dir() else shutil.copyfile)(kind, there)
+        prediction = Prediction.of(made, "tested", "default")
+        chunks = Ingest()
+        request = Request(Predict(), 1, chunks.chunk, chunks.shard)
+
+        def predict() -> None:
+            shutil.rmtree(prediction.markers, ignore_errors=True)
+            initialise(prediction, request)
+            run_part(prediction, 0, threads)
+            finalise(prediction, [prediction.marker(0)], [], threads)
+
+        def trust() -> None:
+            promise = Promise.read(made.promise("default"))
+            looked = Looked(promise, prediction.lr, prediction.stores["sr"], 0.25)
+            store = Store(made.map_store("trust", "tested", "default"))
+            done = made.map_done("trust", "tested", "default")
+            torch.set_num_threads(1)
+            make(Work(looked, store, chunks), done, Budget(threads, 4000))
+            torch.set_num_threads(threads)
+
+        predict(), trust()
+        found = in_turns({"predict": predict, "trust": trust}, 5)
+    first, second = (float(np.median(found[way])) for way in ("predict", "trust"))
+    return [name, f"{first:.2f}", f"{second:.2f}", f"{100 * second / first:.0f}"]
+
+
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
-WAYS |= {"truth": truth}
+WAYS |= {"truth": truth, "cost": cost}
 
 
 def main() -> None:
