@@ -44,7 +44,8 @@ class Head(nn.Module):
         )
         self.last: Any = nn.Conv2d(WIDTH, 1, 3, padding=1)
         # Twice as fast on processors.
-        self.to(memory_format=torch.channels_last)
+        placed: Any = self
+        placed.to(memory_format=torch.channels_last)
 
     def forward(self, lr: Tensor, sr: Tensor) -> Tensor:
         """Logarithm of the scale (n, 1, y, x) of LR planes (n, 1, y, x) and predictions."""
