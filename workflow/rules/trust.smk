@@ -23,7 +23,7 @@ rule calibrate_trust:
     params:
         rows=RUN.grounds,
         kept=RUN.kept,
-        folder=PATHS.model(),
+        folder=lambda wildcards: PATHS.model(wildcards.model),
         weights=PATHS.weights(),
         python=RUN.python,
         package=RUN.packaged,
@@ -64,7 +64,7 @@ rule trust_volume:
         promise=PATHS.promise(),
         limit=config["trust"]["width"],
         ingest=RUN.raw.stored,
-        shares=PATHS.trust_shares(),
+        shares=lambda wildcards: PATHS.trust_shares(wildcards.sample, wildcards.model),
         code=RUN.code.crappifier("trust"),
     script:
         "../scripts/trust.py"
