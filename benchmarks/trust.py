@@ -36,7 +36,6 @@ from benchmarks.real_data import FIBSEM, RATS, SSTEM
 from benchmarks.tables import in_turns, print_table
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.evaluate.baselines import noise_of
 from pssrflow.evaluate.errors import Bootstrap, Noise, Remedy, block_sums, decibels
 from pssrflow.evaluate.metrics import psnr
 from pssrflow.ingest.settings import Settings as Ingest
@@ -63,7 +62,7 @@ from pssrflow.trust.novelty import features
 from pssrflow.trust.promise import STRATA, Promise
 from pssrflow.trust.stage import Work, make
 from pssrflow.trust.windows import WINDOW, Seen, gathered
-from pssrflow.volumes.intensity import Range
+from pssrflow.volumes.intensity import Range, finest, noise_of
 from pssrflow.volumes.store import Store
 
 COLUMNS = ["sample", "role", "path", "crop", "pixel_size"]
@@ -367,7 +366,7 @@ def _changes(rng: np.random.Generator) -> dict[str, Any]:
 
     def noisier(lr: np.ndarray) -> np.ndarray:
         # Half the dwell time: the variance of the noise once more.
-        return (lr + noise_of(lr) * rng.standard_normal(lr.shape)).astype(np.float32)
+        return (lr + noise_of(finest(lr)) * rng.standard_normal(lr.shape)).astype(np.float32)
 
     return {
         "half the dwell time": noisier,
@@ -475,7 +474,6 @@ def _timed(name: str, out: Path) -> list[Any]:
             looked = Looked(promise, prediction.lr, prediction.stores["sr"], 0.25)
             store = Store(made.map_store("trust", "tested", "default"))
             done = made.map_done("trust", "tested", "default")
-            torch.set_num_threads(1)
             make(Work(looked, store, chunks), done, Budget(threads, 4000))
             torch.set_num_threads(threads)
 

@@ -26,7 +26,7 @@ rule choose_magnification:
 rule find_copies:
     """Look for pixels of rows that are learnt from in rows that are tested."""
     input:
-        [PATHS.done("hr", sample) for sample in RUN.hr_of("trained") | RUN.hr_of("tested")],
+        [PATHS.done("hr", sample) for sample in RUN.hr_of("trained") | RUN.held_out],
     output:
         PATHS.copies,
     log:
@@ -41,7 +41,7 @@ rule find_copies:
         runtime=RUN.demand.minutes("copies"),
     params:
         learnt=RUN.hr_of("trained"),
-        tested=RUN.hr_of("tested"),
+        tested=RUN.held_out,
         code=RUN.code.of("copies"),
     script:
         "../scripts/copies.py"

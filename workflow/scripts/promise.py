@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from pssrflow.crappify.settings import settings_of
-from pssrflow.pairs.aligned import read_shift
-from pssrflow.pairs.field import open_field
+from pssrflow.pairs.field import open_row
 from pssrflow.run.job import job
 from pssrflow.trust.stage import Asked, adopt, promise
 from pssrflow.volumes.store import Store
@@ -14,22 +13,7 @@ if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, params.folder):
         scale = params.crappify["scale"]
         # Even a crappified LR image is read as it is stored.
-        fields = {
-            row["sample"]: replace(
-                open_field(
-                    row["sample"],
-                    row["hr"],
-                    row["lr"],
-                    row["acquired"],
-                    scale,
-                    read_shift(row["registration"] if row["acquired"] else None),
-                    row["weight"],
-                    row["mask"],
-                ),
-                lr=Store(row["lr"]),
-            )
-            for row in params.rows
-        }
+        fields = [replace(open_row(row, scale), lr=Store(row["lr"])) for row in params.rows]
         asked = Asked(
             level=params.trust["level"],
             blocks=params.trust["blocks"],
@@ -43,7 +27,7 @@ if __name__ == "__main__":
             adopt(params.package, settings, asked, snakemake.output.done)
         else:
             promise(
-                fields=list(fields.values()),
+                fields=fields,
                 only=[row["sample"] for row in params.rows if row.get("promised")],
                 weights=params.weights,
                 python=params.python,

@@ -1,14 +1,12 @@
 """Rule train_model: train one network on every training row."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.crappify.settings import settings_of
 from pssrflow.models.model import Model
-from pssrflow.pairs.aligned import read_shift
-from pssrflow.pairs.field import open_field
+from pssrflow.pairs.field import open_row
 from pssrflow.run.files import read_json, read_made
 from pssrflow.run.job import job
 from pssrflow.run.nodes import is_member, run_on_nodes
@@ -21,22 +19,7 @@ def learn(recipe):
     """The training, or what one of its processes on several machines does."""
     params = snakemake.params
     settings = settings_of(params.crappify, *snakemake.input.fit, **params.accept)
-    fields = [
-        replace(
-            open_field(
-                row["sample"],
-                row["hr"],
-                row["lr"],
-                row["acquired"],
-                params.crappify["scale"],
-                read_shift(row["registration"] if row["acquired"] else None),
-                row["weight"],
-                row["mask"],
-            ),
-            share=row.get("share", 1.0),
-        )
-        for row in params.rows
-    ]
+    fields = [open_row(row, params.crappify["scale"]) for row in params.rows]
     given = snakemake.input
     beside = (*given.fit, *given.zoom, *given.copies)
     shares = {f"share of {row['sample']}": row["share"] for row in params.rows if "share" in row}

@@ -244,8 +244,13 @@ class Rules:
     @property
     def copies(self) -> list[str]:
         """What says that no pixel is learnt from and tested, where there may be any."""
-        both = self._learnt() and self.named("tested") and self.settings.train.find_copies
+        both = self._learnt() and self.held_out and self.settings.train.find_copies
         return [self.layout.copies] if both else []
+
+    @property
+    def held_out(self) -> dict[str, str]:
+        """Stores of the HR images that nothing may be learnt from, by sample."""
+        return self.hr_of("tested") | self.hr_of("promised")
 
     def hr_of(self, *flags: str) -> dict[str, str]:
         """Stores of the HR images of rows that have all of these properties, by sample."""

@@ -23,6 +23,7 @@ from pssrflow.pairs.mask import Mask, known, open_mask
 from pssrflow.pairs.registration import middle
 from pssrflow.run.files import read_json, write_json
 from pssrflow.volumes.blocks import with_halo
+from pssrflow.volumes.intensity import finest, noise_of
 from pssrflow.volumes.interpolation import interpolate
 from pssrflow.volumes.rectangles import Reader
 from pssrflow.volumes.store import Store
@@ -40,8 +41,6 @@ STRENGTHS = (0.4, 0.6, 0.8, 1.0, 1.3, 1.7)
 PATCH, DISTANCE = 5, 6
 # LR pixels that reach into a denoised or resampled one.
 DENOISING_REACH, LANCZOS_REACH = PATCH // 2 + DISTANCE, 4
-# Takes off what is straight within three pixels (Immerkaer 1996, doi:10.1006/cviu.1996.0060).
-LAPLACE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,6 @@ def _filtered(one, plane, rows, cols):
     return made[tuple(inside)]
 
 
-def noise_of(values: np.ndarray) -> float:
-    """Standard deviation of the noise of an image (y, x), from its finest detail."""
-    fine = ndimage.correlate(values.astype(np.float32), LAPLACE, mode="nearest")
-    return float(np.median(np.abs(fine)) * 1.4826 / 6)
-
-
 def denoised(
     lr: Store, plane: tuple[int, ...], rows: slice, cols: slice, scale: int, strength: float
 ) -> np.ndarray:
@@ -122,7 +115,7 @@ def denoised(
     The noise is that of the middle of the plane, so that pieces do not show.
     """
     sides = [middle(n, WINDOW // 2) for n in lr.volume.shape[3:]]
-    sigma = noise_of(lr.reader()(plane, *sides))
+    sigma = float(noise_of(finest(lr.reader()(plane, *sides))))
     if not sigma:
         return interpolate(lr, plane, rows, cols, scale)
     nearby = functools.partial(_non_local, sigma=sigma, strength=strength)

@@ -100,9 +100,10 @@ class Judge:
         scans = piece.second, self.fits.in_the_first(method, piece.second)
         errors = [self._errors(c, scan) for c, scan in zip((compared, fitted), scans)]
         told = {
+            "fit": self.fits.first[method],
             "means": [[measure(c) for measure in MEASURED] for c in (compared, fitted)],
             # Pixels once, then what is summed.
-            "blocks": np.concatenate([errors[0], errors[1][:, 1:]], 1).round(6).tolist(),
+            "blocks": np.concatenate([errors[0], errors[1][:, 1:]], 1).tolist(),
         }
         if method in self.micro:
             told["micro_ssim"] = MICRO(self.micro[method].of(compared))
@@ -118,25 +119,26 @@ class Judge:
         return block_sums(square, unbiased)
 
 
-def rows_of(pieces: Sequence[Mapping[str, Any]], judge: Judge) -> list[dict[str, Any]]:
+def rows_of(pieces: Sequence[Mapping[str, Any]], data_range: float) -> list[dict[str, Any]]:
     """Every metric of one plane, a row per method.
 
     Parameters
     ----------
     pieces : sequence of mapping
         What `Judge.measured` gave of each; of all of the plane.
-    judge : Judge
+    data_range : float
+        Of the detector.
     """
     lows, highs = zip(*(piece["extent"] for piece in pieces))
-    ranges = Ranges(judge.data_range, max(highs) - min(lows))
+    ranges = Ranges(data_range, max(highs) - min(lows))
     weights = [piece["pixels"] for piece in pieces]
     rows = []
-    for method, fit in judge.fits.first.items():
+    for method, first in pieces[0]["methods"].items():
         told = [piece["methods"][method] for piece in pieces]
         means = np.average([t["means"] for t in told], axis=0, weights=weights)
         row = {"method": method} | _columns(means, ranges)
-        row |= dict(zip(("affine_gain", "affine_offset"), fit))
-        rows.append(row | _freed(told, judge) | _micro(told, weights))
+        row |= dict(zip(("affine_gain", "affine_offset"), first["fit"]))
+        rows.append(row | _freed(told, data_range) | _micro(told, weights))
     return rows
 
 
@@ -149,11 +151,11 @@ def _columns(means, ranges):
     return columns
 
 
-def _freed(told, judge):
+def _freed(told, data_range):
     """PSNR against the specimen, where the noise of the truth can be told."""
     pixels, _, raw, _, fitted = np.sum(np.concatenate([t["blocks"] for t in told]), 0)
     errors = (raw / pixels, fitted / pixels)
-    found = [psnr(e, judge.data_range) if e > 0 else math.nan for e in errors]
+    found = [psnr(e, data_range) if e > 0 else math.nan for e in errors]
     return {f"upsnr{suffix}": value for suffix, value in zip(SUFFIXES, found)}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from pssrflow.errors import InputError
 from pssrflow.evaluate.baselines import mean_level
-from pssrflow.evaluate.errors import Remedy, summary
+from pssrflow.evaluate.errors import UNKNOWN, Remedy, summary
 from pssrflow.evaluate.judged import Judged, Piece, Plane
 from pssrflow.evaluate.micro import MicroScale, micro_scales
 from pssrflow.evaluate.planes import Fits, Judge, rows_of
@@ -43,17 +43,25 @@ class Evaluation:
     Parameters
     ----------
     judged : Judged
+    micro : dict of str to MicroScale, optional
+        How MicroSSIM scales the images, where that is known.
     """
 
-    def __init__(self, judged: Judged) -> None:
+    def __init__(self, judged: Judged, micro: dict[str, MicroScale] | None = None) -> None:
         self.judged = judged
         self.boxes = judged.boxes()
         self.units: list[Unit] = list(itertools.product(judged.planes(), range(len(self.boxes))))
         self._judges: dict[Plane, tuple[Judge, float]] = {}
+        self._micro = micro
 
-    @functools.cached_property
+    @property
     def micro(self) -> dict[str, MicroScale]:
         """How MicroSSIM scales the images of the whole volume."""
+        if self._micro is None:
+            self._micro = self._scaled()
+        return self._micro
+
+    def _scaled(self) -> dict[str, MicroScale]:
         chosen = (self.units[i] for i in _spread(len(self.units), SCALED))
         pieces = (self.piece(unit, self._level(unit[0])) for unit in chosen)
         return micro_scales(p for p in pieces if p is not None)
@@ -66,6 +74,10 @@ class Evaluation:
     def _level(self, plane: Plane) -> float:
         return mean_level(self.judged.lr, plane, self.judged.mask)
 
+    def span(self, channel: int) -> float:
+        """Range of the detector, which figures are relative to."""
+        return self.judged.hr.volume.intensity.ranges[channel].span
+
     def judge(self, plane: Plane) -> tuple[Judge, float]:
         """How a plane is measured, and the grey level of its constant."""
         if plane not in self._judges:
@@ -73,8 +85,9 @@ class Evaluation:
             some = ((plane, i) for i in _spread(len(self.boxes), FITTED))
             pieces = (self.piece(unit, level) for unit in some)
             fits = Fits.of(p for p in pieces if p is not None)
-            span = self.judged.hr.volume.intensity.ranges[plane[1]].span
-            self._judges[plane] = Judge(fits, span, self.judged.remedy(plane[1]), self.micro), level
+            channel = plane[1]
+            judge = Judge(fits, self.span(channel), self.judged.remedy(channel), self.micro)
+            self._judges[plane] = judge, level
         return self._judges[plane]
 
     def measured(self, unit: Unit) -> Measured:
@@ -88,8 +101,7 @@ class Evaluation:
     ) -> Iterator[dict[str, Any]]:
         """Rows of the table: plane, method and every metric."""
         for plane, pieces in found.items():
-            judge, _ = self.judge(plane)
-            for row in rows_of(pieces, judge):
+            for row in rows_of(pieces, self.span(plane[1])):
                 yield dict(zip("tcz", plane)) | row
 
 
@@ -182,19 +194,21 @@ def _measured(
 ) -> list[Measured]:
     """What is known of some units, measured here or by workers."""
     if workers is None:
-        # Fits of a plane serve all of its pieces.
-        for plane in dict.fromkeys(plane for plane, _ in units):
-            work.judge(plane)
+        # Fits of a plane serve all of its pieces, the scales of the volume all planes.
+        _ = units and work.micro
         with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work.judge, dict.fromkeys(plane for plane, _ in units)))
             return list(pool.map(work.measured, units))
     planes = [list(some) for _, some in itertools.groupby(units, lambda unit: unit[0])]
     with workers.client() as client:
-        of_plane = functools.partial(_of_plane, work.judged)
+        of_plane = functools.partial(_of_plane, work.judged, work.micro)
         return list(itertools.chain(*client.gather(client.map(of_plane, planes, pure=False))))
 
 
-def _of_plane(judged: Judged, units: Sequence[Unit]) -> list[Measured]:
-    return _measured(Evaluation(judged), units, None, 1)
+def _of_plane(
+    judged: Judged, micro: dict[str, MicroScale], units: Sequence[Unit]
+) -> list[Measured]:
+    return _measured(Evaluation(judged, micro), units, None, 1)
 
 
 def _by_plane(work: Evaluation, found: Iterable[Measured]) -> dict[Plane, list[dict[str, Any]]]:
@@ -220,18 +234,20 @@ def errors_of(
     told = {}
     for channel in sorted({plane[1] for plane in found}):
         planes = [pieces for plane, pieces in found.items() if plane[1] == channel]
-        span = work.judged.hr.volume.intensity.ranges[channel].span
-        remedy = work.judged.remedy(channel)
-        told[str(channel)] = {"floor": remedy.name, "figures": _figures(planes, span, remedy)}
+        floor = work.judged.remedy(channel).name
+        told[str(channel)] = {
+            "floor": floor,
+            "figures": _figures(planes, work.span(channel), floor != UNKNOWN),
+        }
     return told
 
 
 def _figures(
-    planes: Sequence[Sequence[Mapping[str, Any]]], span: float, remedy: Remedy
+    planes: Sequence[Sequence[Mapping[str, Any]]], span: float, freed: bool
 ) -> dict[str, Any]:
     # Columns of the blocks of a piece, after their pixels; see `Judge`.
     columns = {"psnr": 1, "psnr_affine": 3}
-    if remedy.name != Remedy.of(True, False, None, 1).name:
+    if freed:
         columns |= {"upsnr": 2, "upsnr_affine": 4}
     methods = list(planes[0][0]["methods"])
     blocks = {
@@ -278,6 +294,5 @@ def measure_plane(pieces: Callable[[], Iterable[Piece]], data_range: float) -> l
     list of dict
         One per method.
     """
-    nothing = Remedy.of(True, False, None, 1)
-    judge = Judge(Fits.of(pieces()), data_range, nothing, micro_scales(pieces()))
-    return rows_of([judge.measured(piece) for piece in pieces()], judge)
+    judge = Judge(Fits.of(pieces()), data_range, Remedy(UNKNOWN), micro_scales(pieces()))
+    return rows_of([judge.measured(piece) for piece in pieces()], data_range)

@@ -1,11 +1,12 @@
 """One acquisition to learn from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 from pssrflow.errors import InputError
-from pssrflow.pairs.aligned import STILL, Warp
+from pssrflow.pairs.aligned import STILL, Warp, read_shift
 from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
@@ -57,10 +58,33 @@ class Field:
     mask: Mask | None = None
     share: float = 1.0
 
+    def seen_by(self, intensity: str) -> Self:
+        """The same with grey levels scaled as a network takes them; see `Intensity.seen_by`."""
+        return replace(
+            self,
+            hr_intensity=self.hr_intensity.seen_by(intensity),
+            lr_intensity=self.lr_intensity.seen_by(intensity),
+        )
+
     @property
     def weighs(self) -> bool:
         """Whether some of its pixels count less than others."""
         return self.weight is not None or self.mask is not None
+
+
+def open_row(row: Mapping[str, Any], scale: int) -> Field:
+    """Open a row as a rule names it: its sample, stores and registration; see `open_field`."""
+    field = open_field(
+        row["sample"],
+        row["hr"],
+        row["lr"],
+        row["acquired"],
+        scale,
+        read_shift(row["registration"] if row["acquired"] else None),
+        row["weight"],
+        row["mask"],
+    )
+    return replace(field, share=row.get("share", 1.0))
 
 
 def open_field(

@@ -11,7 +11,8 @@ from pssrflow.volumes.blocks import Region
 
 # The smallest strip or patch (LR pixels) that still shows structure.
 SMALLEST = 16
-# LR pixels along y and x of the blocks that trust is calibrated on, which must fit a strip.
+# LR pixels along y and x of the blocks that trust is calibrated on, which must fit a strip; see
+# `trust.windows`.
 BLOCK = 64
 # Of the rows or planes of a field, the most that are kept out for them, guard included.
 MOST_KEPT = 1 / 3

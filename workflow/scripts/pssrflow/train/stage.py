@@ -4,7 +4,6 @@ import functools
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,22 +106,13 @@ def _run(fabric, fields, crappifier, model, training, threads):
             logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     torch.manual_seed(training.seed)
     network, facts = start(model, crappifier.scale)
-    seen = [_seen(field, facts.intensity) for field in fields]
+    seen = [field.seen_by(facts.intensity) for field in fields]
     looks = network.stride, facts.frames
     drawn, held = _patches(seen, crappifier, training, *looks) if seen else (None, None)
     trainer = Trainer(fabric, network, training, facts, _per_epoch(training.recipe, drawn, fabric))
     trainer.restore()
     trainer.fit(drawn, held)
     return trainer.progress.step, trainer.progress.best, trainer.extended
-
-
-def _seen(field, intensity):
-    """A field whose grey levels are scaled as the network takes them."""
-    return replace(
-        field,
-        hr_intensity=field.hr_intensity.seen_by(intensity),
-        lr_intensity=field.lr_intensity.seen_by(intensity),
-    )
 
 
 def _patches(fields, crappifier, training, stride, frames):

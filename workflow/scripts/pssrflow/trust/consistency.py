@@ -4,7 +4,6 @@ Blind to what the degradation removes: detail that an LR pixel averages away can
 without a trace. `benchmarks.trust` measures how blind.
 """
 
-import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,7 +15,6 @@ from pssrflow.crappify.scanner import Readout, Scan
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.steps import GREY, Step
 from pssrflow.volumes.intensity import Range
-from pssrflow.volumes.rectangles import Reader
 
 Array = npt.NDArray[np.floating]
 
@@ -101,15 +99,6 @@ def degraded(
     plane = Plane(read, shape, levels)
     made = crappify_region(plane, crappifier, NoiseKey(0, "", 0, 0, 0, 0), rows, cols)
     return np.asarray(made, np.float32)
-
-
-def plane_of(reader: Reader, plane: tuple[int, ...]) -> Callable[[slice, slice], Array]:
-    """Function that reads rectangles of one plane as float32."""
-    return functools.partial(_read, reader, plane)
-
-
-def _read(reader, plane, rows, cols):
-    return reader(plane, rows, cols).astype(np.float32)
 
 
 class Residuals:

@@ -105,7 +105,7 @@ class Learner:
 
     def of(self, grounds: Grounds, most: int) -> Promise:
         """The promise, of at most so many blocks."""
-        fields = [_seen(field, self.promise.intensity) for field in grounds.fields]
+        fields = [field.seen_by(self.promise.intensity) for field in grounds.fields]
         grounds = replace(grounds, fields=fields)
         head = self._head(grounds)
         block, places = _blocks(grounds)
@@ -251,15 +251,6 @@ def _windows(block: Block, residuals: Residuals) -> np.ndarray:
     where = Seen((slice(0, None), slice(0, None)), left.shape)
     found = statistics(gathered(left, (rows, cols), WINDOW, where))
     return found.reshape(-1, found.shape[-1])
-
-
-def _seen(field: Field, intensity: str) -> Field:
-    """A field whose grey levels are scaled as the network takes them."""
-    return replace(
-        field,
-        hr_intensity=field.hr_intensity.seen_by(intensity),
-        lr_intensity=field.lr_intensity.seen_by(intensity),
-    )
 
 
 def _blocks(grounds: Grounds) -> tuple[int, list[Place]]:

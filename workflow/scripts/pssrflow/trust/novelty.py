@@ -2,7 +2,8 @@
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
+
+from pssrflow.volumes.intensity import finest, noise_of
 
 Array = npt.NDArray[np.floating]
 
@@ -10,11 +11,6 @@ Array = npt.NDArray[np.floating]
 BANDS = (0.02, 0.05, 0.09, 0.15, 0.22, 0.3, 0.4, 0.5, 0.71)
 # Percentiles of the grey levels.
 LEVELS = (2, 25, 50, 75, 98)
-# Takes off all structure that is straight within three pixels (Immerkaer 1996,
-# doi:10.1006/cviu.1996.0060); of white noise it leaves six times the deviation.
-LAPLACE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-# Deviation of a normal number by the median of its size.
-MEDIAN = 1.4826
 # What is taken for the least noise and the least power: of no image.
 LEAST = 1e-5
 
@@ -33,9 +29,8 @@ def features(blocks: Array) -> Array:
         Float64.
     """
     flat = blocks.reshape(-1, *blocks.shape[-2:]).astype(np.float32)
-    fine = ndimage.correlate(flat, LAPLACE[None], mode="nearest")[:, 1:-1, 1:-1]
-    noise = np.median(np.abs(fine), (1, 2)) * MEDIAN / 6
-    made = [np.log(noise + LEAST), *_shared(fine), *_spectrum(flat)]
+    fine = finest(flat)
+    made = [np.log(noise_of(fine) + LEAST), *_shared(fine), *_spectrum(flat)]
     made += list(np.percentile(flat, LEVELS, (1, 2)))
     return np.stack(made, -1).reshape(*blocks.shape[:-2], -1).astype(np.float64)
 

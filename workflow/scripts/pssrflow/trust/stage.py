@@ -254,6 +254,8 @@ def volume_of(looked: Looked, settings: Settings) -> Stored:
 def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
     """Make and write some shards."""
     digests, tally = dict[str, str](), Tally()
+    # Each shard is the work of one thread.
+    torch.set_num_threads(1)
     with ThreadPoolExecutor(budget.workers(work.bytes_each)) as pool:
         for found, counted in pool.map(functools.partial(_unit, work), units):
             digests |= found
