@@ -41,7 +41,10 @@ LOST = {
 }
 TARGETS = {"train": "train", "predict": "results/test/tiny/sr.done.json"}
 RULES = {"train": "train_model", "predict": "predict_part"}
-LIKE_HERE = ["--set-threads", "train_model=2", "--slurm-init-seconds-before-status-checks", "2"]
+LIKE_HERE = [
+    *("--set-threads", "train_model=2", "calibrate_trust=2"),
+    *("--slurm-init-seconds-before-status-checks", "2"),
+]
 # Megabytes of the disk that becomes full, and seconds of a fault that passes.
 DISK, PASSES = 300, 8
 

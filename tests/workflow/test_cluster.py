@@ -18,7 +18,10 @@ PROFILE = ROOT / "workflow/profiles/slurm"
 SHARED = copy.deepcopy(TINY) | {"evaluate": {"parts": 2}}
 SHARED["ingest"]["parts"] = SHARED["crappify"]["parts"] = 2
 # The bytes of a training depend on its threads.
-LIKE_HERE = ["--set-threads", "train_model=2", "--slurm-init-seconds-before-status-checks", "3"]
+LIKE_HERE = [
+    *("--set-threads", "train_model=2", "calibrate_trust=2"),
+    *("--slurm-init-seconds-before-status-checks", "3"),
+]
 
 pytestmark = [
     pytest.mark.cluster,
