@@ -205,14 +205,15 @@ def decibels(planes: Sequence[Values], data_range: float, draws: Bootstrap) -> t
     pixels, total = np.concatenate(planes).sum(0)
     drawn = _psnr(draws.means(planes), data_range)
     value = float(_psnr(np.array([total / pixels]), data_range)[0])
-    return Found(value, *_ends(drawn, sum(map(len, planes)))), drawn
+    return Found(value, *ends(drawn, sum(map(len, planes)))), drawn
 
 
-def _ends(drawn, blocks):
-    """Ends of the interval; NaN where too little was drawn from."""
+def ends(drawn: Values, blocks: int) -> tuple[float, float]:
+    """Ends of the 95 % interval of what was drawn; NaN where too few blocks were drawn from."""
     if blocks < FEWEST or not np.isfinite(drawn).any():
         return math.nan, math.nan
-    low, high = np.nanpercentile(drawn, ENDS)
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanpercentile(drawn, ENDS)
     return float(low), float(high)
 
 
@@ -255,5 +256,5 @@ def summary(
                 gains = found[against][1] - drawn
             value = found[against][0].value - figure.value
             many = sum(map(len, blocks[method]))
-            told[method]["gain"] = Found(value, *_ends(gains, many)).to_json()
+            told[method]["gain"] = Found(value, *ends(gains, many)).to_json()
     return told

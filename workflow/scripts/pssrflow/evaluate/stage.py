@@ -18,6 +18,8 @@ from pssrflow.evaluate.errors import UNKNOWN, Remedy, summary
 from pssrflow.evaluate.judged import Judged, Piece, Plane
 from pssrflow.evaluate.micro import MicroScale, micro_scales
 from pssrflow.evaluate.planes import Fits, Judge, rows_of
+from pssrflow.evaluate.resolution import Spectra
+from pssrflow.evaluate.resolved import PIECES, resolution_of, spectra_of
 from pssrflow.run.files import file_hash, replacing, write_json
 from pssrflow.run.shares import Shares
 from pssrflow.run.workers import Workers
@@ -94,7 +96,22 @@ class Evaluation:
         """What is known of one piece."""
         judge, level = self.judge(unit[0])
         piece = self.piece(unit, level)
-        return None if piece is None else judge.measured(piece)
+        if piece is None:
+            return None
+        told = judge.measured(piece)
+        if unit in self.resolved and (found := spectra_of(piece, self.judged)) is not None:
+            told["spectra"] = found.to_json()
+        return told
+
+    @functools.cached_property
+    def resolved(self) -> frozenset[Unit]:
+        """Units that tell the resolution; spread evenly over every channel."""
+        channels = defaultdict[int, list[Unit]](list)
+        for unit in self.units:
+            channels[unit[0][1]].append(unit)
+        return frozenset(
+            units[i] for units in channels.values() for i in _spread(len(units), PIECES)
+        )
 
     def of_planes(
         self, found: Mapping[Plane, Sequence[Mapping[str, Any]]]
@@ -228,8 +245,9 @@ def errors_of(
     Returns
     -------
     dict
-        By number of the channel: `floor`, how the noise of the truth was told from the error, and
-        `figures`, by figure as the table calls it: see `errors.summary`.
+        By number of the channel: `floor`, how the noise of the truth was told from the error,
+        `figures`, by figure as the table calls it (see `errors.summary`), and `resolution` (see
+        `resolved.resolution_of`).
     """
     told = {}
     for channel in sorted({plane[1] for plane in found}):
@@ -238,8 +256,14 @@ def errors_of(
         told[str(channel)] = {
             "floor": floor,
             "figures": _figures(planes, work.span(channel), floor != UNKNOWN),
+            "resolution": resolution_of(_spectra(planes), work.judged),
         }
     return told
+
+
+def _spectra(planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[Spectra]:
+    pieces = itertools.chain.from_iterable(planes)
+    return [Spectra.from_json(piece["spectra"]) for piece in pieces if "spectra" in piece]
 
 
 def _figures(
