@@ -2,10 +2,11 @@
 
     python -m benchmarks.published --data FOLDER --second PYTHON
 
-PYTHON has nanopyx 2.1.5 (GPL), frc 0.1.1, scikit-image and microssim 0.0.5: `pip install nanopyx==2.1.5
-frc==0.1.1 scikit-image torch "torchmetrics<=1.8.2" tqdm; pip install --no-deps microssim==0.0.5` in an
-environment of its own. FOLDER holds the development images. Of crops of real images, of even and odd
-sizes, two noisy scans are drawn; the LR image is one that is blurred by 3 pixels, noisy too.
+PYTHON has nanopyx 2.1.5 (GPL), frc 0.1.1, scikit-image and microssim 0.0.5: `pip install
+nanopyx==2.1.5 frc==0.1.1 scikit-image torch "torchmetrics<=1.8.2" tqdm; pip install --no-deps
+microssim==0.0.5` in an environment of its own. FOLDER holds the development images. Of crops of
+real images, of even and odd sizes, two noisy scans are drawn; the LR image is one that is blurred
+by 3 pixels, noisy too.
 """
 
 import json

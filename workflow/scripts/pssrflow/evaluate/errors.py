@@ -244,14 +244,19 @@ def summary(
     -------
     dict
         By method: `psnr` and, but for `against` itself, `gain` of that over it, each as value, low
-        and high.
+        and high. Of `against` also its `draws`, which are of the same blocks for every network that
+        is compared with one truth.
     """
     draws = Bootstrap([len(plane) for plane in next(iter(blocks.values()))])
     found = {method: decibels(planes, data_range, draws) for method, planes in blocks.items()}
     told: dict[str, Any] = {}
     for method, (figure, drawn) in found.items():
         told[method] = {"psnr": figure.to_json()}
-        if method != against:
+        if method == against:
+            told[method]["draws"] = [
+                round(v, 4) if math.isfinite(v) else None for v in drawn.tolist()
+            ]
+        else:
             with np.errstate(invalid="ignore"):
                 gains = found[against][1] - drawn
             value = found[against][0].value - figure.value

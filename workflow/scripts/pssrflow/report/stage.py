@@ -14,6 +14,7 @@ from pssrflow.crappify.settings import settings_of
 from pssrflow.report.comparison import Comparison
 from pssrflow.report.domain import differences
 from pssrflow.report.imitation import Fit, Imitation, imitation_of, read_fit
+from pssrflow.report.measured import Measured, measured
 from pssrflow.report.pictures import Picture, Shown, glimpse, shown
 from pssrflow.report.provenance import Note, Provenance, Run, StoreFacts
 from pssrflow.report.training import Training, training_of
@@ -44,6 +45,7 @@ class Page:
     notes: list[Note]
     differences: dict[str, list[str]]
     headline: list[Headline]
+    measured: Measured
     predictions: list[Shown]
     trainings: list[Training]
     fit: Fit | None
@@ -85,6 +87,7 @@ def _page(run, provenance):
         notes=provenance.notes,
         differences=far,
         headline=headline(metrics),
+        measured=measured(run.layout, run.samples, run.models),
         predictions=_predictions(run, found),
         trainings=[training_of(run.layout, model) for model in run.models],
         fit=read_fit(run.fit) if run.fit else None,
@@ -149,7 +152,7 @@ def plain(value: Any) -> Any:
 def rendered(page: Page, provenance: Provenance) -> str:
     """The page as HTML."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"number": number, "significant": significant}
+    environment.filters |= {"number": number, "significant": significant, "interval": interval}
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         page=page,
         versions=provenance.versions,
@@ -162,6 +165,15 @@ def number(value: float | None, digits: int, sign: str = "") -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:{sign}.{digits}f}"
+
+
+def interval(found: list[float | None] | None, digits: int, sign: str = "") -> str:
+    """A value with the ends of its interval."""
+    value, low, high = found or (None, None, None)
+    ends = (
+        "" if low is None else " ({} to {})".format(*(number(n, digits, sign) for n in (low, high)))
+    )
+    return number(value, digits, sign) + ends
 
 
 def significant(value: float | str | None, digits: int = 4) -> str:

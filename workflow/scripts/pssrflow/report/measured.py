@@ -1,0 +1,220 @@
+"""Errors with their intervals, networks beside each other, and resolution; of all test rows."""
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from pssrflow.evaluate.errors import FEWEST, Found, ends
+from pssrflow.evaluate.resolution import SEVENTH
+from pssrflow.evaluate.resolved import TRUTH
+from pssrflow.report.pictures import Picture, data_uri
+from pssrflow.run.files import read_json
+from pssrflow.run.layout import Layout, Sample
+
+# Test rows whose curves are drawn; what interpolation alone is called.
+MOST, PLAIN = 6, ("bicubic", "input")
+CURVES = (
+    "Fourier ring correlation with a scan that shares no noise with the image: 1 where all detail "
+    "is real, 0 where none is. Resolution is read where a curve crosses 1/7 (dashed)."
+)
+# Value, low and high.
+Interval = list[float | None]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of one network on one channel of a test row, with 95 % intervals.
+
+    Attributes
+    ----------
+    sample, model, channel : str
+    affine : bool
+        Whether they are those after an affine fit, as where the LR image was acquired.
+    floor : str
+        How the noise of the truth was told from the error.
+    psnr : list of float
+        Value, low and high; against the HR image.
+    upsnr : list of float or None
+        Against the specimen.
+    baseline : str
+        The strongest one.
+    gain : list of float
+        Over it, in the same blocks.
+    """
+
+    sample: str
+    model: str
+    channel: str
+    affine: bool
+    floor: str
+    psnr: Interval
+    upsnr: Interval | None
+    baseline: str
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Two networks on one channel of a test row, in the same blocks.
+
+    Attributes
+    ----------
+    sample, channel, first, second : str
+    gain : list of float
+        PSNR (dB) of the first over the second: value, low and high.
+    """
+
+    sample: str
+    channel: str
+    first: str
+    second: str
+    gain: Interval
+
+    @property
+    def text(self) -> str:
+        """Which is closer to the truth."""
+        _, low, high = self.gain
+        if low is None or high is None:
+            return "too few blocks to tell"
+        if low <= 0 <= high:
+            return "cannot be told apart"
+        return f"{self.first if low > 0 else self.second} is closer to the truth"
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Resolution of one image of a channel of a test row.
+
+    Attributes
+    ----------
+    sample, model, channel, image : str
+    unit : str
+        Of lengths.
+    frc : list of float or None
+        By Fourier ring correlation at 1/7: value, low and high.
+    frc_three_sigma, decorrelation, rse, rsp : float or None
+    """
+
+    sample: str
+    model: str
+    channel: str
+    image: str
+    unit: str
+    frc: Interval | None
+    frc_three_sigma: float | None
+    decorrelation: float | None
+    rse: float | None
+    rsp: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the page shows of all test rows.
+
+    Attributes
+    ----------
+    errors : list of Errors
+    rivals : list of Rivals
+    resolution : list of Resolution
+    curves : list of Picture
+    """
+
+    errors: list[Errors]
+    rivals: list[Rivals]
+    resolution: list[Resolution]
+    curves: list[Picture]
+
+
+# What was measured of a channel, by model.
+ByModel = Mapping[str, Mapping[str, Any]]
+
+
+def measured(layout: Layout, samples: Iterable[Sample], models: list[str]) -> Measured:
+    """Read what was measured of all test rows."""
+    made = Measured([], [], [], [])
+    for sample in (s for s in samples if s.tested):
+        found = {m: read_json(layout.map_done("metrics", sample.name, m))["errors"] for m in models}
+        for channel in next(iter(found.values()), {}):
+            of = {model: told[channel] for model, told in found.items()}
+            names = sample.name, channel
+            made.errors.extend(_errors(names, of, sample.paired))
+            made.rivals.extend(_rivals(names, of, sample.paired))
+            made.resolution.extend(_resolution(names, of))
+            if len(made.curves) < MOST and (picture := _curves(names, of)):
+                made.curves.append(picture)
+    return made
+
+
+def _errors(names: tuple[str, str], of: ByModel, affine: bool) -> Iterator[Errors]:
+    sample, channel = names
+    for model, told in of.items():
+        figures = told["figures"]
+        found = figures[_figure("psnr", affine)]
+        free = figures.get(_figure("upsnr", affine), {}).get("sr", {})
+        others = {name: one for name, one in found.items() if name != "sr"}
+        baseline = max(others, key=lambda name: _order(others[name]["psnr"][0]))
+        about = sample, model, channel, affine, told["floor"], found["sr"]["psnr"]
+        yield Errors(*about, free.get("psnr"), baseline, others[baseline]["gain"])
+
+
+def _figure(name: str, affine: bool) -> str:
+    return f"{name}_affine" if affine else name
+
+
+def _order(value: float | None) -> float:
+    return -math.inf if value is None else value
+
+
+def _rivals(names: tuple[str, str], of: ByModel, affine: bool) -> Iterator[Rivals]:
+    figures = {m: told["figures"][_figure("psnr", affine)]["sr"] for m, told in of.items()}
+    for first, second in itertools.combinations(figures, 2):
+        a, b = figures[first], figures[second]
+        if None in (a["psnr"][0], b["psnr"][0]):
+            continue
+        value = a["psnr"][0] - b["psnr"][0]
+        drawn = np.array(a["draws"], float) - np.array(b["draws"], float)
+        # Of too few blocks there is no interval of either.
+        known = a["psnr"][1] is not None and b["psnr"][1] is not None
+        low, high = ends(drawn, FEWEST if known else 0)
+        yield Rivals(*names, first, second, Found(value, low, high).to_json())
+
+
+def _resolution(names: tuple[str, str], of: ByModel) -> Iterator[Resolution]:
+    """Of every network, then of what is the same beside all of them."""
+    sample, channel = names
+    images = [(model, "sr", told["resolution"]) for model, told in of.items()]
+    same = next(iter(of.values()))["resolution"]
+    images += [("", name, same) for name in same["methods"] if name != "sr"]
+    for model, name, told in images:
+        if one := told["methods"].get(name):
+            about = sample, model, channel, name, told["unit"], one.get("frc")
+            figures = (one.get(key) for key in ("frc_three_sigma", "decorrelation", "rse", "rsp"))
+            yield Resolution(*about, *figures)
+
+
+def _curves(names: tuple[str, str], of: ByModel) -> Picture | None:
+    """Fourier ring correlation of all networks, of plain interpolation and of the truth."""
+    told = next(iter(of.values()))["resolution"]
+    shown = {m: t["resolution"]["methods"].get("sr", {}).get("curve") for m, t in of.items()}
+    shown |= {n: told["methods"].get(n, {}).get("curve") for n in (*PLAIN, TRUTH)}
+    shown = {name: curve for name, curve in shown.items() if curve}
+    if not shown:
+        return None
+    figure, axis = plt.subplots(figsize=(8, 4))
+    for name, curve in shown.items():
+        frequency = np.linspace(0, 0.5 / told["pixel"], len(curve))
+        axis.plot(frequency[1:], np.array(curve, float)[1:], label=name)
+    axis.plot(
+        frequency[1:], np.array(told["three_sigma"], float)[1:], ":", color="gray", label="3 σ"
+    )
+    axis.axhline(SEVENTH, linestyle="--", color="gray", linewidth=1)
+    unit = {"um": "µm"}.get(told["unit"], told["unit"])
+    axis.set(ylim=(-0.1, 1.05), xlabel=f"frequency (1/{unit})", ylabel="correlation")
+    axis.set_title(f"{names[0]}, channel {names[1]}: with {told['with']}", size=11)
+    axis.legend()
+    return Picture(data_uri(figure), f"Fourier ring correlation of {names[0]}", CURVES)
