@@ -67,8 +67,9 @@ rule evaluate_prediction:
         mask=RUN.mask_of,
         crappified=RUN.crappified,
         scale=config["crappify"]["scale"],
+        tasks=RUN.tasks,
         shares=PATHS.metrics_shares(),
-        code=RUN.code.of("evaluate"),
+        code=RUN.code.looking("evaluate"),
     script:
         "../scripts/evaluate.py"
 

@@ -6,6 +6,7 @@ from pssrflow.evaluate.baselines import Baselines
 from pssrflow.evaluate.judged import Judged, Scan
 from pssrflow.evaluate.known import noise_of_frames
 from pssrflow.evaluate.stage import evaluate, fill
+from pssrflow.evaluate.tasks import checked_task
 from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.mask import open_mask
 from pssrflow.run.job import job
@@ -34,10 +35,11 @@ if __name__ == "__main__":
             crappified=params.crappified,
             second=next(iter(second), None),
             noise=noise_of_frames(next(iter(given.fit), None), hr.volume),
+            tasks=tuple(map(checked_task, params.tasks["asked"])),
         )
         beside = [*given.mask, *given.registration, *given.hr2, *given.twice, *given.fit]
         content = [given.hr, given.lr, given.sr, given.smoothing, *beside]
-        decided = params.scale, params.crappified, params.code
+        decided = params.scale, params.crappified, params.tasks, params.code
         shares = Shares(Path(params.shares), made_of(content, *decided))
         done_by = workers, snakemake.threads
         if snakemake.rule == "evaluate_part":

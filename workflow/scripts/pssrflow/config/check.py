@@ -49,6 +49,9 @@ def _refused_by_a_trial(settings: Settings) -> Iterator[str]:
     }
     for name, model in settings.models.items():
         trials[f"models.{name}"] = functools.partial(_build, model, settings.crappify.scale)
+    for task in settings.evaluate.tasks:
+        if task.name == "custom":
+            trials[f"evaluate.tasks, {task.title}"] = functools.partial(_look, task)
     for key, trial in trials.items():
         try:
             with in_time(key):
@@ -75,3 +78,8 @@ def _build(model: Any, scale: int) -> None:
     """Make a user's own network, which tries it on a small image."""
     if model.arch == "custom":
         load("pssrflow.networks.registry:build")(model.arch, scale, model.options)
+
+
+def _look(task: Any) -> None:
+    """Run a user's own task on a small image."""
+    task(np.tile(np.linspace(0, 255, 96, dtype=np.float32), (80, 1)), 0.01)

@@ -9,6 +9,7 @@ from typing import Any
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import step_symbol
 from pssrflow.crappify.settings import steps_named
+from pssrflow.evaluate.tasks import TASKS
 from pssrflow.models.model import network_symbols
 from pssrflow.run.rerun import code_hash
 
@@ -56,6 +57,11 @@ class Code:
     def judging(self, script: str) -> Hash:
         """Hash of a script that runs the network of a model and the crappifier."""
         return lambda wildcards: self.hash(script, *self.networks[wildcards.model], *self.steps)
+
+    def looking(self, script: str) -> Hash:
+        """Hash of a script that runs tasks."""
+        names = sorted({TASKS[task.name] for task in self.settings.evaluate.tasks})
+        return lambda wildcards: self.hash(script, *names)
 
     def training(self, script: str) -> Hash:
         """Hash of a script that trains the network of a model."""

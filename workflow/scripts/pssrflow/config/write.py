@@ -13,8 +13,10 @@ from pssrflow.config.samples import Row
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import steps
 from pssrflow.crappify.steps import Step
+from pssrflow.evaluate.tasks import TASKS
 from pssrflow.keys import Keys, OneOf
 from pssrflow.models.model import archs, keys_of
+from pssrflow.plugins import load
 
 ROOT = Path(__file__).resolve().parents[4]
 SCHEMAS = Path("workflow/schemas")
@@ -162,6 +164,9 @@ def config_schema() -> dict[str, Any]:
     # Weights that PSSRflow saved say which network they are of.
     parts["Model"]["anyOf"] = [{"required": ["arch"]}, {"required": ["weights"]}]
     del parts["Model"]["required"]
+    parts["Task"] = _chosen_by("name", {name: load(path) for name, path in TASKS.items()}, parts)
+    evaluate = parts[schema["properties"]["evaluate"]["$ref"].rpartition("/")[2]]
+    evaluate["properties"]["tasks"]["items"] = {"$ref": "#/$defs/Task"}
     crappify = parts[schema["properties"]["crappify"]["$ref"].rpartition("/")[2]]
     for name in ("before", "noise"):
         crappify["properties"][name]["items"] = {"$ref": "#/$defs/Step"}

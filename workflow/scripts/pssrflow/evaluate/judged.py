@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pssrflow.evaluate.baselines import CONSTANT, Baselines, baselines
 from pssrflow.evaluate.errors import Noise, Remedy
+from pssrflow.evaluate.tasks import Task
 from pssrflow.pairs.aligned import STILL, Warp, aligned
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.volumes.store import Store
@@ -98,6 +99,8 @@ class Judged:
         Another scan of the truth.
     noise : Noise, optional
         Of the truth, by channel, where it is known.
+    tasks : tuple of Task
+        What is looked for in the images.
     """
 
     hr: Store
@@ -111,6 +114,7 @@ class Judged:
     crappified: bool = True
     second: Scan | None = None
     noise: tuple[Noise | None, ...] = ()
+    tasks: tuple[Task, ...] = ()
 
     def planes(self) -> list[Plane]:
         """All t, c, z of the volume."""

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from pssrflow.errors import InputError
-from pssrflow.evaluate.baselines import mean_level
+from pssrflow.evaluate.agreement import performed, told
+from pssrflow.evaluate.baselines import mean_level, plain
 from pssrflow.evaluate.errors import UNKNOWN, Remedy, summary
 from pssrflow.evaluate.judged import Judged, Piece, Plane
 from pssrflow.evaluate.micro import MicroScale, micro_scales
@@ -98,10 +99,24 @@ class Evaluation:
         piece = self.piece(unit, level)
         if piece is None:
             return None
-        told = judge.measured(piece)
+        about = judge.measured(piece)
         if unit in self.resolved and (found := spectra_of(piece, self.judged)) is not None:
-            told["spectra"] = found.to_json()
-        return told
+            about["spectra"] = found.to_json()
+        if self.judged.tasks:
+            about["tasks"] = self._tasks(piece, judge)
+        return about
+
+    def _tasks(self, piece: Piece, judge: Judge) -> dict[str, Any]:
+        """What is found in the prediction and in plain interpolation, beside the truth."""
+        names = "sr", plain(self.judged.scale)
+        lines = {
+            name: (1.0, 0.0) if self.judged.crappified else judge.fits.first[name] for name in names
+        }
+        images = {n: piece.images[n] * np.float32(g) + np.float32(o) for n, (g, o) in lines.items()}
+        side = self.judged.sr.volume.pixel_side
+        return {
+            task.title: performed(task, piece.truth, images, side) for task in self.judged.tasks
+        }
 
     @functools.cached_property
     def resolved(self) -> frozenset[Unit]:
@@ -246,19 +261,29 @@ def errors_of(
     -------
     dict
         By number of the channel: `floor`, how the noise of the truth was told from the error,
-        `figures`, by figure as the table calls it (see `errors.summary`), and `resolution` (see
-        `resolved.resolution_of`).
+        `figures`, by figure as the table calls it (see `errors.summary`), `resolution` (see
+        `resolved.resolution_of`), and `tasks` by name (see `agreement.told`).
     """
-    told = {}
+    known = {}
     for channel in sorted({plane[1] for plane in found}):
         planes = [pieces for plane, pieces in found.items() if plane[1] == channel]
         floor = work.judged.remedy(channel).name
-        told[str(channel)] = {
+        known[str(channel)] = {
             "floor": floor,
             "figures": _figures(planes, work.span(channel), floor != UNKNOWN),
             "resolution": resolution_of(_spectra(planes), work.judged),
+            "tasks": {task.title: told(_done(task.title, planes)) for task in work.judged.tasks},
         }
-    return told
+    return known
+
+
+def _done(title: str, planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """What a task found in the blocks of every plane, by image."""
+    made = []
+    for pieces in planes:
+        found = [piece["tasks"][title] for piece in pieces]
+        made.append({name: list(itertools.chain(*(f[name] for f in found))) for name in found[0]})
+    return made
 
 
 def _spectra(planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[Spectra]:

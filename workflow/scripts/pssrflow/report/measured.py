@@ -22,6 +22,8 @@ CURVES = (
     "Fourier ring correlation with a scan that shares no noise with the image: 1 where all detail "
     "is real, 0 where none is. Resolution is read where a curve crosses 1/7 (dashed)."
 )
+# What lengths are shown in, and how many there are in one of those that were measured in.
+UNITS = {"um": ("nm", 1000.0)}
 # Value, low and high.
 Interval = list[float | None]
 
@@ -95,7 +97,7 @@ class Resolution:
     sample, model, channel, image : str
     unit : str
         Of lengths.
-    frc : list of float or None
+    frc : list of float
         By Fourier ring correlation at 1/7: value, low and high.
     frc_three_sigma, decorrelation, rse, rsp : float or None
     """
@@ -105,11 +107,35 @@ class Resolution:
     channel: str
     image: str
     unit: str
-    frc: Interval | None
+    frc: Interval
     frc_three_sigma: float | None
     decorrelation: float | None
     rse: float | None
     rsp: float | None
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a task finds in one image of a channel of a test row, beside what it finds in the truth.
+
+    Attributes
+    ----------
+    sample, model, channel, task, image : str
+    objects : list of float
+        In the truth, and in the image.
+    dice, f1, ratio : list of float
+        Value, low and high; see `pssrflow.evaluate.agreement.told`.
+    """
+
+    sample: str
+    model: str
+    channel: str
+    task: str
+    image: str
+    objects: list[float]
+    dice: Interval
+    f1: Interval
+    ratio: Interval
 
 
 @dataclass(frozen=True)
@@ -121,12 +147,14 @@ class Measured:
     errors : list of Errors
     rivals : list of Rivals
     resolution : list of Resolution
+    tasks : list of Agreement
     curves : list of Picture
     """
 
     errors: list[Errors]
     rivals: list[Rivals]
     resolution: list[Resolution]
+    tasks: list[Agreement]
     curves: list[Picture]
 
 
@@ -136,7 +164,7 @@ ByModel = Mapping[str, Mapping[str, Any]]
 
 def measured(layout: Layout, samples: Iterable[Sample], models: list[str]) -> Measured:
     """Read what was measured of all test rows."""
-    made = Measured([], [], [], [])
+    made = Measured([], [], [], [], [])
     for sample in (s for s in samples if s.tested):
         found = {m: read_json(layout.map_done("metrics", sample.name, m))["errors"] for m in models}
         for channel in next(iter(found.values()), {}):
@@ -145,6 +173,7 @@ def measured(layout: Layout, samples: Iterable[Sample], models: list[str]) -> Me
             made.errors.extend(_errors(names, of, sample.paired))
             made.rivals.extend(_rivals(names, of, sample.paired))
             made.resolution.extend(_resolution(names, of))
+            made.tasks.extend(_tasks(names, of))
             if len(made.curves) < MOST and (picture := _curves(names, of)):
                 made.curves.append(picture)
     return made
@@ -192,9 +221,28 @@ def _resolution(names: tuple[str, str], of: ByModel) -> Iterator[Resolution]:
     images += [("", name, same) for name in same["methods"] if name != "sr"]
     for model, name, told in images:
         if one := told["methods"].get(name):
-            about = sample, model, channel, name, told["unit"], one.get("frc")
-            figures = (one.get(key) for key in ("frc_three_sigma", "decorrelation", "rse", "rsp"))
-            yield Resolution(*about, *figures)
+            unit, factor = UNITS.get(told["unit"], (told["unit"], 1.0))
+            frc = [_times(v, factor) for v in one.get("frc", (None, None, None))]
+            three_sigma, alone = (
+                _times(one.get(key), factor) for key in ("frc_three_sigma", "decorrelation")
+            )
+            about = sample, model, channel, name, unit
+            yield Resolution(*about, frc, three_sigma, alone, one["rse"], one["rsp"])
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def _tasks(names: tuple[str, str], of: ByModel) -> Iterator[Agreement]:
+    """Of every network, then of plain interpolation, which is the same beside all of them."""
+    sample, channel = names
+    same = next(iter(of.values()))["tasks"]
+    for task, images in same.items():
+        found = [(model, "sr", told["tasks"][task]["sr"]) for model, told in of.items()]
+        found += [("", name, one) for name, one in images.items() if name != "sr"]
+        for model, name, one in found:
+            yield Agreement(sample, model, channel, task, name, **one)
 
 
 def _curves(names: tuple[str, str], of: ByModel) -> Picture | None:
@@ -205,7 +253,7 @@ def _curves(names: tuple[str, str], of: ByModel) -> Picture | None:
     shown = {name: curve for name, curve in shown.items() if curve}
     if not shown:
         return None
-    figure, axis = plt.subplots(figsize=(8, 4))
+    figure, axis = plt.subplots(figsize=(11, 3.6))
     for name, curve in shown.items():
         frequency = np.linspace(0, 0.5 / told["pixel"], len(curve))
         axis.plot(frequency[1:], np.array(curve, float)[1:], label=name)
