@@ -76,11 +76,11 @@ def _sheets(data: Path, out: Path) -> dict[str, tuple[Path, dict]]:
     head = "sample\trole\tpath\tpixel_size"
     raw, rat = data / SSTEM / "raw", data / RAT
     sstem = [
-        *(f"learnt{n}\ttrain\t{raw}/{n:02d}.tif\t{SECTION}" for n in range(12)),
-        *(f"tested{n}\ttest\t{raw}/{n:02d}.tif\t{SECTION}" for n in range(14, 20)),
+        *(f"learnt{n}\ttrain\t{raw}/{n:02d}.tif\t{SECTION} um" for n in range(12)),
+        *(f"tested{n}\ttest\t{raw}/{n:02d}.tif\t{SECTION} um" for n in range(14, 20)),
     ]
     animals = [
-        f"{path.stem}\t{'test' if name == 'sub-rat4' else 'train'}\t{path}\t{side}"
+        f"{path.stem}\t{'test' if name == 'sub-rat4' else 'train'}\t{path}\t{side} um"
         for name, side in ANIMALS.items()
         for path in sorted((rat / name / "micr").glob("*.png"))
     ]
