@@ -15,8 +15,8 @@ Values = npt.NDArray[np.float64]
 # Share of the union of two objects that lies in both, from which on they are one.
 ALIKE = 0.5
 # What blocks hold: pixels of both images' objects, of the truth's and of the image's; objects that
-# are matched, of the truth and of the image.
-BOTH, TRUE, MADE, MATCHED, TRUE_OBJECTS, MADE_OBJECTS = range(6)
+# are matched, those of the truth that are lost, and those that the image has of its own.
+BOTH, TRUE, MADE, MATCHED, LOST, INVENTED = range(6)
 
 
 def agreement(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> Values:
@@ -33,42 +33,46 @@ def agreement(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> 
         See `BOTH`.
     """
     first, second = truth > 0, made > 0
-    objects = [_places(labels) for labels in (truth, made)]
-    matched = _places(truth, _matched(truth, made))
-    layers = (first & second, first, second, matched, *objects)
+    pairs = _matched(truth, made)
+    lost, invented = (
+        _objects(labels) - set(found) for labels, found in ((truth, pairs), (made, pairs.values()))
+    )
+    objects = (_places(truth, pairs), _places(truth, lost), _places(made, invented))
+    layers = (first & second, first, second, *objects)
     return block_sums(*(layer.astype(np.float32) for layer in layers))[:, 1:]
 
 
 def counted(truth: float, made: float) -> Values:
-    """The same where a task counts, and says not where."""
-    return np.array([[np.nan, np.nan, np.nan, np.nan, truth, made]])
+    """The same where a task counts, and says not where: the smaller number is matched."""
+    alike = min(truth, made)
+    return np.array([[np.nan, np.nan, np.nan, alike, truth - alike, made - alike]])
 
 
-def _places(
-    labels: npt.NDArray[np.integer], only: Collection[int] | None = None
-) -> npt.NDArray[np.float32]:
-    """One pixel for every object, inside its box."""
-    made = np.zeros(labels.shape, np.float32)
-    for number, box in enumerate(ndimage.find_objects(labels), 1):
-        if box is not None and (only is None or number in only):
-            made[tuple((s.start + s.stop - 1) // 2 for s in box)] += 1
+def _objects(labels: npt.NDArray[np.integer]) -> set[int]:
+    boxes = ndimage.find_objects(labels)
+    return {number for number, box in enumerate(boxes, 1) if box is not None}
+
+
+def _places(labels: npt.NDArray[np.integer], only: Collection[int]) -> npt.NDArray[np.float32]:
+    """The middle of the box of some objects, 1 for each."""
+    made, boxes = np.zeros(labels.shape, np.float32), ndimage.find_objects(labels)
+    for number in only:
+        made[tuple((s.start + s.stop - 1) // 2 for s in boxes[number - 1])] += 1
     return made
 
 
-def _matched(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> set[int]:
-    """Objects of the truth that are found again."""
-    sizes = np.bincount(made.ravel())
-    found = set()
-    for number, box in enumerate(ndimage.find_objects(truth), 1):
-        if box is None:
-            continue
-        inside = truth[box] == number
-        shared = np.bincount(made[box][inside], minlength=1)
+def _matched(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> dict[int, int]:
+    """Objects of the truth that are found again, and as which."""
+    sizes, boxes = np.bincount(made.ravel()), ndimage.find_objects(truth)
+    found: dict[int, int] = {}
+    for number in _objects(truth):
+        inside = truth[boxes[number - 1]] == number
+        shared = np.bincount(made[boxes[number - 1]][inside])
         shared[0] = 0
         other = int(shared.argmax())
         union = np.count_nonzero(inside) + sizes[other] - shared[other]
-        if shared[other] and shared[other] >= ALIKE * union:
-            found.add(number)
+        if shared[other] and shared[other] >= ALIKE * union and other not in found.values():
+            found[number] = other
     return found
 
 
@@ -134,14 +138,19 @@ def _figures(planes: Sequence[Values], draws: Bootstrap) -> dict[str, Any]:
     many = sum(map(len, planes))
     shares = {
         "dice": lambda s: _share(2 * s[..., BOTH], s[..., TRUE] + s[..., MADE]),
-        "f1": lambda s: _share(2 * s[..., MATCHED], s[..., TRUE_OBJECTS] + s[..., MADE_OBJECTS]),
-        "ratio": lambda s: _share(s[..., MADE_OBJECTS], s[..., TRUE_OBJECTS]),
+        "f1": lambda s: _share(2 * s[..., MATCHED], _number(s, LOST) + _number(s, INVENTED)),
+        "ratio": lambda s: _share(_number(s, INVENTED), _number(s, LOST)),
     }
-    objects = [whole[TRUE_OBJECTS], whole[MADE_OBJECTS]]
+    objects = [float(_number(whole, kind)) for kind in (LOST, INVENTED)]
     return {"objects": objects} | {
         name: Found(float(share(whole)), *ends(share(drawn), many)).to_json()
         for name, share in shares.items()
     }
+
+
+def _number(sums: Values, others: int) -> Values:
+    """Objects of one image: those that are matched, and the others."""
+    return np.asarray(sums[..., MATCHED] + sums[..., others])
 
 
 def _share(part: Values, whole: Values) -> Values:
