@@ -1,7 +1,9 @@
-"""Peak memory of ingest and crappify must not grow with the field.
+"""Peak memory of ingest, crappify and evaluate must not grow with the field.
 
 Simulated fields of both sizes go through the same functions as in the rules, each in a process of
-its own, whose peak resident memory is printed. Of predict: `python -m benchmarks.predict memory`.
+its own, whose peak resident memory is printed. Evaluate compares the HR image with itself, in some
+pieces of the plane: it is the same for all of them. Of predict: `python -m benchmarks.predict
+memory`.
 """
 
 import argparse
@@ -18,17 +20,22 @@ from pssrflow.crappify.noise import Gaussian, Poisson
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.crappify.stage import Work as Crappify
 from pssrflow.crappify.stage import crappify
+from pssrflow.evaluate.judged import Judged
+from pssrflow.evaluate.stage import fill
 from pssrflow.ingest.readers.acquisition import Overrides
 from pssrflow.ingest.settings import Settings
 from pssrflow.ingest.stage import Work, ingest
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
+from pssrflow.run.shares import Shares
 from pssrflow.simulate.microscope import Place, acquire
 from pssrflow.simulate.settings import Microscope
 from pssrflow.volumes.store import Store
 
 SIZES = Settings(chunk=(1, 256, 256), shard=(1, 2048, 2048))
-STAGES = ("simulate", "ingest", "crappify")
+STAGES = ("simulate", "ingest", "crappify", "evaluate")
+# Pieces that are evaluated.
+PIECES = 8
 
 
 def run_stage(stage: str, folder: Path, size: int, threads: int) -> None:
@@ -39,6 +46,10 @@ def run_stage(stage: str, folder: Path, size: int, threads: int) -> None:
         acquire(raw, Microscope(), Place(0), (1, size, size))
     elif stage == "ingest":
         ingest(Work(raw, hr, folder / "hr.json", SIZES, Overrides()), budget)
+    elif stage == "evaluate":
+        judged = Judged(hr, lr, hr, 4)
+        parts = max(1, len(judged.boxes()) // PIECES)
+        fill(judged, Shares(folder / "shares", "this"), 0, parts, threads=threads)
     else:
         chain = Crappifier(Downsampling(4), (Poisson(intensity=1), Gaussian(intensity=3)))
         key = NoiseKey(0, "s", 0, 0, 0, 0)
