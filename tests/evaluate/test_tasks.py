@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from pssrflow.config.check import check_config
+from pssrflow.config.rule_code import Code
 from pssrflow.errors import InputError
 from pssrflow.evaluate.agreement import agreement, performed, told
 from pssrflow.evaluate.judged import Judged
@@ -182,3 +183,21 @@ def test_a_users_own_task_is_tried_before_hours_are_spent(own, expression, said)
 def test_tasks_are_refused_in_words(tasks, said):
     with pytest.raises(InputError, match=said):
         check_config({"evaluate": {"tasks": tasks}}, "mine.yaml")
+
+
+def test_a_users_own_file_that_changed_is_noticed(own):
+    asked = own("1")
+    first = Code(check_config({"evaluate": {"tasks": [asked]}}, "mine.yaml"))
+    own("2")
+    second = Code(check_config({"evaluate": {"tasks": [asked]}}, "mine.yaml"))
+    assert first.tasks["asked"] == second.tasks["asked"]
+    assert first.tasks["files"] != second.tasks["files"]
+
+
+def test_a_task_that_nobody_names_is_in_nobodys_hash():
+    plain, asked = (
+        Code(check_config({"evaluate": {"tasks": tasks}}, "mine.yaml"))
+        for tasks in ([], [{"name": "axons"}])
+    )
+    assert plain.looking("evaluate")(None) != asked.looking("evaluate")(None)
+    assert plain.looking("evaluate")(None) == plain.of("evaluate")(None)

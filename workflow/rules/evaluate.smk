@@ -67,7 +67,7 @@ rule evaluate_prediction:
         mask=RUN.mask_of,
         crappified=RUN.crappified,
         scale=config["crappify"]["scale"],
-        tasks=RUN.tasks,
+        tasks=RUN.code.tasks,
         shares=PATHS.metrics_shares(),
         code=RUN.code.looking("evaluate"),
     script:

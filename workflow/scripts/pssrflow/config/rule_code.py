@@ -11,7 +11,8 @@ from pssrflow.crappify.registry import step_symbol
 from pssrflow.crappify.settings import steps_named
 from pssrflow.evaluate.tasks import TASKS
 from pssrflow.models.model import network_symbols
-from pssrflow.run.rerun import code_hash
+from pssrflow.plugins import source_file
+from pssrflow.run.rerun import code_hash, fingerprint
 
 SCRIPTS = Path(__file__).resolve().parents[2]
 # Steps of a fitted crappifier, by the kind of calibration that fits it.
@@ -59,9 +60,8 @@ class Code:
         return lambda wildcards: self.hash(script, *self.networks[wildcards.model], *self.steps)
 
     def looking(self, script: str) -> Hash:
-        """Hash of a script that runs tasks."""
-        names = sorted({TASKS[task.name] for task in self.settings.evaluate.tasks})
-        return lambda wildcards: self.hash(script, *names)
+        """Hash of a script that looks for what the configuration names in predictions."""
+        return lambda wildcards: self.hash(script, *self.looked_for)
 
     def training(self, script: str) -> Hash:
         """Hash of a script that trains the network of a model."""
@@ -93,7 +93,24 @@ class Code:
         models = self.settings.models
         return {name: network_symbols(model, models) for name, model in models.items()}
 
+    @cached_property
+    def looked_for(self) -> tuple[str, ...]:
+        """Where the tasks are written."""
+        return tuple(sorted({TASKS[task.name] for task in self.settings.evaluate.tasks}))
+
+    @cached_property
+    def tasks(self) -> dict[str, Any]:
+        """What is looked for in predictions, with a hash of every file of the user's own."""
+        asked = [task.plain() for task in self.settings.evaluate.tasks]
+        files = [str(source_file(task["path"])) for task in asked if "path" in task]
+        return {"asked": asked, "files": {f: fingerprint((f,)) for f in files}}
+
     @property
     def named(self) -> set[str]:
-        """Steps, recipe and the networks of all models."""
-        return {*self.steps, *self.recipe, *itertools.chain(*self.networks.values())}
+        """Steps, recipe, tasks and the networks of all models."""
+        return {
+            *self.steps,
+            *self.recipe,
+            *self.looked_for,
+            *itertools.chain(*self.networks.values()),
+        }

@@ -372,15 +372,6 @@ class Rules:
         export = self.settings.export.plain()
         return export | {"name": export["name"] or f"PSSRflow {wildcards.model}"}
 
-    # -- evaluate ---------------------------------------------------------------------------------
-
-    @cached_property
-    def tasks(self) -> dict[str, Any]:
-        """What is looked for in predictions, with a hash of every file of the user's own."""
-        asked = [task.plain() for task in self.settings.evaluate.tasks]
-        files = [str(source_file(task["path"])) for task in asked if "path" in task]
-        return {"asked": asked, "files": {f: fingerprint((f,)) for f in files}}
-
     # -- report -----------------------------------------------------------------------------------
 
     @cached_property
