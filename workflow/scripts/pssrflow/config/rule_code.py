@@ -9,7 +9,7 @@ from typing import Any
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import step_symbol
 from pssrflow.crappify.settings import steps_named
-from pssrflow.evaluate.tasks import TASKS
+from pssrflow.evaluate.tasks import task_symbol
 from pssrflow.models.model import network_symbols
 from pssrflow.plugins import source_file
 from pssrflow.run.rerun import code_hash, fingerprint
@@ -96,7 +96,7 @@ class Code:
     @cached_property
     def looked_for(self) -> tuple[str, ...]:
         """Where the tasks are written."""
-        return tuple(sorted({TASKS[task.name] for task in self.settings.evaluate.tasks}))
+        return tuple(sorted({task_symbol(task.name) for task in self.settings.evaluate.tasks}))
 
     @cached_property
     def tasks(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pssrflow.config.samples import Row
 from pssrflow.config.settings import Settings
 from pssrflow.crappify.registry import steps
 from pssrflow.crappify.steps import Step
-from pssrflow.evaluate.tasks import TASKS
+from pssrflow.evaluate.tasks import TASKS, task_symbol
 from pssrflow.keys import Keys, OneOf
 from pssrflow.models.model import archs, keys_of
 from pssrflow.plugins import load
@@ -164,7 +164,7 @@ def config_schema() -> dict[str, Any]:
     # Weights that PSSRflow saved say which network they are of.
     parts["Model"]["anyOf"] = [{"required": ["arch"]}, {"required": ["weights"]}]
     del parts["Model"]["required"]
-    parts["Task"] = _chosen_by("name", {name: load(path) for name, path in TASKS.items()}, parts)
+    parts["Task"] = _chosen_by("name", {name: load(task_symbol(name)) for name in TASKS}, parts)
     evaluate = parts[schema["properties"]["evaluate"]["$ref"].rpartition("/")[2]]
     evaluate["properties"]["tasks"]["items"] = {"$ref": "#/$defs/Task"}
     crappify = parts[schema["properties"]["crappify"]["$ref"].rpartition("/")[2]]

@@ -13,12 +13,19 @@ from pydantic import ConfigDict, PlainValidator
 from pssrflow.keys import Keys, OneOf, key
 from pssrflow.plugins import load
 
-# Every task by the name that the configuration gives it, and where it is written.
+# Every task by the name that the configuration gives it: its file in this folder, and its class. No
+# whole names, for code hashes follow those.
 TASKS = {
-    "mitochondria": "pssrflow.evaluate.structures:Mitochondria",
-    "axons": "pssrflow.evaluate.structures:Axons",
-    "custom": "pssrflow.evaluate.custom:Custom",
+    "mitochondria": ("structures", "Mitochondria"),
+    "axons": ("structures", "Axons"),
+    "custom": ("custom", "Custom"),
 }
+
+
+def task_symbol(name: str) -> str:
+    """Where a task is written, such as ``pssrflow.evaluate.structures:Axons``."""
+    file, kind = TASKS[name]
+    return f"pssrflow.evaluate.{file}:{kind}"
 
 
 class Task(Keys):
@@ -63,7 +70,7 @@ def checked_task(given: Any) -> Task:
     if isinstance(given, Task):
         return given
     name = _Named.model_validate(given).name
-    made = load(TASKS[name]).model_validate({k: v for k, v in given.items() if k != "name"})
+    made = load(task_symbol(name)).model_validate({k: v for k, v in given.items() if k != "name"})
     assert isinstance(made, Task)
     return made
 
