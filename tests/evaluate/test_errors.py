@@ -78,9 +78,9 @@ def judged_by(make_store, specimen, rng, tag):
 
 
 def test_the_interval_holds_the_psnr_to_the_clean_truth(make_store, specimen, rng):
-    """Of 20 runs; more of them in benchmarks/trust.py."""
+    """Of 10 runs; more of them in benchmarks/trust.py."""
     held, away = 0, []
-    for run in range(20):
+    for run in range(10):
         judged, sr = judged_by(make_store, specimen, rng, run)
         work = Evaluation(judged)
         plane = [work.measured(unit) for unit in work.units]
@@ -91,7 +91,7 @@ def test_the_interval_holds_the_psnr_to_the_clean_truth(make_store, specimen, rn
         true = 10 * math.log10(span**2 / ((sr - specimen) ** 2).mean())
         held += low <= true <= high
         away.append(value - true)
-    assert held >= 16 and abs(np.mean(away)) < 0.05
+    assert held >= 8 and abs(np.mean(away)) < 0.05
 
 
 def test_the_rows_say_it_too_and_say_nothing_where_it_is_not_known(make_store, specimen, rng):

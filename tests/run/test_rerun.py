@@ -27,12 +27,12 @@ MOST = {
     "predict": 39,
     "magnification": 8,
     "smoothing": 14,
-    "evaluate": 24,
+    "evaluate": 28,
     "promise": 50,
     "trust": 34,
     "judge": 3,
     "accept": 3,
-    "report": 43,
+    "report": 45,
 }
 CACHED = (rerun.code_hash, rerun.read_module, rerun._file)
 

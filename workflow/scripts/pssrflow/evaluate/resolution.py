@@ -23,6 +23,8 @@ Floats = npt.NDArray[np.floating]
 RINGS = 128
 # Share of a side over which a piece fades out.
 TAPER = 0.25
+# What the truth is called among images.
+TRUTH = "hr"
 # What rings hold of an image: of it alone, and of it and two others.
 POWER, MAGNITUDE, WITH_SCAN, WITH_LR = range(4)
 # Where a Fourier ring correlation ends.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pssrflow.evaluate.baselines import CONSTANT, plain
 from pssrflow.evaluate.errors import Bootstrap, Found, ends
 from pssrflow.evaluate.judged import Judged, Piece
-from pssrflow.evaluate.resolution import RINGS, SEVENTH, Spectra, crossing
+from pssrflow.evaluate.resolution import RINGS, SEVENTH, TRUTH, Spectra, crossing
 
 Floats = npt.NDArray[np.floating]
 
@@ -18,8 +18,8 @@ Floats = npt.NDArray[np.floating]
 PIECES, SMALLEST = 16, 32
 # Draws of pieces that tell an interval.
 DRAWS = 200
-# Names of the truth and of a scan that no image was made of.
-TRUTH, SCAN = "hr", "scan"
+# What a scan that no image was made of is called among them.
+SCAN = "scan"
 # What shares no noise with the images.
 SECOND, FIRST, NONE = "the second scan", "the truth", "nothing: the LR image is made of the truth"
 

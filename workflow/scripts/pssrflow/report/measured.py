@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from pssrflow.evaluate.errors import FEWEST, Found, ends
-from pssrflow.evaluate.resolution import SEVENTH
-from pssrflow.evaluate.resolved import TRUTH
+from pssrflow.evaluate.resolution import SEVENTH, TRUTH
 from pssrflow.report.pictures import Picture, data_uri
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout, Sample
