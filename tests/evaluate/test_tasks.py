@@ -171,6 +171,13 @@ def test_a_users_own_task_is_tried_before_hours_are_spent(own, expression, said)
         check_config({"evaluate": {"tasks": [own(expression)]}}, "mine.yaml")
 
 
+def test_a_task_answers_in_one_way(own, cells):
+    labels_or_a_count = "(image > 90).astype(int) if image.mean() > 100 else 3"
+    task, (image, _) = checked_task(own(labels_or_a_count)), cells
+    with pytest.raises(InputError, match="labels of one image, and a count"):
+        performed(task, image, {"sr": image / 2}, None)
+
+
 @pytest.mark.parametrize(
     ("tasks", "said"),
     [

@@ -11,6 +11,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import re
 import resource
@@ -178,6 +179,27 @@ def load_class(path: str) -> type:
     made = getattr(module, name, None)
     if not inspect.isclass(made):
         raise InputError(path, f"no class {name} in {file}", "a class of that module")
+    return made
+
+
+def instance(path: str, options: dict[str, Any], accepted: str) -> Any:
+    """The object of a user's class with some options, made once; see `load_class`.
+
+    Raises
+    ------
+    InputError
+        The class refuses the options, or its objects cannot be called.
+    """
+    return _instance(path, json.dumps(options), accepted, os.getcwd())
+
+
+@functools.lru_cache(maxsize=16)
+def _instance(path: str, options: str, accepted: str, _folder: str) -> Any:
+    made = load_class(path)
+    with foreign(path, f"options {options} refused: it raised", "its own options"):
+        made = made(**json.loads(options))
+    if not callable(made):
+        raise InputError(path, "its objects cannot be called", accepted)
     return made
 
 

@@ -1,8 +1,5 @@
 """A user's own crappifier as a step: a Python class."""
 
-import functools
-import json
-import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +7,7 @@ import numpy as np
 from pssrflow.crappify.steps import Halo, Inner, Step, around
 from pssrflow.errors import InputError
 from pssrflow.keys import JsonObject, key
-from pssrflow.plugins import foreign, load_class
+from pssrflow.plugins import foreign, instance
 
 CONTRACT = (
     "a callable (grey, rng) that takes a float32 array (y, x) of grey levels from 0 to 255, which "
@@ -31,7 +28,7 @@ class Custom(Step):
 
     @property
     def _made(self) -> Any:
-        return _instance(self.path, json.dumps(self.options), os.getcwd())
+        return instance(self.path, self.options, CONTRACT)
 
     @property
     def halo(self) -> Halo:
@@ -57,13 +54,3 @@ def checked(where: str, found: np.ndarray, shape: tuple[int, ...], accepted: str
     if not np.isfinite(found).all():
         raise InputError(where, "returned NaN or infinity", accepted)
     return found.astype(np.float32)
-
-
-@functools.lru_cache(maxsize=16)
-def _instance(path: str, options: str, _folder: str) -> Any:
-    made = load_class(path)
-    with foreign(path, f"options {options} refused: it raised", "its own options"):
-        made = made(**json.loads(options))
-    if not callable(made):
-        raise InputError(path, "its objects cannot be called", CONTRACT)
-    return made

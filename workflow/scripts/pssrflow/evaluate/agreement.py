@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from pssrflow.errors import InputError
 from pssrflow.evaluate.errors import Bootstrap, Found, block_sums, ends
 from pssrflow.evaluate.tasks import Task
 
@@ -104,9 +105,12 @@ def performed(
         labels = task(np.where(unknown, level, image), pixel)
         return labels if np.ndim(labels) == 0 else np.where(unknown, 0, labels)
 
-    expected = done(truth)
+    expected, found = done(truth), {name: done(image) for name, image in images.items()}
+    if len({np.ndim(one) for one in (expected, *found.values())}) > 1:
+        answers = "labels of one image, and a count of another"
+        raise InputError(f"evaluate.tasks: {task.title}", answers, "either, of all images")
     compare = counted if np.ndim(expected) == 0 else agreement
-    return {name: compare(expected, done(image)).tolist() for name, image in images.items()}
+    return {name: compare(expected, one).tolist() for name, one in found.items()}
 
 
 # -- all pieces -----------------------------------------------------------------------------------

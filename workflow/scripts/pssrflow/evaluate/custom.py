@@ -1,8 +1,5 @@
 """A user's own task: a Python class."""
 
-import functools
-import json
-import os
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +8,7 @@ import numpy.typing as npt
 from pssrflow.errors import InputError
 from pssrflow.evaluate.tasks import Task
 from pssrflow.keys import JsonObject, key
-from pssrflow.plugins import foreign, load_class
+from pssrflow.plugins import foreign, instance
 
 CONTRACT = (
     "a callable (image, pixel_um) that takes a float32 array (y, x) of grey levels, which it does "
@@ -34,7 +31,7 @@ class Custom(Task):
     def __call__(self, image: npt.NDArray[np.float32], pixel: float | None) -> Any:
         given = image.copy()
         given.flags.writeable = False
-        made = _instance(self.path, json.dumps(self.options), os.getcwd())
+        made = instance(self.path, self.options, CONTRACT)
         with foreign(self.path, "raised", CONTRACT):
             found = np.asarray(made(given, pixel))
         return _checked(self.path, found, image.shape)
@@ -50,13 +47,3 @@ def _checked(where: str, found: np.ndarray, shape: tuple[int, ...]) -> Any:
     if found.dtype.kind not in "iub" or found.min() < 0:
         raise InputError(where, f"returned dtype {found.dtype} from {found.min()}", CONTRACT)
     return found.astype(np.int64)
-
-
-@functools.lru_cache(maxsize=16)
-def _instance(path: str, options: str, _folder: str) -> Any:
-    made = load_class(path)
-    with foreign(path, f"options {options} refused: it raised", "its own options"):
-        made = made(**json.loads(options))
-    if not callable(made):
-        raise InputError(path, "its objects cannot be called", CONTRACT)
-    return made

@@ -98,19 +98,18 @@ class Spectra:
         shape = images[lr].shape
         where = ring_numbers(shape, rings).ravel()
         length = math.ceil(math.sqrt(2) * rings) + 1
-        partners = [transformed(images[name]).conj() if name else np.nan for name in (scan, lr)]
+        made = {name: transformed(image) for name, image in images.items()}
+        partners = [made[name].conj() if name else np.nan for name in (scan, lr)]
 
         def summed(layer: Floats) -> Values:
             return np.bincount(where, layer.ravel(), length).astype(float)
 
-        def of_one(image: Floats) -> Values:
-            made = transformed(image)
-            size = np.abs(made)
-            return np.stack(
-                [summed(v) for v in (size**2, size, *((made * p).real for p in partners))]
-            )
+        def of_one(image: npt.NDArray[np.complex64]) -> Values:
+            size = np.abs(image)
+            products = ((image * p).real for p in partners)
+            return np.stack([summed(v) for v in (size**2, size, *products)])
 
-        sums = np.stack([of_one(image) for image in images.values()])
+        sums = np.stack([of_one(image) for image in made.values()])
         return cls(tuple(images), sums, summed(np.ones(shape)), lr, scan)
 
     @classmethod
