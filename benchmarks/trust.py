@@ -2,10 +2,12 @@
 
     python -m benchmarks.trust run --data FOLDER --out FOLDER [--max-time 120s] [--only NAME ...]
     python -m benchmarks.trust coverage|fakes|domains --out FOLDER [--data FOLDER] [--only NAME ...]
+    python -m benchmarks.trust specimen|cost|truth --out FOLDER
 
 run       the pipeline on every set, with rows to learn from, rows that trust is calibrated on, and
           rows that are tested; three networks
 coverage  of the intervals on the rows that are tested
+specimen  the same of the interval for the specimen, against clean images of the simulator
 fakes     vesicles and bands that are planted in predictions, and structures that are erased
 cost      of the map, beside the prediction
 truth     PSNR freed of the noise of the truth, on simulated scans whose clean image is known
@@ -34,9 +36,10 @@ from benchmarks.machine import heading, parser
 from benchmarks.processes import run_sheet
 from benchmarks.real_data import FIBSEM, RATS, SSTEM
 from benchmarks.tables import in_turns, print_table
+from pssrflow.calibrate.frames import Noise
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.evaluate.errors import Bootstrap, Noise, Remedy, block_sums, decibels
+from pssrflow.evaluate.errors import Bootstrap, Remedy, block_sums, decibels
 from pssrflow.evaluate.metrics import psnr
 from pssrflow.ingest.settings import Settings as Ingest
 from pssrflow.models.input import Input
@@ -65,7 +68,7 @@ from pssrflow.trust.windows import WINDOW, Seen, gathered
 from pssrflow.volumes.intensity import Range, finest, noise_of
 from pssrflow.volumes.store import Store
 
-COLUMNS = ["sample", "role", "path", "crop", "pixel_size"]
+COLUMNS = ["sample", "role", "path", "crop", "pixel_size", "hr2_path"]
 NOISE = {
     "fit": None,
     "downsample": "bilinear",
@@ -80,12 +83,13 @@ EM = {"dwell_us": 20, "gain": 0.4}
 SIMULATED = {
     "learnt": EM | {"shape": [4, 1024, 1024], "tissue": 11},
     "kept": EM | {"shape": [4, 1024, 1024], "tissue": 12},
+    "again": EM | {"shape": [4, 1024, 1024], "tissue": 12, "draw": 1},
     "tested": EM | {"shape": [8, 1024, 1024], "tissue": 13},
 }
 SETS = {
     "simulated": [
         ("learnt", "train", "simulate:learnt", "", ""),
-        ("kept", "trust", "simulate:kept", "", ""),
+        ("kept", "trust", "simulate:kept", "", "", "simulate:again"),
         ("tested", "test", "simulate:tested", "", ""),
     ],
     "fibsem": [
@@ -119,7 +123,8 @@ def run(options: argparse.Namespace) -> None:
     for name in options.only:
         if (options.out / name / "results/report.json").exists():
             continue
-        table = pd.DataFrame(SETS[name], columns=COLUMNS)
+        rows = [(*row, *[""] * (len(COLUMNS) - len(row))) for row in SETS[name]]
+        table = pd.DataFrame(rows, columns=COLUMNS)
         real = ~table["path"].str.startswith("simulate:")
         root = str(options.data.resolve()) + "/"
         table.loc[real, "path"] = root + table.loc[real, "path"]
@@ -192,7 +197,7 @@ def coverage(options: argparse.Namespace) -> None:
 def _covered(tested: Tested) -> Iterator[Any]:
     promise = tested.promise
     planes = [_ratios(promise, *images) for images in tested.planes()]
-    error, scale, strata = (np.concatenate(found) for found in zip(*planes))
+    error, strata, scale, *_ = (np.concatenate(found) for found in zip(*planes))
     factors = np.array(promise.multipliers)
     inside = error <= scale * factors[strata]
     flat = tested.constant()
@@ -215,15 +220,47 @@ def _ratios(promise: Promise, lr: np.ndarray, sr: np.ndarray, hr: np.ndarray) ->
     """Errors, scales and strata of the pixels of a plane."""
     height, width = hr.shape
     fine = np.ones((promise.scale, promise.scale), np.float32)
-    scale = np.kron(promise.scales(lr, sr), fine)[:height, :width]
+    scales = (np.kron(s, fine)[:height, :width].ravel() for s in promise.scales(lr, sr))
     strata = np.kron(promise.strata(*layers(sr, promise.scale)), fine)[:height, :width]
     # The last LR pixels may show more than the truth does.
     error = np.abs(sr[:height, :width] - hr)
-    return error.ravel(), scale.ravel(), strata.ravel().astype(np.int64)
+    return error.ravel(), strata.ravel().astype(np.int64), *scales
 
 
 def _by_stratum(inside: np.ndarray, strata: np.ndarray) -> list[float]:
     return [100 * float(inside[strata == k].mean()) for k in range(len(STRATA))]
+
+
+# -- the specimen ---------------------------------------------------------------------------------
+
+
+def specimen(options: argparse.Namespace) -> None:
+    """How the intervals for the specimen hold it, which the simulator shows without noise."""
+    names = ["network", "coverage %", "5th percentile of planes", " / ".join(STRATA)]
+    names += ["mean half-width", "to that of a second scan", "to one width everywhere"]
+    rows = (
+        [model, *_held(Tested(options.out / "simulated" / "results", model))] for model in MODELS
+    )
+    print_table(names, rows)
+
+
+def _held(tested: Tested) -> Iterator[Any]:
+    promise = tested.promise
+    given = Input.of(tested.field("tested").lr.volume.intensity, promise.intensity)
+    slow, place = Microscope(**EM), Place(SIMULATED["tested"]["tissue"])
+    planes = []
+    for z, (lr, sr, hr) in enumerate(tested.planes()):
+        clean = expected(slow, place, z, *(slice(0, n) for n in hr.shape))
+        planes.append(_ratios(promise, lr, sr, given.scaled(clean, 0)))
+    error, strata, scale, deviation = (np.concatenate(found) for found in zip(*planes))
+    wide = deviation * np.array(promise.deviations)[strata]
+    inside = error <= wide
+    each = [100 * part.mean() for part in np.split(inside, len(planes))]
+    yield from (f"{100 * inside.mean():.1f}", f"{np.percentile(each, 5):.1f}")
+    yield " / ".join(f"{v:.1f}" for v in _by_stratum(inside, strata))
+    yield f"{wide.mean():.4f}"
+    yield f"{wide.mean() / (scale * np.array(promise.multipliers)[strata]).mean():.2f}"
+    yield f"{wide.mean() / np.quantile(error, inside.mean()):.3f}"
 
 
 # -- what is planted ------------------------------------------------------------------------------
@@ -419,7 +456,7 @@ def _freed(number: int, inference: Inference, crappifier: Crappifier) -> Iterato
         image = inference([((lr - low) / (high - low)).astype(np.float32)[None]])[0]["sr"]
         sr = image * (high - low) + low
         for twice in (True, False):
-            remedy = Remedy.of(crappified, twice, noise, 4)
+            remedy = Remedy.of(crappified, 1.0 if twice else None, noise, 4)
             error = remedy.unbiased(first, sr, second if twice else None)
             sums = block_sums((sr - first) ** 2, error)
             draws = Bootstrap([len(sums)])
@@ -484,7 +521,7 @@ def _timed(name: str, out: Path) -> list[Any]:
 
 
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
-WAYS |= {"truth": truth, "cost": cost}
+WAYS |= {"specimen": specimen, "truth": truth, "cost": cost}
 
 
 def main() -> None:

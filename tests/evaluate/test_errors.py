@@ -4,21 +4,23 @@ import math
 
 import numpy as np
 import pytest
+from pssrflow.calibrate.frames import Noise, Scan
 from pssrflow.evaluate.errors import (
     ALIKE,
     KNOWN,
     SCANS,
     SHARED,
     UNKNOWN,
-    Noise,
     Remedy,
     block_sums,
     summary,
 )
-from pssrflow.evaluate.judged import Judged, Scan
+from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.stage import Evaluation, errors_of, measure
+from pssrflow.pairs.aligned import Warp, noise_kept
 from pssrflow.volumes.interpolation import interpolated
 from pssrflow.volumes.store import Store
+from scipy import ndimage
 
 NOISE, SCALE = 12.0, 4
 
@@ -54,7 +56,7 @@ def test_the_error_is_that_against_the_specimen(crappified, twice, known, name, 
     clean = specimen[0, 0, 0]
     image = interpolated(coarse(first if crappified else third).astype(np.float32), SCALE)
     noise = Noise(0.0, NOISE**2) if known else None
-    remedy = Remedy.of(crappified, twice, noise, SCALE)
+    remedy = Remedy.of(crappified, 1.0 if twice else None, noise, SCALE)
     assert remedy.name == name
     found = remedy.unbiased(first, image, second if twice else None).mean()
     true, naive = ((image - other) ** 2 for other in (clean, first))
@@ -66,6 +68,23 @@ def test_the_error_is_that_against_the_specimen(crappified, twice, known, name, 
     else:
         assert found == pytest.approx(true.mean(), abs=2)
     assert naive.mean() > true.mean() + NOISE**2 / 2
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_scan_that_was_moved_between_pixels_has_lost_some_of_its_noise(known, specimen, rng):
+    """A second one beside the first; an acquired pair's whose noise is known."""
+    first, second = scans(specimen, rng, 2)
+    away, clean = (0.5, 0.5), specimen[0, 0, 0]
+    moved = ndimage.shift(second[0, 0, 0] - clean, away, mode="nearest") + clean
+    kept = noise_kept(Warp.of([[away]], clean.shape))
+    image = interpolated(coarse(first)[0, 0, 0].astype(np.float32), SCALE)
+    if known:
+        remedy = Remedy.of(False, None, Noise(0.0, NOISE**2).times(kept), SCALE)
+        found = remedy.unbiased(moved, image, None)
+    else:
+        found = Remedy.of(True, kept, None, SCALE).unbiased(first[0, 0, 0], image, moved)
+    true = ((image - clean) ** 2).mean()
+    assert found.mean() == pytest.approx(true, abs=3) and NOISE**2 * (1 - kept) / 2 > 20
 
 
 def judged_by(make_store, specimen, rng, tag):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pssrflow.evaluate.judged import Judged, Scan
+from pssrflow.calibrate.frames import Scan
+from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.resolution import SEVENTH, Spectra, crossing, ring_numbers
 from pssrflow.evaluate.resolved import FIRST, NONE, SECOND
 from pssrflow.evaluate.stage import Evaluation, errors_of

@@ -16,7 +16,8 @@ from pssrflow.trust.promise import Promise
 from pssrflow.volumes.interpolation import interpolated
 from pssrflow.volumes.store import Store
 
-SCALE = 4
+# Deviation of the noise of HR images.
+SCALE, NOISE = 4, 4.0
 CRAPPIFY = {
     "scale": SCALE,
     "downsample": "bilinear",
@@ -42,7 +43,8 @@ def pictures(tissue, rng):
 
     def make(planes, side):
         values = tissue((1, 1, planes, side, side), sigma=5).astype(float)
-        return (values + 4 * rng.standard_normal(values.shape)).clip(0, 255).astype(np.uint8)
+        scan = values + NOISE * rng.standard_normal(values.shape)
+        return scan.clip(0, 255).astype(np.uint8)
 
     return make
 
@@ -55,12 +57,13 @@ PROMISES = {}
 def promise_of(make_store, pictures, rng):
     """The promise of bicubic interpolation, of some planes that were kept for it."""
 
-    def make(planes=6, side=512):
-        if (planes, side) not in PROMISES:
-            PROMISES[planes, side] = learnt_of(planes, side)
-        return PROMISES[planes, side]
+    def make(planes=6, side=512, noise=None):
+        asked = planes, side, noise
+        if asked not in PROMISES:
+            PROMISES[asked] = learnt_of(*asked)
+        return PROMISES[asked]
 
-    def learnt_of(planes, side):
+    def learnt_of(planes, side, noise):
         torch.manual_seed(0)
         inference = Inference(build("bicubic", SCALE, {}, 1), torch.device("cpu"), "32")
         rows = []
@@ -71,7 +74,8 @@ def promise_of(make_store, pictures, rng):
         learnt, kept = rows
         grounds = Grounds(rows, [learnt.region, None], [None, kept.region], 32)
         nothing = Promise.nothing(0.9, "window", CRAPPIFY)
-        return Learner(inference, nothing, Drawing(frames=ONE), 0).of(grounds, 200)
+        known = {row.sample: [noise] for row in rows}
+        return Learner(inference, nothing, Drawing(frames=ONE), 0, known).of(grounds, 200)
 
     return make
 

@@ -3,7 +3,7 @@ rule register_pair:
     input:
         hr=PATHS.done("hr"),
         lr=PATHS.done("lr"),
-        mask=RUN.mask_done,
+        mask=RUN.own("mask"),
     output:
         done=PATHS.registration(),
     log:

@@ -6,6 +6,8 @@ rule calibrate_trust:
         registration=RUN.grounds_on("registration"),
         weight=RUN.grounds_on("weight"),
         mask=RUN.grounds_on("mask"),
+        hr2=RUN.grounds_on("hr2"),
+        twice=RUN.grounds_on("twice"),
         fit=RUN.fit,
         train=PATHS.trained(),
     output:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pssrflow.calibrate.frames import Scan, noise_of_frames
 from pssrflow.evaluate.baselines import Baselines
-from pssrflow.evaluate.judged import Judged, Scan
-from pssrflow.evaluate.known import noise_of_frames
+from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.stage import evaluate, fill
 from pssrflow.evaluate.tasks import checked_task
 from pssrflow.pairs.aligned import read_shift

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from pssrflow.calibrate.frames import Scan, unknowable
 from pssrflow.crappify.settings import settings_of
+from pssrflow.pairs.aligned import read_shift
 from pssrflow.pairs.field import open_row
 from pssrflow.run.job import job
-from pssrflow.trust.stage import Asked, adopt, promise
+from pssrflow.trust.stage import Asked, Rows, adopt, promise
 from pssrflow.volumes.store import Store
 
 if __name__ == "__main__":
@@ -22,13 +24,22 @@ if __name__ == "__main__":
             validation=params.train["validation"],
             seed=params.seed,
         )
+        twins = {
+            row["sample"]: Scan(Store(row["hr2"]), *read_shift(row["twice"]))
+            for row in params.rows
+            if row.get("hr2")
+        }
+        crappified = [row["sample"] for row in params.rows if not row["acquired"]]
         settings = settings_of(params.crappify, *given.fit, **params.accept)
         if params.package and not fields:
             adopt(params.package, settings, asked, snakemake.output.done)
         else:
             promise(
-                fields=fields,
-                only=[row["sample"] for row in params.rows if row.get("promised")],
+                rows=Rows(
+                    fields=fields,
+                    only=[row["sample"] for row in params.rows if row.get("promised")],
+                    noise=unknowable(fields, twins, next(iter(given.fit), None), crappified, scale),
+                ),
                 weights=params.weights,
                 python=params.python,
                 crappify=settings,

@@ -6,7 +6,7 @@ them. Everything here runs in every job, while Snakemake parses: nothing slow is
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,15 @@ from pssrflow.plugins import source_file
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
+
+# Rows that have something of their own, by what that is.
+OWN = {
+    "weight": "weighted",
+    "mask": "masked",
+    "registration": "paired",
+    "hr2": "scanned_twice",
+    "twice": "scanned_twice",
+}
 
 
 def one_of(names: Iterable[str]) -> str:
@@ -88,25 +97,14 @@ class Rules:
 
     # -- pairs, calibrate, crappify ---------------------------------------------------------------
 
-    def registered(self, wildcards: Wildcards) -> list[str]:
-        """The registration of a sample, if its LR image was acquired."""
-        paired = self.rows[wildcards.sample].paired
-        return [self.layout.registration(wildcards.sample)] if paired else []
-
-    def twice(self, wildcards: Wildcards) -> list[str]:
-        """The registration of the second HR scan of a sample, if it has one."""
-        twice = self.rows[wildcards.sample].scanned_twice
-        return [self.layout.second(wildcards.sample)] if twice else []
+    def own(self, kind: str) -> Callable[[Wildcards], list[str]]:
+        """Done file of what some samples have of their own, see `OWN`."""
+        return lambda wildcards: self._done_of(kind, [wildcards.sample])
 
     def second(self, wildcards: Wildcards) -> str | None:
         """Store of the second HR scan of a sample, if it has one."""
         twice = self.rows[wildcards.sample].scanned_twice
         return self.layout.store("hr2", wildcards.sample) if twice else None
-
-    def second_done(self, wildcards: Wildcards) -> list[str]:
-        """Says that such a store is finished."""
-        twice = self.rows[wildcards.sample].scanned_twice
-        return [self.layout.done("hr2", wildcards.sample)] if twice else []
 
     def crappified(self, wildcards: Wildcards) -> bool:
         """Whether the LR image of a sample is made of its HR image."""
@@ -119,10 +117,6 @@ class Rules:
     def mask_of(self, wildcards: Wildcards) -> str | None:
         """Store of the mask of a sample, if it has one."""
         return self.mask(wildcards.sample)
-
-    def mask_done(self, wildcards: Wildcards) -> list[str]:
-        """Says that such a store is finished."""
-        return [self.layout.done("mask", wildcards.sample)] * self.rows[wildcards.sample].masked
 
     @cached_property
     def fit(self) -> list[str]:
@@ -214,11 +208,9 @@ class Rules:
         return self._done_of(kind, self._learnt())
 
     def _done_of(self, kind: str, samples: list[str]) -> list[str]:
-        flag = {"weight": "weighted", "mask": "masked", "registration": "paired"}.get(kind)
-        rows = [s for s in samples if not flag or getattr(self.rows[s], flag)]
-        if kind == "registration":
-            return list(map(self.layout.registration, rows))
-        return [self.layout.done(kind, sample) for sample in rows]
+        rows = [s for s in samples if kind not in OWN or getattr(self.rows[s], OWN[kind])]
+        place = {"registration": self.layout.registration, "twice": self.layout.second}
+        return [place[kind](s) if kind in place else self.layout.done(kind, s) for s in rows]
 
     @cached_property
     def training_rows(self) -> list[dict[str, Any]]:
@@ -308,7 +300,13 @@ class Rules:
     def grounds(self) -> list[dict[str, Any]]:
         """Rows that the promises of trust are learnt and calibrated on; see `training_rows`."""
         kept = [self._row(name) | {"promised": True} for name in sorted(self.named("promised"))]
-        return [*self.training_rows, *kept]
+        return [row | self._twice(row["sample"]) for row in (*self.training_rows, *kept)]
+
+    def _twice(self, name: str) -> dict[str, str]:
+        """Store and registration of a second HR scan, where there is one."""
+        if not self.rows[name].scanned_twice:
+            return {}
+        return {"hr2": self.layout.store("hr2", name), "twice": self.layout.second(name)}
 
     def grounds_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all those rows."""

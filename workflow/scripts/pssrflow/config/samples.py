@@ -57,8 +57,9 @@ class Row(Keys, Roles):
     )
     hr2_path: PathText | None = key(
         None,
-        "A second, independent HR scan of the field (test and trust rows), for errors that are "
-        "free of the noise of the truth; as large as the first, and read with the same overrides.",
+        "A second, independent HR scan of the field (not of predict rows): of test rows for errors "
+        "that are free of the noise of the truth, of others for what trust says of the specimen; "
+        "as large as the first, and read with the same overrides.",
     )
     weight_path: PathText | None = key(
         None,
@@ -139,10 +140,8 @@ class Row(Keys, Roles):
                 "lr_path",
                 "a predict row has no HR image to compare. Accepted: the LR image as `path`",
             )
-        if self.hr2_path and self.role not in ("test", "trust"):
-            yield Fault(
-                "hr2_path", f"found one of a {self.role} row. Accepted: none, or role test or trust"
-            )
+        if self.hr2_path and self.role == "predict":
+            yield Fault("hr2_path", "a predict row has no truth. Accepted: none")
         if self.weight_path and self.role != "train":
             yield Fault(
                 "weight_path",

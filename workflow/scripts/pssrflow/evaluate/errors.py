@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pssrflow.calibrate.frames import Noise, shared
 from pssrflow.evaluate.metrics import psnr
 from pssrflow.seeded import generator
 
@@ -34,27 +35,6 @@ ENDS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Variance of an HR frame: a line of its grey levels.
-
-    Attributes
-    ----------
-    slope, base : float
-        In units of the pixels, and squared.
-    black : float
-        Where the line begins.
-    """
-
-    slope: float
-    base: float
-    black: float = 0.0
-
-    def variance(self, values: Values) -> Values:
-        """Of pixels that were recorded as some values."""
-        return np.asarray(self.slope * np.maximum(values - self.black, 0) + self.base)
-
-
-@dataclass(frozen=True)
 class Remedy:
     """How errors are freed of the noise of the truth.
 
@@ -65,27 +45,32 @@ class Remedy:
     noise : Noise or None
     scale : int
         HR pixels per LR pixel.
+    kept : float
+        Share of the variance of its noise that a second scan kept when it was moved on the first.
     """
 
     name: str
     noise: Noise | None = None
     scale: int = 1
+    kept: float = 1.0
 
     @classmethod
-    def of(cls, crappified: bool, second: bool, noise: Noise | None, scale: int) -> "Remedy":
+    def of(
+        cls, crappified: bool, second: float | None, noise: Noise | None, scale: int
+    ) -> "Remedy":
         """The one that is right for what is there.
 
         Parameters
         ----------
         crappified : bool
             Whether the LR image was made of the first scan.
-        second : bool
-            Whether there is a second scan.
+        second : float or None
+            `kept`, where there is a second scan.
         noise : Noise or None
         scale : int
         """
-        if second:
-            return cls(ALIKE if crappified else SCANS)
+        if second is not None:
+            return cls(ALIKE if crappified else SCANS, kept=second)
         if noise is None:
             return cls(UNKNOWN)
         return cls(SHARED if crappified else KNOWN, noise, scale)
@@ -102,12 +87,12 @@ class Remedy:
         if second is not None:
             if self.name == SCANS:
                 return (image - truth) * (image - second)
-            return (image - second) ** 2 - (truth - second) ** 2 / 2
+            own = self.kept / (1 + self.kept)
+            return (image - second) ** 2 - own * (truth - second) ** 2
         if self.noise is None:
             return np.full(truth.shape, np.nan, np.float32)
-        # Of white noise that LR pixels average, at most this share comes back with a prediction.
-        shared = 2 / self.scale**2 if self.name == SHARED else 0.0
-        return (image - truth) ** 2 - (1 - shared) * self.noise.variance(truth)
+        share = shared(self.scale) if self.name == SHARED else 0.0
+        return (image - truth) ** 2 - (1 - share) * self.noise.variance(truth)
 
 
 def block_sums(*values: Values) -> npt.NDArray[np.float64]:

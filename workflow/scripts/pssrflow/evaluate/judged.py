@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from pssrflow.calibrate.frames import Noise, Scan
 from pssrflow.evaluate.baselines import CONSTANT, Baselines, baselines
-from pssrflow.evaluate.errors import Noise, Remedy
+from pssrflow.evaluate.errors import Remedy
 from pssrflow.evaluate.tasks import Task
-from pssrflow.pairs.aligned import STILL, Warp, aligned
+from pssrflow.pairs.aligned import STILL, Warp, aligned, noise_kept
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.volumes.store import Store
 
@@ -44,37 +45,6 @@ class Piece(NamedTuple):
     truth: Floats
     images: dict[str, Floats]
     second: Floats | None = None
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A second scan of the truth.
-
-    Attributes
-    ----------
-    store : Store
-    shift : tuple of int
-        Its pixels (y, x) by which it lies beside the first.
-    warp : Warp
-        What that leaves.
-    """
-
-    store: Store
-    shift: tuple[int, int] = (0, 0)
-    warp: Warp = STILL
-
-    def read(self, plane: Plane, box: Box) -> Floats:
-        """Pixels that show the same as a rectangle of the first scan; NaN where there are none."""
-        beside = [slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift)]
-        sizes = self.store.volume.shape[3:]
-        there = [slice(max(0, s.start), min(s.stop, n)) for s, n in zip(beside, sizes)]
-        made = np.full([s.stop - s.start for s in box], np.nan, np.float32)
-        if all(s.stop > s.start for s in there):
-            inside = tuple(
-                slice(t.start - s.start, t.stop - s.start) for t, s in zip(there, beside)
-            )
-            made[inside] = aligned(self.store, self.warp)(plane, *there)
-        return made
 
 
 @dataclass(frozen=True)
@@ -123,7 +93,9 @@ class Judged:
     def remedy(self, channel: int) -> Remedy:
         """What frees errors of the noise of the truth."""
         noise = self.noise[channel] if channel < len(self.noise) else None
-        return Remedy.of(self.crappified, self.second is not None, noise, self.scale)
+        noise = noise and noise.times(noise_kept(self.warp))
+        second = None if self.second is None else noise_kept(self.second.warp)
+        return Remedy.of(self.crappified, second, noise, self.scale)
 
     def boxes(self) -> list[tuple[Box, Box]]:
         """Rectangles of an SR plane, and those of the truth that show the same."""

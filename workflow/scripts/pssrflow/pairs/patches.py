@@ -111,6 +111,11 @@ class Patches:
             drawn.append(orient(self._weight(field, zoom, plane, rows, cols), turn)[None])
         return tuple(drawn)
 
+    def source(self, number: int) -> tuple[Field, tuple[int, ...]]:
+        """Field of a patch, and its plane."""
+        field, _, _, plane, *_ = self._choose(number)
+        return field, plane
+
     def place_of(self, number: int) -> str:
         """Where a patch comes from, in words."""
         field, _, zoom, plane, rows, cols, _ = self._choose(number)

@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from pssrflow.report.pictures import Picture, contrast, data_uri, show
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
-from pssrflow.trust.maps import BELIEF, CHANNELS, WIDTHS
+from pssrflow.trust.maps import BELIEF, CHANNELS, SPECIMEN, WIDTHS
 from pssrflow.trust.words import BAD, GOOD
 from pssrflow.volumes.store import Store
 
@@ -20,9 +20,11 @@ from pssrflow.volumes.store import Store
 MOST, SIDE = 6, 768
 # Do not use, with care, fit for use; as colours over the image.
 COLOURS = ListedColormap(["#d62728c0", "#ffbf0080", "#00000000"])
+# What lies within an interval.
+SHOWS = {WIDTHS: "a second scan", SPECIMEN: "the specimen"}
 CAPTION = (
     "SR image; belief over it (red: do not use, yellow: with care, clear: fit for use); half-width "
-    "of the interval in which a second scan lies, in parts of the display window. Middle plane."
+    "of the interval in which {} lies, in parts of the display window. Middle plane."
 )
 
 
@@ -36,7 +38,8 @@ class Trusted:
     reasons : list of str
     shares : dict of str to float
         Of the pixels that are fit, to be used with care, and not to be used.
-    mean_width : float or None
+    mean_width, mean_specimen_width : float or None
+        Half-widths of the intervals for a second scan and for the specimen.
     worst : list of str
         Places, in words.
     picture : Picture or None
@@ -48,6 +51,7 @@ class Trusted:
     reasons: list[str]
     shares: dict[str, float]
     mean_width: float | None
+    mean_specimen_width: float | None
     worst: list[str]
     picture: Picture | None = None
 
@@ -80,6 +84,7 @@ def _trusted(layout: Layout, one: dict[str, Any], draws: bool) -> Trusted:
         reasons=one["reasons"],
         shares=one["shares"],
         mean_width=one["mean_width"],
+        mean_specimen_width=one["mean_specimen_width"],
         worst=[*_placed(one["worst"])],
         picture=_drawn(layout, *names) if draws else None,
     )
@@ -95,10 +100,12 @@ def _drawn(layout: Layout, sample: str, model: str) -> Picture:
     sr, trust = (Store(layout.map_store(name, sample, model)) for name in ("sr", "trust"))
     plane = tuple(n // 2 for n in sr.volume.shape[:3])
     image = _coarse(sr, plane)
-    channel = plane[1] * len(CHANNELS)
+    many = len(trust.volume.channels) // len(sr.volume.channels)
+    held = CHANNELS[:many]
+    shown = SPECIMEN if SPECIMEN in held else WIDTHS
     belief, width = (
-        _coarse(trust, (plane[0], channel + CHANNELS.index(name), plane[2]))
-        for name in (BELIEF, WIDTHS)
+        _coarse(trust, (plane[0], plane[1] * many + held.index(name), plane[2]))
+        for name in (BELIEF, shown)
     )
     figure, axes = plt.subplots(1, 3, figsize=(15, 5.2 * image.shape[0] / image.shape[1] + 0.6))
     for axis, title in zip(axes, ("SR", "belief", "half-width")):
@@ -106,9 +113,11 @@ def _drawn(layout: Layout, sample: str, model: str) -> Picture:
     extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
     classes = BoundaryNorm([-0.5, 0.5, 1.5, 2.5], 3)
     axes[1].imshow(belief, cmap=COLOURS, norm=classes, extent=extent, interpolation="nearest")
-    shown = axes[2].imshow(width / 255, cmap="viridis", extent=extent, interpolation="nearest")
-    figure.colorbar(shown, ax=axes, shrink=0.8, fraction=0.02, pad=0.01)
-    return Picture(data_uri(figure), f"Trust of {sample}, model {model}", CAPTION)
+    picture = axes[2].imshow(width / 255, cmap="viridis", extent=extent, interpolation="nearest")
+    figure.colorbar(picture, ax=axes, shrink=0.8, fraction=0.02, pad=0.01)
+    return Picture(
+        data_uri(figure), f"Trust of {sample}, model {model}", CAPTION.format(SHOWS[shown])
+    )
 
 
 def _coarse(store: Store, plane: tuple[int, ...]) -> np.ndarray:

@@ -1,13 +1,15 @@
 """Learn and calibrate the trust of one network: on blocks that nothing was learnt from."""
 
+import dataclasses
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from pssrflow.calibrate.frames import Noise
 from pssrflow.models.input import Input
 from pssrflow.pairs.aligned import aligned
 from pssrflow.pairs.field import Field
@@ -72,9 +74,11 @@ class Block:
     lr : ndarray (y, x) of float32
     sr, hr : ndarray (scale * y, scale * x) of float32
         HR is NaN where a mask leaves it out.
-    scales : ndarray (y, x)
+    scales : ndarray (1 or 2, y, x)
     made : ndarray (y, x)
         What the LR image would be expected to be.
+    noise : Noise or None
+        Of HR.
     """
 
     lr: np.ndarray
@@ -82,6 +86,7 @@ class Block:
     hr: np.ndarray
     scales: np.ndarray
     made: np.ndarray
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True)
@@ -96,12 +101,15 @@ class Learner:
     drawing : Drawing
         Frames of the network.
     seed : int
+    noise : mapping of str to sequence of Noise or None
+        By sample, of the channels of its HR image: what of its noise no prediction can know.
     """
 
     inference: Inference
     promise: Promise
     drawing: Drawing
     seed: int
+    noise: Mapping[str, Sequence[Noise | None]] = dataclasses.field(default_factory=dict)
 
     def of(self, grounds: Grounds, most: int) -> Promise:
         """The promise, of at most so many blocks."""
@@ -125,6 +133,8 @@ class Learner:
         rest = self.promise.crappifier, grounds.patch, self.seed
         drawn = Patches(fields, regions, *rest, "trust", self.drawing)
         examples = [self._example(drawn, n) for n in range(PATCHES)]
+        if any(e.noise is None for e in examples):
+            examples = [e._replace(noise=None) for e in examples]
         return learn(self.promise.scale, examples, self.seed)
 
     def _example(self, drawn: Patches, number: int) -> Example:
@@ -132,7 +142,17 @@ class Learner:
         seen = np.ascontiguousarray(lr, np.float32)
         made = self.inference([seen])[0][SR.name]
         counts = weight[0] if weight else np.ones_like(hr)
-        return seen, made[None], hr.astype(np.float32), counts.astype(np.float32)
+        truth = hr.astype(np.float32)
+        known = self._noise(*drawn.source(number))
+        noise = None if known is None else known.variance(truth).astype(np.float32)
+        return Example(seen, made[None], truth, counts.astype(np.float32), noise)
+
+    def _noise(self, field: Field, plane: tuple[int, ...]) -> Noise | None:
+        """Noise of the truth as the network sees grey levels, where it is known."""
+        channel, given = plane[1], Input.of(field.hr_intensity)
+        known = dict(enumerate(self.noise.get(field.sample, ()))).get(channel)
+        span, offset = given.span(channel), given.offset(channel)
+        return None if known is None else known.scaled(1 / span, -offset / span)
 
     def _predicted(self, field: Field, lr: np.ndarray, channel: int) -> np.ndarray:
         """The prediction as a store would hold it, from 0 to 1 again."""
@@ -153,10 +173,10 @@ class Learner:
         lr = frames[len(frames) // 2]
         inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip((rows, cols), wide)]
         fine = tuple(slice(s.start * scale, s.stop * scale) for s in inner)
-        scales = self.promise.scales(lr, sr)[tuple(inner)]
+        scales = self.promise.scales(lr, sr)[:, *inner]
         made = self._expected(field, plane[1], sr, inner)
         hr = self._truth(field, plane, rows, cols)
-        return Block(lr[tuple(inner)], sr[fine], hr, scales, made)
+        return Block(lr[tuple(inner)], sr[fine], hr, scales, made, self._noise(field, plane))
 
     def _frames(self, field: Field, plane: tuple[int, ...], box: Sequence[slice]) -> np.ndarray:
         read, given = _lr(field).reader(), Input.of(field.lr_intensity)
@@ -204,7 +224,9 @@ class Learner:
         level, slope = (np.concatenate([s[i].ravel() for s in shown]) for i in (0, 1))
         bounds = float(np.quantile(level, DARKEST)), float(np.quantile(slope, 1 - STEEPEST))
         promise = replace(self.promise, bounds=bounds)
-        counts = [_counted(b, promise.strata(*s), promise.scale) for b, s in zip(blocks, shown)]
+        strata = [promise.strata(*s) for s in shown]
+        counts = [_counted(b, s, promise.scale) for b, s in zip(blocks, strata)]
+        squares = [_squares(b, s, promise.scale) for b, s in zip(blocks, strata)]
         seen, made = (np.concatenate([getattr(b, n).ravel() for b in blocks]) for n in _BOTH)
         residuals = Residuals.of(seen, made)
         found = np.concatenate([_windows(block, residuals) for block in blocks])
@@ -217,6 +239,7 @@ class Learner:
         return replace(
             promise,
             blocks=np.stack(counts),
+            squares=np.stack(squares),
             residuals=residuals,
             windows=ordered,
             strangest=np.sort(-smallest(found, ordered)),
@@ -238,10 +261,26 @@ def _lr(field: Field) -> Store:
 def _counted(block: Block, strata: np.ndarray, scale: int) -> np.ndarray:
     """Histograms (strata, BINS) of the errors of a block."""
     fine = np.ones((scale, scale))
-    ratio = np.abs(block.sr - block.hr) / np.kron(block.scales, fine)
+    ratio = np.abs(block.sr - block.hr) / np.kron(block.scales[0], fine)
     where = np.kron(strata, fine).astype(np.uint8)
     known = ~np.isnan(ratio)
     return np.stack([counted(ratio[known & (where == k)]) for k in range(len(STRATA))])
+
+
+def _squares(block: Block, strata: np.ndarray, scale: int) -> np.ndarray:
+    """Sums (strata, 2) of squared errors without the noise of HR, and of what is expected of them.
+
+    All 0 where the noise is not known.
+    """
+    if block.noise is None or len(block.scales) < 2:
+        return np.zeros((len(STRATA), 2))
+    fine = np.ones((scale, scale))
+    found = (block.sr - block.hr).astype(np.float64) ** 2 - block.noise.variance(block.hr)
+    wanted = np.kron(block.scales[1].astype(np.float64) ** 2, fine)
+    where = np.kron(strata, fine).astype(np.uint8)
+    known = ~np.isnan(found)
+    inside = [known & (where == k) for k in range(len(STRATA))]
+    return np.array([[found[i].sum(), wanted[i].sum()] for i in inside])
 
 
 def _windows(block: Block, residuals: Residuals) -> np.ndarray:

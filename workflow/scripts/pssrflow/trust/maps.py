@@ -16,8 +16,14 @@ from pssrflow.trust.windows import BLOCK, WINDOW, Seen, around, gathered, spread
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 
-# Channels of the map, in its order.
-CHANNELS = WIDTHS, CONSISTENCY, NOVELTY, BELIEF = ("width", "consistency", "novelty", "belief")
+# Channels of the map, in its order; the last where the noise of the truth was known.
+CHANNELS = WIDTHS, CONSISTENCY, NOVELTY, BELIEF, SPECIMEN = (
+    "width",
+    "consistency",
+    "novelty",
+    "belief",
+    "specimen",
+)
 # Classes of belief.
 DO_NOT_USE, WITH_CARE, FIT = range(3)
 # p-values below which a place is not to be used, and below which it is to be used with care.
@@ -56,6 +62,11 @@ class Looked:
         return Input.of(self.lr.volume.intensity, self.promise.intensity)
 
     @property
+    def channels(self) -> tuple[str, ...]:
+        """What the map holds."""
+        return CHANNELS if self.promise.knows_specimen else CHANNELS[:-1]
+
+    @property
     def shape(self) -> tuple[int, int]:
         """y and x of a plane of the map, LR pixels."""
         y, x = (n // self.promise.scale for n in self.sr.volume.shape[3:])
@@ -73,7 +84,7 @@ class Looked:
         -------
         ndarray (channels of the map, t, c, z, y, x) of uint8
         """
-        made = np.empty((len(CHANNELS), *region.shape), np.uint8)
+        made = np.empty((len(self.channels), *region.shape), np.uint8)
         for plane in region.planes():
             t, c, z = (p - a for p, a in zip(plane, region.start))
             for rows, cols in _tiles(region):
@@ -90,11 +101,13 @@ class Looked:
         lr, sr = self._read(plane, wide)
         seen = Seen(wide, shape)
         inner = _within(box, wide)
-        width = self._width(lr, sr)[inner] * self._window_share(plane[1])
+        widths = [w[inner] * self._window_share(plane[1]) for w in self._widths(lr, sr)]
         consistency = self._consistency(plane, lr, sr, box, seen)
         novelty = self._novelty(lr, box, seen)
-        belief = self._belief(width, consistency, novelty)
-        levels = [np.minimum(width, 1) * WHITE, consistency * WHITE, novelty * WHITE, belief]
+        # What makes HR scans noisy is no fault of a prediction.
+        belief = self._belief(widths[-1], consistency, novelty)
+        scan, *specimen = (np.minimum(width, 1) * WHITE for width in widths)
+        levels = [scan, consistency * WHITE, novelty * WHITE, belief, *specimen]
         return np.stack([np.rint(level).astype(np.uint8) for level in levels])
 
     def _around(self, side: slice, length: int) -> slice:
@@ -119,12 +132,16 @@ class Looked:
         low, high = self.lr.volume.intensity.windows[channel]
         return np.float32(self.given.span(channel) / (high - low))
 
-    def _width(self, lr, sr):
-        """Half-width of the interval of every LR pixel, as the network sees grey levels."""
+    def _widths(self, lr, sr):
+        """Half-widths of every LR pixel for a second scan, and for the specimen where it is known.
+
+        As the network sees grey levels.
+        """
         promise = self.promise
-        factors = np.array(promise.multipliers, np.float32)
+        factors = [promise.multipliers, *([promise.deviations] * promise.knows_specimen)]
         strata = promise.strata(*layers(sr, promise.scale))
-        return promise.scales(lr, sr) * factors[strata]
+        scales = promise.scales(lr, sr)
+        return [s * np.array(f, np.float32)[strata] for s, f in zip(scales, factors)]
 
     def _consistency(self, plane, lr, sr, box, seen):
         numbers = _numbers(box, WINDOW)

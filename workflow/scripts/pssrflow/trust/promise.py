@@ -19,6 +19,7 @@ from safetensors.numpy import save
 from pssrflow.crappify.chain import Crappifier
 from pssrflow.errors import InputError
 from pssrflow.run.files import replacing
+from pssrflow.trust import specimen
 from pssrflow.trust.conformal import BINS, BLOCKS, beyond, multipliers, p_values
 from pssrflow.trust.consistency import STATISTICS, Residuals, expected
 from pssrflow.trust.head import Head
@@ -60,6 +61,9 @@ class Promise:
         Where LR images that were learnt from lie.
     distances : ndarray (n,)
         Of the calibration blocks from there, ascending.
+    squares : ndarray (n, strata, 2)
+        Of each calibration block: sums of squared errors without the noise of the truth, and of
+        the squares of what the head expects; 0 where that noise is not known.
     block : int
         LR pixels along y and x of those blocks, about.
     about : dict
@@ -78,6 +82,7 @@ class Promise:
     strangest: np.ndarray
     known: Known
     distances: np.ndarray
+    squares: np.ndarray
     block: int = BLOCK
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -97,6 +102,7 @@ class Promise:
             strangest=np.zeros(0),
             known=Known.nothing(),
             distances=np.zeros(0),
+            squares=np.zeros((0, len(STRATA), 2)),
         )
 
     @cached_property
@@ -104,10 +110,20 @@ class Promise:
         """Half-width of the interval of each stratum, in units of the scale."""
         return multipliers(self.blocks, self.level)
 
+    @cached_property
+    def deviations(self) -> list[float]:
+        """The same of the interval for the specimen, in units of the deviation from it."""
+        return specimen.multipliers(self.squares, self.level)
+
     @property
     def calibrated(self) -> bool:
         """Whether its intervals are promised."""
         return all(map(math.isfinite, self.multipliers))
+
+    @property
+    def knows_specimen(self) -> bool:
+        """Whether there is an interval for the specimen too."""
+        return self.calibrated and all(map(math.isfinite, self.deviations))
 
     @property
     def firm(self) -> bool:
@@ -131,9 +147,9 @@ class Promise:
         return np.where(level < dark, DARK, found)
 
     def scales(self, lr: np.ndarray, sr: np.ndarray) -> np.ndarray:
-        """Scale of every LR pixel, from 0 to 1 as the network sees grey levels."""
+        """Scales (1 or 2, y, x) of every LR pixel, from 0 to 1 as the network sees grey levels."""
         if self.head is None:
-            return np.ones(lr.shape, np.float32)
+            return np.ones((1, *lr.shape), np.float32)
         return self.head.scales(lr, sr)
 
     def consistent(self, found: np.ndarray) -> np.ndarray:
@@ -155,6 +171,7 @@ class Promise:
             "known.mean": self.known.mean,
             "known.precision": self.known.precision,
             "distances": self.distances,
+            "squares": self.squares,
         }
         if self.head is not None:
             tensors |= {f"head.{k}": v.numpy() for k, v in self.head.state_dict().items()}
@@ -203,7 +220,7 @@ class Promise:
         }
         head = None
         if weights:
-            head = Head(said["scale"])
+            head = Head(said["scale"], len(weights["last.bias"]) > 1)
             head.load_state_dict(weights)
             head.eval().requires_grad_(False)
         return cls(
@@ -219,6 +236,8 @@ class Promise:
             strangest=found["strangest"],
             known=Known(found["known.mean"], found["known.precision"]),
             distances=found["distances"],
+            # Not there in packages of earlier versions.
+            squares=found.get("squares", np.zeros((len(found["blocks"]), len(STRATA), 2))),
             block=said["block"],
             about=said["about"],
         )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pssrflow.calibrate.frames import Noise
 from pssrflow.errors import InputError
 from pssrflow.ingest.settings import Settings
 from pssrflow.models.archive import Archive
@@ -28,7 +29,7 @@ from pssrflow.run.locks import owner
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares
 from pssrflow.trust.learn import Grounds, Learner
-from pssrflow.trust.maps import BELIEF, CHANNELS, FIT, TILE, WHITE, Looked
+from pssrflow.trust.maps import BELIEF, FIT, TILE, WHITE, Looked
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.verdict import Tally, Volume, judged
 from pssrflow.volumes.blocks import Region, cut, place_of, share
@@ -72,9 +73,27 @@ class Asked:
     seed: int
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What a promise is learnt and calibrated on.
+
+    Attributes
+    ----------
+    fields : sequence of Field
+        Each with its LR image.
+    only : collection of str
+        Samples that serve for this alone.
+    noise : mapping of str to sequence of Noise or None
+        See `Learner`.
+    """
+
+    fields: Sequence[Field]
+    only: Collection[str]
+    noise: Mapping[str, Sequence[Noise | None]]
+
+
 def promise(
-    fields: Sequence[Field],
-    only: Collection[str],
+    rows: Rows,
     weights: Path | str,
     python: Collection[str],
     crappify: Mapping[str, Any],
@@ -86,10 +105,7 @@ def promise(
 
     Parameters
     ----------
-    fields : sequence of Field
-        Each with its LR image.
-    only : collection of str
-        Samples that serve for this alone.
+    rows : Rows
     weights : path-like
     python : collection of str
         Classes that the configuration names for the network.
@@ -105,8 +121,8 @@ def promise(
     with claimed_device() as device:
         inference = Inference(network, device, best_precision(device))
         nothing = Promise.nothing(asked.level, facts.intensity, crappify)
-        learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed)
-        grounds = _grounds(fields, only, asked, nothing, network.stride, facts.frames)
+        learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed, rows.noise)
+        grounds = _grounds(rows, asked, nothing, network.stride, facts.frames)
         made = learner.of(grounds, asked.blocks)
     _keep(made, done)
 
@@ -136,20 +152,14 @@ def _keep(made: Promise, done: Path | str) -> None:
     path = Path(done).with_name(PROMISE)
     made.save(path)
     log.info("%d blocks; half-widths in units of the scale: %s", len(made.blocks), made.multipliers)
+    log.info("of the specimen, in units of the deviation from it: %s", made.deviations)
     about = {"sha256": file_hash(path), "bytes": path.stat().st_size}
     write_json(done, {"format": FORMAT, **about, "calibrated": made.calibrated, **made.about})
 
 
-def _grounds(
-    fields: Sequence[Field],
-    only: Collection[str],
-    asked: Asked,
-    promise: Promise,
-    stride: int,
-    frames: Frames,
-) -> Grounds:
-    learnt = [f for f in fields if f.sample not in only]
-    kept = [f for f in fields if f.sample in only]
+def _grounds(rows: Rows, asked: Asked, promise: Promise, stride: int, frames: Frames) -> Grounds:
+    learnt = [f for f in rows.fields if f.sample not in rows.only]
+    kept = [f for f in rows.fields if f.sample in rows.only]
     size, splits = asked.patch, list[Split]()
     if learnt:
         # The split of the training.
@@ -240,7 +250,7 @@ def volume_of(looked: Looked, settings: Settings) -> Stored:
     sr = looked.sr.volume
     coarse = sr.coarser(looked.promise.scale, settings.chunk, settings.shard)
     several = len(sr.channels) > 1
-    names = [f"{c} {name}" if several else name for c in sr.channels for name in CHANNELS]
+    names = [f"{c} {name}" if several else name for c in sr.channels for name in looked.channels]
     windows = [(0.0, float(FIT if n.endswith(BELIEF) else WHITE)) for n in names]
     return replace(
         coarse,
@@ -277,7 +287,7 @@ def _shards(unit: Region, made: np.ndarray) -> Iterator[tuple[Region, np.ndarray
     t, c, *rest = unit.start
     t_stop, _, *ends = unit.stop
     for number, values in enumerate(made):
-        channel = c * len(CHANNELS) + number
+        channel = c * len(made) + number
         yield Region((t, channel, *rest), (t_stop, channel + 1, *ends)), values
 
 

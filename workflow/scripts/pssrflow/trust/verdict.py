@@ -15,6 +15,7 @@ from pssrflow.trust.maps import (
     DOUBTFUL,
     FIT,
     NOVELTY,
+    SPECIMEN,
     WHITE,
     WIDTHS,
     WITH_CARE,
@@ -65,7 +66,7 @@ class Tally:
         height, width = plane.shape[1:]
         for top in range(0, height, BLOCK):
             for left in range(0, width, BLOCK):
-                block = plane[:, top : top + BLOCK, left : left + BLOCK].reshape(len(CHANNELS), -1)
+                block = plane[:, top : top + BLOCK, left : left + BLOCK].reshape(len(plane), -1)
                 said = dict(zip(CHANNELS, block))
                 belief = float(said[BELIEF].mean())
                 if belief < FIT:
@@ -145,8 +146,9 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     -------
     dict
         `verdict` (`GOOD`, `CARE` or `BAD`), `calibrated`, `reasons`, `shares` of each class of
-        belief, `mean_width` (in parts of the display window), `inconsistent` and `novel` (shares),
-        `blocks` (that were calibrated on) and `worst` (places, SR pixels).
+        belief, `mean_width` and `mean_specimen_width` (in parts of the display window),
+        `inconsistent` and `novel` (shares), `blocks` (that were calibrated on) and `worst`
+        (places, SR pixels).
     """
     shares = {
         "fit": tally.share(FIT),
@@ -164,6 +166,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         "reasons": reasons,
         "shares": {name: round(value, 4) for name, value in shares.items()},
         "mean_width": round(tally.mean(WIDTHS), 4) if promise.calibrated else None,
+        "mean_specimen_width": round(tally.mean(SPECIMEN), 4) if promise.knows_specimen else None,
         "novel": round(novel, 4),
         "inconsistent": round(odd, 4),
         "blocks": len(promise.blocks),
