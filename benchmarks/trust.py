@@ -80,17 +80,20 @@ MODELS = {
     "bicubic": {"arch": "bicubic", "train": False},
 }
 EM = {"dwell_us": 20, "gain": 0.4}
+FAST = {"step_nm": 16, "spot_nm": 5, "dwell_us": 8, "gain": 1}
 SIMULATED = {
     "learnt": EM | {"shape": [4, 1024, 1024], "tissue": 11},
     "kept": EM | {"shape": [4, 1024, 1024], "tissue": 12},
     "again": EM | {"shape": [4, 1024, 1024], "tissue": 12, "draw": 1},
     "tested": EM | {"shape": [8, 1024, 1024], "tissue": 13},
+    "large": FAST | {"shape": [2, 1024, 1024], "tissue": 14},
 }
 SETS = {
     "simulated": [
         ("learnt", "train", "simulate:learnt", "", ""),
         ("kept", "trust", "simulate:kept", "", "", "simulate:again"),
         ("tested", "test", "simulate:tested", "", ""),
+        ("large", "predict", "simulate:large", "", ""),
     ],
     "fibsem": [
         ("learnt", "train", FIBSEM, "0:90, 0:, 0:", "10, 10, 10 nm"),
@@ -220,8 +223,9 @@ def _ratios(promise: Promise, lr: np.ndarray, sr: np.ndarray, hr: np.ndarray) ->
     """Errors, scales and strata of the pixels of a plane."""
     height, width = hr.shape
     fine = np.ones((promise.scale, promise.scale), np.float32)
-    scales = (np.kron(s, fine)[:height, :width].ravel() for s in promise.scales(lr, sr))
-    strata = np.kron(promise.strata(*layers(sr, promise.scale)), fine)[:height, :width]
+    shown = layers(sr, promise.scale)
+    scales = (np.kron(s, fine)[:height, :width].ravel() for s in promise.scales(lr, *shown))
+    strata = np.kron(promise.strata(*shown), fine)[:height, :width]
     # The last LR pixels may show more than the truth does.
     error = np.abs(sr[:height, :width] - hr)
     return error.ravel(), strata.ravel().astype(np.int64), *scales
@@ -441,7 +445,7 @@ def truth(options: argparse.Namespace) -> None:
 
 def _freed(number: int, inference: Inference, crappifier: Crappifier) -> Iterator[Any]:
     whole = slice(0, SIDE)
-    slow, fast = Microscope(**EM), Microscope(step_nm=16, spot_nm=5, dwell_us=8, gain=1)
+    slow, fast = Microscope(**EM), Microscope(**FAST)
     place = Place(500 + number)
     clean = expected(slow, place, 0, whole, whole)
     scans = [scan(slow, replace(place, draw=d), 0, whole, whole) for d in (0, 1)]
@@ -482,21 +486,23 @@ def _summed(name: str, told: np.ndarray) -> list[Any]:
 
 def cost(options: argparse.Namespace) -> None:
     """Time of the map beside that of the prediction, in turns, with the threads of this machine."""
-    names = ["set", "prediction (s)", "map (s)", "share of the prediction's time %"]
-    print_table(names, (_timed(name, options.out) for name in options.only))
+    names = ["set", "row", "SR megapixels", "prediction (s)", "map (s)", "share of the time %"]
+    rows = [(name, "tested") for name in options.only]
+    rows += [("simulated", "large")] * ("simulated" in options.only)
+    print_table(names, (_timed(*row, options.out) for row in rows))
 
 
-def _timed(name: str, out: Path) -> list[Any]:
+def _timed(name: str, sample: str, out: Path) -> list[Any]:
     results, threads = out / name / "results", torch.get_num_threads()
     layout = Layout(str(results), str(results))
     with tempfile.TemporaryDirectory() as scratch:
         made = Layout(scratch, scratch)
         shutil.copytree(layout.model("default"), made.model("default"))
-        for kind in (layout.store("lr", "tested"), layout.done("lr", "tested")):
+        for kind in (layout.store("lr", sample), layout.done("lr", sample)):
             there = Path(scratch, Path(kind).relative_to(results))
             there.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if Path(kind).is_dir() else shutil.copyfile)(kind, there)
-        prediction = Prediction.of(made, "tested", "default")
+        prediction = Prediction.of(made, sample, "default")
         chunks = Ingest()
         request = Request(Predict(), 1, chunks.chunk, chunks.shard)
 
@@ -509,15 +515,23 @@ def _timed(name: str, out: Path) -> list[Any]:
         def trust() -> None:
             promise = Promise.read(made.promise("default"))
             looked = Looked(promise, prediction.lr, prediction.stores["sr"], 0.25)
-            store = Store(made.map_store("trust", "tested", "default"))
-            done = made.map_done("trust", "tested", "default")
+            store = Store(made.map_store("trust", sample, "default"))
+            done = made.map_done("trust", sample, "default")
             make(Work(looked, store, chunks), done, Budget(threads, 4000))
             torch.set_num_threads(threads)
 
         predict(), trust()
         found = in_turns({"predict": predict, "trust": trust}, 5)
     first, second = (float(np.median(found[way])) for way in ("predict", "trust"))
-    return [name, f"{first:.2f}", f"{second:.2f}", f"{100 * second / first:.0f}"]
+    pixels = np.prod(prediction.stores["sr"].volume.shape) / 1e6
+    return [
+        name,
+        sample,
+        f"{pixels:.0f}",
+        f"{first:.2f}",
+        f"{second:.2f}",
+        f"{100 * second / first:.0f}",
+    ]
 
 
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}

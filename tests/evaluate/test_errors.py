@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from pssrflow.calibrate.frames import Noise, Scan
+from pssrflow.calibrate.frames import Noise
 from pssrflow.evaluate.errors import (
     ALIKE,
     KNOWN,
@@ -17,7 +17,7 @@ from pssrflow.evaluate.errors import (
 )
 from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.stage import Evaluation, errors_of, measure
-from pssrflow.pairs.aligned import Warp, noise_kept
+from pssrflow.pairs.aligned import Scan, Warp, noise_kept
 from pssrflow.volumes.interpolation import interpolated
 from pssrflow.volumes.store import Store
 from scipy import ndimage

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pssrflow.calibrate.frames import Scan
 from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.resolution import SEVENTH, Spectra, crossing, ring_numbers
 from pssrflow.evaluate.resolved import FIRST, NONE, SECOND
 from pssrflow.evaluate.stage import Evaluation, errors_of
+from pssrflow.pairs.aligned import Scan
 from pssrflow.volumes.interpolation import interpolated
 from pssrflow.volumes.store import Store
 from scipy import ndimage

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from pssrflow.calibrate.frames import Noise, Scan, noise_between, unknowable
-from pssrflow.pairs.aligned import Warp, aligned, noise_kept
+from pssrflow.calibrate.frames import Noise, noise_between, unknowable
+from pssrflow.pairs.aligned import Scan, Warp, aligned, noise_kept
 from pssrflow.trust.maps import BELIEF, CHANNELS, SPECIMEN, WIDTHS
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.specimen import multipliers

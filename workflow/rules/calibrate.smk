@@ -34,7 +34,7 @@ use rule register_pair as register_scan with:
         lr=PATHS.done("hr"),
         mask=[],
     output:
-        done=PATHS.second(),
+        done=PATHS.twice(),
     log:
         PATHS.log("register/{sample}.hr2"),
     benchmark:

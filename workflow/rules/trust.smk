@@ -45,6 +45,9 @@ rule trust_volume:
         lr=PATHS.done("lr"),
         sr=PATHS.map_done("sr"),
         promised=PATHS.promised(),
+        truth=RUN.own("truth"),
+        registration=RUN.own("registration"),
+        mask=RUN.own("mask"),
         parts=RUN.parts.trust_markers,
     output:
         done=PATHS.map_done("trust"),
@@ -64,6 +67,7 @@ rule trust_volume:
         trust=PATHS.map_store("trust"),
         done=PATHS.map_done("trust"),
         promise=PATHS.promise(),
+        truth=RUN.truth,
         limit=config["trust"]["width"],
         ingest=RUN.raw.stored,
         shares=lambda wildcards: PATHS.trust_shares(wildcards.sample, wildcards.model),
@@ -77,6 +81,9 @@ use rule trust_volume as trust_init with:
         lr=PATHS.done("lr"),
         sr=PATHS.map_done("sr"),
         promised=PATHS.promised(),
+        truth=RUN.own("truth"),
+        registration=RUN.own("registration"),
+        mask=RUN.own("mask"),
     output:
         begun=PATHS.trust_begun(),
     log:
@@ -96,6 +103,9 @@ use rule trust_volume as trust_part with:
         lr=PATHS.done("lr"),
         sr=PATHS.map_done("sr"),
         promised=PATHS.promised(),
+        truth=RUN.own("truth"),
+        registration=RUN.own("registration"),
+        mask=RUN.own("mask"),
         begun=PATHS.trust_begun(),
     output:
         marker=PATHS.trust_part(),

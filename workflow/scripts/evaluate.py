@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pssrflow.calibrate.frames import Scan, noise_of_frames
+from pssrflow.calibrate.frames import noise_of_frames
 from pssrflow.evaluate.baselines import Baselines
 from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.stage import evaluate, fill
 from pssrflow.evaluate.tasks import checked_task
-from pssrflow.pairs.aligned import read_shift
+from pssrflow.pairs.aligned import Scan, read_shift
 from pssrflow.pairs.mask import open_mask
 from pssrflow.run.job import job
 from pssrflow.run.shares import Shares, made_of

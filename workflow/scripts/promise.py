@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from pssrflow.calibrate.frames import Scan, unknowable
+from pssrflow.calibrate.frames import unknowable
 from pssrflow.crappify.settings import settings_of
-from pssrflow.pairs.aligned import read_shift
+from pssrflow.pairs.aligned import Scan, read_shift
 from pssrflow.pairs.field import open_row
 from pssrflow.run.job import job
 from pssrflow.trust.stage import Asked, Rows, adopt, promise

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pssrflow.ingest.settings import Settings
+from pssrflow.pairs.field import open_row
 from pssrflow.run.job import job
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares, made_of
@@ -19,10 +20,13 @@ if __name__ == "__main__":
         looked = Looked(
             Promise.read(params.promise), Store(params.lr), Store(params.sr), params.limit
         )
-        work = Work(looked, Store(params.trust), Settings(**params.ingest))
+        truth = open_row(params.truth, looked.promise.scale) if params.truth else None
+        work = Work(looked, Store(params.trust), Settings(**params.ingest), truth)
+        beside = [*given.truth, *given.registration, *given.mask]
         decided = [params.limit, params.ingest, params.code]
         shares = Shares(
-            Path(params.shares), made_of([given.lr, given.sr, given.promised], *decided)
+            Path(params.shares),
+            made_of([given.lr, given.sr, given.promised, *beside], *decided),
         )
         budget = Budget(snakemake.threads, snakemake.resources.mem_mb)
         if snakemake.rule == "trust_init":

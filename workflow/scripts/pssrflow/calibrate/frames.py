@@ -9,14 +9,13 @@ import numpy.typing as npt
 
 from pssrflow.calibrate.result import FITS
 from pssrflow.crappify.steps import GREY
-from pssrflow.pairs.aligned import STILL, Warp, aligned, noise_kept
+from pssrflow.pairs.aligned import Scan, noise_kept
 from pssrflow.pairs.field import Field
 from pssrflow.run.files import read_json
 from pssrflow.volumes.store import Store
 from pssrflow.volumes.volume import Volume
 
 Values = npt.NDArray[np.floating]
-Pixels = npt.NDArray[np.float32]
 # Of each channel of an HR image.
 Known = tuple["Noise | None", ...]
 # Plane (t, c, z), rows and columns.
@@ -54,37 +53,6 @@ class Noise:
     def times(self, share: float) -> "Noise":
         """A share of its variance."""
         return Noise(self.slope * share, self.base * share, self.black)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A second scan of a field.
-
-    Attributes
-    ----------
-    store : Store
-    shift : tuple of int
-        Its pixels (y, x) by which it lies beside the first.
-    warp : Warp
-        What that leaves.
-    """
-
-    store: Store
-    shift: tuple[int, int] = (0, 0)
-    warp: Warp = STILL
-
-    def read(self, plane: tuple[int, ...], box: tuple[slice, slice]) -> Pixels:
-        """Pixels that show the same as a rectangle of the first scan; NaN where there are none."""
-        beside = [slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift)]
-        sizes = self.store.volume.shape[3:]
-        there = [slice(max(0, s.start), min(s.stop, n)) for s, n in zip(beside, sizes)]
-        made = np.full([s.stop - s.start for s in box], np.nan, np.float32)
-        if all(s.stop > s.start for s in there):
-            inside = tuple(
-                slice(t.start - s.start, t.stop - s.start) for t, s in zip(there, beside)
-            )
-            made[inside] = aligned(self.store, self.warp)(plane, *there)
-        return made
 
 
 # -- of a calibration -----------------------------------------------------------------------------

@@ -35,6 +35,7 @@ OWN = {
     "registration": "paired",
     "hr2": "scanned_twice",
     "twice": "scanned_twice",
+    "truth": "tested",
 }
 
 
@@ -103,8 +104,7 @@ class Rules:
 
     def second(self, wildcards: Wildcards) -> str | None:
         """Store of the second HR scan of a sample, if it has one."""
-        twice = self.rows[wildcards.sample].scanned_twice
-        return self.layout.store("hr2", wildcards.sample) if twice else None
+        return self._twice(wildcards.sample).get("hr2")
 
     def crappified(self, wildcards: Wildcards) -> bool:
         """Whether the LR image of a sample is made of its HR image."""
@@ -137,11 +137,8 @@ class Rules:
         asked = self.settings.calibrate.samples
         for sample in asked or ():
             if sample not in self.rows:
-                raise InputError(
-                    "calibrate.samples",
-                    f"no sample {sample!r} in {self.settings.samples}",
-                    ", ".join(self.rows),
-                )
+                found = f"no sample {sample!r} in {self.settings.samples}"
+                raise InputError("calibrate.samples", found, ", ".join(self.rows))
         rows = [self._scans(name) for name in asked] if asked else self._pairs_or_images()
         if not rows and self.fit:
             raise InputError(
@@ -209,8 +206,9 @@ class Rules:
 
     def _done_of(self, kind: str, samples: list[str]) -> list[str]:
         rows = [s for s in samples if kind not in OWN or getattr(self.rows[s], OWN[kind])]
-        place = {"registration": self.layout.registration, "twice": self.layout.second}
-        return [place[kind](s) if kind in place else self.layout.done(kind, s) for s in rows]
+        if kind in ("registration", "twice"):
+            return list(map(getattr(self.layout, kind), rows))
+        return [self.layout.done("hr" if kind == "truth" else kind, sample) for sample in rows]
 
     @cached_property
     def training_rows(self) -> list[dict[str, Any]]:
@@ -304,13 +302,17 @@ class Rules:
 
     def _twice(self, name: str) -> dict[str, str]:
         """Store and registration of a second HR scan, where there is one."""
-        if not self.rows[name].scanned_twice:
-            return {}
-        return {"hr2": self.layout.store("hr2", name), "twice": self.layout.second(name)}
+        found = {"hr2": self.layout.store("hr2", name), "twice": self.layout.twice(name)}
+        return found if self.rows[name].scanned_twice else {}
 
     def grounds_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all those rows."""
         return self._done_of(kind, [row["sample"] for row in self.grounds])
+
+    def truth(self, wildcards: Wildcards) -> dict[str, Any] | None:
+        """A row with its truth, where it has one; see `training_rows`."""
+        name = wildcards.sample
+        return self._row(name) if self.rows[name].tested else None
 
     @property
     def trusted(self) -> list[str]:

@@ -50,7 +50,7 @@ def unfinish(run: Rules) -> list[str]:
     vouched.mounted(images)
     vouched.images(images)
     vouched.registrations(map(run.layout.registration, run.named("paired")))
-    vouched.registrations(map(run.layout.second, run.named("scanned_twice")))
+    vouched.registrations(map(run.layout.twice, run.named("scanned_twice")))
     vouched.models(run.models)
     vouched.predictions(run.named("predicted"), run.models)
     vouched.run()

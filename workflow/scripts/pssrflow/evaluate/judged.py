@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pssrflow.calibrate.frames import Noise, Scan
+from pssrflow.calibrate.frames import Noise
 from pssrflow.evaluate.baselines import CONSTANT, Baselines, baselines
 from pssrflow.evaluate.errors import Remedy
 from pssrflow.evaluate.tasks import Task
-from pssrflow.pairs.aligned import STILL, Warp, aligned, noise_kept
+from pssrflow.pairs.aligned import STILL, Scan, Warp, aligned, noise_kept
 from pssrflow.pairs.mask import Mask, known
 from pssrflow.volumes.store import Store
 

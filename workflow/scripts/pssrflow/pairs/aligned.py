@@ -134,6 +134,37 @@ def aligned(hr: Store, warp: Warp, level: int = 0) -> Reader:
     return functools.partial(_moved, hr.reader(level), hr.volume.shape[3:], warp)
 
 
+@dataclass(frozen=True)
+class Scan:
+    """A scan that lies beside another image of the field.
+
+    Attributes
+    ----------
+    store : Store
+    shift : tuple of int
+        Its pixels (y, x) by which it lies beside that.
+    warp : Warp
+        What that leaves.
+    """
+
+    store: Store
+    shift: tuple[int, int] = (0, 0)
+    warp: Warp = STILL
+
+    def read(self, plane: tuple[int, ...], box: tuple[slice, slice]) -> npt.NDArray[np.float32]:
+        """Pixels that show the same as a rectangle of that image; NaN where there are none."""
+        beside = [slice(s.start + d, s.stop + d) for s, d in zip(box, self.shift)]
+        sizes = self.store.volume.shape[3:]
+        there = [slice(max(0, s.start), min(s.stop, n)) for s, n in zip(beside, sizes)]
+        made = np.full([s.stop - s.start for s in box], np.nan, np.float32)
+        if all(s.stop > s.start for s in there):
+            inside = tuple(
+                slice(t.start - s.start, t.stop - s.start) for t, s in zip(there, beside)
+            )
+            made[inside] = aligned(self.store, self.warp)(plane, *there)
+        return made
+
+
 def _moved(
     read: Reader,
     shape: tuple[int, ...],

@@ -133,7 +133,7 @@ class Layout:
         """How the acquired LR image of a sample lies beside the HR image."""
         return f"{self.results}/{sample}/registration.json"
 
-    def second(self, sample: str = SAMPLE) -> str:
+    def twice(self, sample: str = SAMPLE) -> str:
         """How a second HR scan of a sample lies beside the first."""
         return f"{self.results}/{sample}/hr2.registration.json"
 

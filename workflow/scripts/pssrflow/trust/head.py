@@ -1,11 +1,10 @@
 """The width network: how far a prediction may be from the truth, for every LR pixel.
 
-It sees the LR image and the finished prediction and works at LR resolution, so it costs little
-beside any network and changes none of its pixels.
+It sees the LR image, and level and slope of the finished prediction: more of it, or deeper layers,
+brought nothing, and the map shall cost little beside the prediction. It changes none of its pixels.
 """
 
-import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,51 +14,50 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pssrflow.networks.contract import middle
+from pssrflow.trust.layers import layers
 
 Floats = npt.NDArray[np.float32]
 
-# Channels of its layers, and LR pixels that it looks around one.
-WIDTH, REACH = 16, 4
+# Channels of its hidden layer, and LR pixels that it looks around one.
+WIDTH, REACH = 16, 2
 # Steps of its training, patches of each, and their learning rate at first.
-STEPS, BATCH, RATE = 400, 8, 3e-3
+STEPS, BATCH, RATE = 1000, 8, 3e-3
 # A scale is neither below nor above these, in parts of the grey levels that a network sees.
 LEAST, MOST = 1e-4, 10.0
 
 
 class Head(nn.Module):
-    """Four layers of convolutions at LR resolution.
+    """Two layers of convolutions at LR resolution.
 
     Parameters
     ----------
-    scale : int
-        SR pixels per LR pixel.
     specimen : bool
         Whether it also says how far a prediction may be from the specimen itself, whose scan is
         noisy.
     """
 
-    def __init__(self, scale: int, specimen: bool = False) -> None:
+    def __init__(self, specimen: bool = False) -> None:
         super().__init__()
-        self.scale = scale
-        sizes = [1 + scale**2, WIDTH, WIDTH, WIDTH]
-        self.layers = nn.ModuleList(
-            nn.Conv2d(n, m, 3, padding=1) for n, m in itertools.pairwise(sizes)
-        )
+        self.first = nn.Conv2d(3, WIDTH, 3, padding=1)
         self.last: Any = nn.Conv2d(WIDTH, 1 + specimen, 3, padding=1)
         # Twice as fast on processors.
         placed: Any = self
         placed.to(memory_format=torch.channels_last)
 
-    def forward(self, lr: Tensor, sr: Tensor) -> Tensor:
-        """Logarithms (n, 1 or 2, y, x) of the scales of LR planes (n, 1, y, x) and predictions."""
-        x = torch.cat([lr, F.pixel_unshuffle(sr, self.scale)], 1).clamp(-1, 2) - 0.5
-        for layer in self.layers:
-            x = F.relu(layer(x), inplace=True)
-        found: Tensor = self.last(x)
+    def forward(self, lr: Tensor, level: Tensor, slope: Tensor) -> Tensor:
+        """Logarithms of scales (n, 1 or 2, y, x); see `scales`."""
+        seen = torch.cat([lr.clamp(-1, 2) - 0.5, 4 * (lr - level), 8 * slope - 0.5], 1)
+        found: Tensor = self.last(F.relu(self.first(seen), inplace=True))
         return found
 
-    def scales(self, lr: Floats, sr: Floats) -> Floats:
-        """Scales s > 0 of every LR pixel, of arrays (y, x) from 0 to 1.
+    def scales(self, lr: Floats, level: Floats, slope: Floats) -> Floats:
+        """Scales s > 0 of every LR pixel.
+
+        Parameters
+        ----------
+        lr, level, slope : ndarray (y, x) of float32
+            LR image, and what lies of the prediction in each of its pixels (see `layers`): as the
+            network sees grey levels, 0 to 1.
 
         Returns
         -------
@@ -67,8 +65,8 @@ class Head(nn.Module):
             Mean error against a scan; deviation from the specimen.
         """
         with torch.inference_mode():
-            given = (torch.from_numpy(np.ascontiguousarray(i))[None, None] for i in (lr, sr))
-            found = self(*given)[0].exp().clamp(LEAST, MOST)
+            given = (np.ascontiguousarray(i)[None, None] for i in (lr, level, slope))
+            found = self(*map(torch.from_numpy, given))[0].exp().clamp(LEAST, MOST)
         made: Floats = found.numpy()
         return made
 
@@ -107,16 +105,17 @@ def learn(scale: int, examples: Sequence[Example], seed: int) -> Head:
     """
     torch.manual_seed(seed)
     examined = _tensors(scale, examples)
-    seen, made, errors, weights = examined[:4]
-    head = Head(scale, len(examined) > 4)
+    seen, (errors, weights) = examined[:3], examined[3:5]
+    head = Head(len(examined) > 5)
     # It begins with the mean error everywhere.
     head.last.bias.data.fill_(float(np.log(max(_mean(errors, weights), LEAST))))
     optimiser = torch.optim.Adam(head.parameters(), RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     order = torch.Generator().manual_seed(seed)
     for _ in range(STEPS):
-        some = torch.randint(len(seen), (BATCH,), generator=order)
-        loss = _loss(head(seen[some], made[some]), *(e[some] for e in examined[2:]))
+        some = torch.randint(len(errors), (BATCH,), generator=order)
+        logs = head(*(values[some] for values in seen))
+        loss = _loss(logs, *(values[some] for values in examined[3:]))
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -138,11 +137,13 @@ def _mean(errors, weights):
     return float((errors * weights).sum() / weights.sum().clamp(min=1))
 
 
-def _tensors(scale: int, examples: Iterable[Example]) -> tuple[Tensor, ...]:
-    """Of each LR pixel of the examples: what is seen, predicted, mean error and weight.
+def _tensors(scale: int, examples: Sequence[Example]) -> tuple[Tensor, ...]:
+    """Of each LR pixel of the examples: what is seen of it, mean error and weight.
 
     Where the noise is known, also the mean square of the error, and of the noise.
     """
+    shown = zip(*(layers(e.sr[0], scale) for e in examples))
+    level, slope = (torch.from_numpy(np.stack(s))[:, None] for s in shown)
     columns = [c for c in zip(*examples) if c[0] is not None]
     lr, sr, hr, weight, *noise = (torch.from_numpy(np.stack(c)) for c in columns)
     counts = F.avg_pool2d(weight, scale)
@@ -151,4 +152,4 @@ def _tensors(scale: int, examples: Iterable[Example]) -> tuple[Tensor, ...]:
         return F.avg_pool2d(values * weight, scale) / counts.clamp(min=1e-6)
 
     squares = [mean((sr - hr) ** 2), *map(mean, noise)] if noise else []
-    return middle(lr), sr, mean((sr - hr).abs()), counts, *squares
+    return middle(lr), level, slope, mean((sr - hr).abs()), counts, *squares

@@ -30,17 +30,31 @@ def layers(sr: Floats, scale: int) -> tuple[Floats, Floats]:
 
 @compiled
 def _layers(sr: Any, scale: Any, level: Any, slope: Any) -> None:
-    bottom, right = sr.shape[0] - 1, sr.shape[1] - 1
+    height, width = sr.shape
+    # Of the rows of an LR pixel: whole columns first, which processors add many at a time.
+    total, steep = np.empty(width, np.float32), np.empty(width, np.float32)
     for i in range(level.shape[0]):
+        total[:], steep[:] = np.float32(0), np.float32(0)
+        for y in range(i * scale, (i + 1) * scale):
+            top, bottom = max(y - 1, 0), min(y + 1, height - 1)
+            above, row, below = sr[top], sr[y], sr[bottom]
+            share = np.float32(1 / max(bottom - top, 1))
+            for x in range(1, width - 1):
+                down = (below[x] - above[x]) * share
+                along = (row[x + 1] - row[x - 1]) * np.float32(0.5)
+                total[x] += row[x]
+                steep[x] += np.sqrt(down * down + along * along)
+            # The first and the last, which may be one.
+            for x in range(0, width, max(width - 1, 1)):
+                left, right = max(x - 1, 0), min(x + 1, width - 1)
+                down = (below[x] - above[x]) * share
+                along = (row[right] - row[left]) * np.float32(1 / max(right - left, 1))
+                total[x] += row[x]
+                steep[x] += np.sqrt(down * down + along * along)
         for j in range(level.shape[1]):
-            total, steep = np.float32(0), np.float32(0)
-            for y in range(i * scale, (i + 1) * scale):
-                above, below = max(y - 1, 0), min(y + 1, bottom)
-                for x in range(j * scale, (j + 1) * scale):
-                    left, beside = max(x - 1, 0), min(x + 1, right)
-                    down = (sr[below, x] - sr[above, x]) / max(below - above, 1)
-                    along = (sr[y, beside] - sr[y, left]) / max(beside - left, 1)
-                    total += sr[y, x]
-                    steep += np.sqrt(down * down + along * along)
-            level[i, j] = total / (scale * scale)
-            slope[i, j] = steep / (scale * scale)
+            mean, rise = np.float32(0), np.float32(0)
+            for x in range(j * scale, (j + 1) * scale):
+                mean += total[x]
+                rise += steep[x]
+            level[i, j] = mean / (scale * scale)
+            slope[i, j] = rise / (scale * scale)

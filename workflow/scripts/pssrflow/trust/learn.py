@@ -74,6 +74,8 @@ class Block:
     lr : ndarray (y, x) of float32
     sr, hr : ndarray (scale * y, scale * x) of float32
         HR is NaN where a mask leaves it out.
+    level, slope : ndarray (y, x) of float32
+        Of SR, see `layers`.
     scales : ndarray (1 or 2, y, x)
     made : ndarray (y, x)
         What the LR image would be expected to be.
@@ -84,6 +86,8 @@ class Block:
     lr: np.ndarray
     sr: np.ndarray
     hr: np.ndarray
+    level: np.ndarray
+    slope: np.ndarray
     scales: np.ndarray
     made: np.ndarray
     noise: Noise | None = None
@@ -173,10 +177,13 @@ class Learner:
         lr = frames[len(frames) // 2]
         inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip((rows, cols), wide)]
         fine = tuple(slice(s.start * scale, s.stop * scale) for s in inner)
-        scales = self.promise.scales(lr, sr)[:, *inner]
+        shown = layers(sr, scale)
+        scales = self.promise.scales(lr, *shown)[:, *inner]
         made = self._expected(field, plane[1], sr, inner)
         hr = self._truth(field, plane, rows, cols)
-        return Block(lr[tuple(inner)], sr[fine], hr, scales, made, self._noise(field, plane))
+        seen, level, slope = (image[tuple(inner)] for image in (lr, *shown))
+        noise = self._noise(field, plane)
+        return Block(seen, sr[fine], hr, level, slope, scales, made, noise)
 
     def _frames(self, field: Field, plane: tuple[int, ...], box: Sequence[slice]) -> np.ndarray:
         read, given = _lr(field).reader(), Input.of(field.lr_intensity)
@@ -220,11 +227,10 @@ class Learner:
     def _calibrated(self, blocks: Sequence[Block], known: np.ndarray, about: Any) -> Promise:
         if not blocks:
             return replace(self.promise, about=about)
-        shown = [layers(block.sr, self.promise.scale) for block in blocks]
-        level, slope = (np.concatenate([s[i].ravel() for s in shown]) for i in (0, 1))
+        level, slope = (np.concatenate([getattr(b, n).ravel() for b in blocks]) for n in _SHOWN)
         bounds = float(np.quantile(level, DARKEST)), float(np.quantile(slope, 1 - STEEPEST))
         promise = replace(self.promise, bounds=bounds)
-        strata = [promise.strata(*s) for s in shown]
+        strata = [promise.strata(b.level, b.slope) for b in blocks]
         counts = [_counted(b, s, promise.scale) for b, s in zip(blocks, strata)]
         squares = [_squares(b, s, promise.scale) for b, s in zip(blocks, strata)]
         seen, made = (np.concatenate([getattr(b, n).ravel() for b in blocks]) for n in _BOTH)
@@ -249,7 +255,7 @@ class Learner:
         )
 
 
-_BOTH = ("lr", "made")
+_BOTH, _SHOWN = ("lr", "made"), ("level", "slope")
 
 
 def _lr(field: Field) -> Store:

@@ -87,7 +87,7 @@ class Looked:
         made = np.empty((len(self.channels), *region.shape), np.uint8)
         for plane in region.planes():
             t, c, z = (p - a for p, a in zip(plane, region.start))
-            for rows, cols in _tiles(region):
+            for rows, cols in tiles(region):
                 top, left = rows.start - region.start[3], cols.start - region.start[4]
                 found = self.tile(plane, rows, cols)
                 height, width = found.shape[1:]
@@ -101,7 +101,7 @@ class Looked:
         lr, sr = self._read(plane, wide)
         seen = Seen(wide, shape)
         inner = _within(box, wide)
-        widths = [w[inner] * self._window_share(plane[1]) for w in self._widths(lr, sr)]
+        widths = [w[inner] * self.window_share(plane[1]) for w in self._widths(lr, sr)]
         consistency = self._consistency(plane, lr, sr, box, seen)
         novelty = self._novelty(lr, box, seen)
         # What makes HR scans noisy is no fault of a prediction.
@@ -127,7 +127,7 @@ class Looked:
         sr = self.sr.reader()(plane, *fine)
         return self.given.scaled(lr, c), self.given.scaled(sr, c)
 
-    def _window_share(self, channel):
+    def window_share(self, channel: int) -> np.float32:
         """Parts of the display window in one unit of what the network sees."""
         low, high = self.lr.volume.intensity.windows[channel]
         return np.float32(self.given.span(channel) / (high - low))
@@ -139,8 +139,8 @@ class Looked:
         """
         promise = self.promise
         factors = [promise.multipliers, *([promise.deviations] * promise.knows_specimen)]
-        strata = promise.strata(*layers(sr, promise.scale))
-        scales = promise.scales(lr, sr)
+        shown = layers(sr, promise.scale)
+        strata, scales = promise.strata(*shown), promise.scales(lr, *shown)
         return [s * np.array(f, np.float32)[strata] for s, f in zip(scales, factors)]
 
     def _consistency(self, plane, lr, sr, box, seen):
@@ -179,7 +179,7 @@ class Looked:
         return np.where(least < STRANGE, DO_NOT_USE, found)
 
 
-def _tiles(region: Region) -> Iterator[tuple[slice, slice]]:
+def tiles(region: Region) -> Iterator[tuple[slice, slice]]:
     """Rectangles of a region, cut where whole tiles of the plane are."""
     for top in range(region.start[3] // TILE * TILE, region.stop[3], TILE):
         for left in range(region.start[4] // TILE * TILE, region.stop[4], TILE):

@@ -26,7 +26,7 @@ from pssrflow.trust.head import Head
 from pssrflow.trust.novelty import Known
 from pssrflow.trust.windows import BLOCK
 
-FORMAT = 1
+FORMAT = 2
 # What pixels are told apart by; each has an interval of its own.
 FLAT, EDGE, DARK = range(3)
 STRATA = ("flat", "edge", "dark")
@@ -146,11 +146,11 @@ class Promise:
         found = np.where(slope > steep, EDGE, FLAT)
         return np.where(level < dark, DARK, found)
 
-    def scales(self, lr: np.ndarray, sr: np.ndarray) -> np.ndarray:
-        """Scales (1 or 2, y, x) of every LR pixel, from 0 to 1 as the network sees grey levels."""
+    def scales(self, lr: np.ndarray, level: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """Scales (1 or 2, y, x) of every LR pixel, see `Head.scales`."""
         if self.head is None:
             return np.ones((1, *lr.shape), np.float32)
-        return self.head.scales(lr, sr)
+        return self.head.scales(lr, level, slope)
 
     def consistent(self, found: np.ndarray) -> np.ndarray:
         """p-values of windows whose residuals say `found` (..., statistics)."""
@@ -212,7 +212,7 @@ class Promise:
     @classmethod
     def _of(cls, said, found):
         if said["format"] != FORMAT or found["blocks"].shape[1:] != (len(STRATA), BINS):
-            raise ValueError(f"format {said['format']}")
+            raise ValueError(f"format {said['format']}, of another version")
         weights = {
             name.removeprefix("head."): torch.from_numpy(value)
             for name, value in found.items()
@@ -220,7 +220,7 @@ class Promise:
         }
         head = None
         if weights:
-            head = Head(said["scale"], len(weights["last.bias"]) > 1)
+            head = Head(len(weights["last.bias"]) > 1)
             head.load_state_dict(weights)
             head.eval().requires_grad_(False)
         return cls(
@@ -236,8 +236,7 @@ class Promise:
             strangest=found["strangest"],
             known=Known(found["known.mean"], found["known.precision"]),
             distances=found["distances"],
-            # Not there in packages of earlier versions.
-            squares=found.get("squares", np.zeros((len(found["blocks"]), len(STRATA), 2))),
+            squares=found["squares"],
             block=said["block"],
             about=said["about"],
         )

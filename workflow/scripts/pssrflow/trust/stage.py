@@ -28,8 +28,9 @@ from pssrflow.run.layout import PROMISE
 from pssrflow.run.locks import owner
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares
+from pssrflow.trust.covered import covered
 from pssrflow.trust.learn import Grounds, Learner
-from pssrflow.trust.maps import BELIEF, FIT, TILE, WHITE, Looked
+from pssrflow.trust.maps import BELIEF, CHANNELS, FIT, TILE, WHITE, WIDTHS, Looked
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.verdict import Tally, Volume, judged
 from pssrflow.volumes.blocks import Region, cut, place_of, share
@@ -184,11 +185,14 @@ class Work:
     trust : Store
     settings : Settings
         Chunks and shards, as of every store.
+    truth : Field or None
+        The row of the sheet, where its truth is known.
     """
 
     looked: Looked
     trust: Store
     settings: Settings
+    truth: Field | None = None
 
     @property
     def units(self) -> list[Region]:
@@ -276,6 +280,8 @@ def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
 def _unit(work: Work, unit: Region) -> Made:
     made, tally = work.looked.region(unit), Tally()
     tally.add(made, unit.start)
+    if work.truth is not None:
+        tally.compare(*covered(work.truth, work.looked, unit, made[CHANNELS.index(WIDTHS)]))
     digests = dict[str, str]()
     for shard, values in _shards(unit, made):
         digests[place_of(shard)] = work.trust.write(shard, values)

@@ -33,6 +33,9 @@ MOST = 0.5
 RATE = 0.1
 # Places that are named, and the most planes of which one is kept each.
 PLACES = 5
+# By how much fewer pixels of a truth than promised lie within the intervals of a volume that is
+# to be used with care.
+SHORT = 0.05
 # A pixel size that differs by more than this factor was not learnt from.
 SIZES = 1.25
 
@@ -47,12 +50,16 @@ class Tally:
         LR pixels by the grey level of each channel of the map.
     worst : list of dict
         Places with the least belief.
+    known, inside : int
+        Pixels of a truth, and those of them within the intervals.
     """
 
     counts: dict[str, np.ndarray] = field(
         default_factory=lambda: {name: np.zeros(WHITE + 1, np.int64) for name in CHANNELS}
     )
     worst: list[dict[str, Any]] = field(default_factory=list)
+    known: int = 0
+    inside: int = 0
 
     def add(self, made: np.ndarray, corner: Sequence[int]) -> None:
         """Count a map (channels, t, c, z, y, x) of uint8, whose first pixel is `corner`."""
@@ -61,6 +68,11 @@ class Tally:
         for t, c, z in np.ndindex(made.shape[1:4]):
             plane = made[:, t, c, z]
             self._note(plane, [a + b for a, b in zip(corner, (t, c, z, 0, 0))])
+
+    def compare(self, known: int, inside: int) -> None:
+        """Count pixels of a truth."""
+        self.known += known
+        self.inside += inside
 
     def _note(self, plane: np.ndarray, corner: Sequence[int]) -> None:
         height, width = plane.shape[1:]
@@ -83,17 +95,19 @@ class Tally:
         for name, counts in other.counts.items():
             self.counts[name] = self.counts[name] + counts
         self.worst += other.worst
+        self.compare(other.known, other.inside)
         self._keep()
 
     def to_json(self) -> dict[str, Any]:
         """For another job; see `from_json`."""
-        return {"counts": {n: c.tolist() for n, c in self.counts.items()}, "worst": self.worst}
+        counts = {n: c.tolist() for n, c in self.counts.items()}
+        return {"counts": counts, "worst": self.worst, "covered": [self.known, self.inside]}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """What another job counted."""
         counts = {name: np.array(told["counts"][name], np.int64) for name in CHANNELS}
-        return cls(counts, list(told["worst"]))
+        return cls(counts, list(told["worst"]), *told["covered"])
 
     def share(self, belief: int) -> float:
         """Of the pixels with some belief."""
@@ -147,8 +161,8 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     dict
         `verdict` (`GOOD`, `CARE` or `BAD`), `calibrated`, `reasons`, `shares` of each class of
         belief, `mean_width` and `mean_specimen_width` (in parts of the display window),
-        `inconsistent` and `novel` (shares), `blocks` (that were calibrated on) and `worst`
-        (places, SR pixels).
+        `covered` (share of the truth within the intervals, of a test row), `inconsistent` and
+        `novel` (shares), `blocks` (that were calibrated on) and `worst` (places, SR pixels).
     """
     shares = {
         "fit": tally.share(FIT),
@@ -157,8 +171,11 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     }
     novel, odd = tally.strange(NOVELTY), tally.strange(CONSISTENCY)
     size = _other_size(promise, volume)
-    reasons = [*_reasons(promise, novel, odd, shares), *([size] if size else [])]
-    verdict = _class(shares, max(novel, odd), promise.firm and not size)
+    share = tally.inside / tally.known if promise.calibrated and tally.known else None
+    kept = share is None or share >= promise.level - SHORT
+    reasons = [*_reasons(promise, novel, odd, shares), *_held(share, promise.level)]
+    reasons += [size] if size else []
+    verdict = _class(shares, max(novel, odd), promise.firm and kept and not size)
     return {
         "verdict": verdict,
         "calibrated": promise.calibrated,
@@ -167,6 +184,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         "shares": {name: round(value, 4) for name, value in shares.items()},
         "mean_width": round(tally.mean(WIDTHS), 4) if promise.calibrated else None,
         "mean_specimen_width": round(tally.mean(SPECIMEN), 4) if promise.knows_specimen else None,
+        "covered": None if share is None else round(share, 4),
         "novel": round(novel, 4),
         "inconsistent": round(odd, 4),
         "blocks": len(promise.blocks),
@@ -201,6 +219,11 @@ def _reasons(
     if not (novel or odd):
         yield "the LR image is like what was learnt from, and the prediction explains it"
     yield f"{shares['fit']:.0%} fit for use, {shares['not']:.0%} not to be used"
+
+
+def _held(share: float | None, level: float) -> Iterable[str]:
+    if share is not None:
+        yield f"{share:.1%} of the truth lies within the intervals, {level:.0%} were promised"
 
 
 def _other_size(promise: Promise, volume: Volume) -> str | None:
