@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from pssrflow.calibrate.frames import Noise, noise_between, unknowable
 from pssrflow.pairs.aligned import Scan, Warp, aligned, noise_kept
+from pssrflow.trust.head import Example, learn
+from pssrflow.trust.layers import layers
 from pssrflow.trust.maps import BELIEF, CHANNELS, SPECIMEN, WIDTHS
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.specimen import multipliers
@@ -118,6 +120,24 @@ def test_where_noise_is_not_known_nothing_is_said(promise_of, looked_at, picture
     promise = promise_of()
     assert not promise.knows_specimen and promise.deviations == [math.inf] * 3
     assert len(looked_at(promise, pictures(1, 256)).region(Region((0,) * 5, (1, 1, 1, 8, 8)))) == 4
+
+
+def test_rows_whose_noise_is_not_known_are_no_hindrance(rng, tissue):
+    """The demo learns from two detectors, of which one was scanned twice."""
+
+    def example(known):
+        hr = tissue((1, 16 * SCALE, 16 * SCALE)).astype(np.float32) / 255
+        noise = np.full_like(hr, 0.001 if known else np.nan)
+        lr = hr.reshape(1, 16, SCALE, 16, SCALE).mean((2, 4))
+        sr = hr + 0.1 * rng.standard_normal(hr.shape).astype(np.float32)
+        return Example(lr, sr, hr, np.ones_like(hr), noise)
+
+    some = learn(SCALE, [example(n % 2 == 0) for n in range(8)], 0)
+    assert some.last.out_channels == 2 and all(p.isfinite().all() for p in some.parameters())
+    new = example(True)
+    found = some.scales(new.lr[0], *layers(new.sr[0], SCALE))[1]
+    assert found.mean() == pytest.approx(math.sqrt(0.01 - 0.001), rel=0.25)
+    assert learn(SCALE, [example(False)] * 2, 0).last.out_channels == 1
 
 
 def test_it_is_read_as_it_was_saved(known, tmp_path):

@@ -79,22 +79,22 @@ class Example(NamedTuple):
     lr : ndarray (frames, y, x)
     sr, hr, weight : ndarray (1, scale * y, scale * x)
         Prediction, truth, and how much its pixels count.
-    noise : ndarray or None
-        Variance of the truth's noise, of its shape; None where it is not known.
+    noise : ndarray
+        Variance of the truth's noise, of its shape; NaN where it is not known.
     """
 
     lr: Floats
     sr: Floats
     hr: Floats
     weight: Floats
-    noise: Floats | None = None
+    noise: Floats
 
 
 def learn(scale: int, examples: Sequence[Example], seed: int) -> Head:
     """A head that has learnt how large errors are.
 
-    It minimises ``|y - f| / s + log s``; and, where the noise n of the truths is known, the
-    likelihood of ``y - f`` as drawn with variance ``d^2 + n``.
+    It minimises ``|y - f| / s + log s``; and, of the truths whose noise n is known, the likelihood
+    of ``y - f`` as drawn with variance ``d^2 + n``. Where none is, it says nothing of the specimen.
 
     Parameters
     ----------
@@ -128,8 +128,9 @@ def _loss(logs, errors, weights, *known):
     loss = errors * torch.exp(-scale) + scale
     if known:
         squares, noise = known
-        variance = (2 * logs[:, 1:]).exp() + noise
-        loss = loss + (squares / variance + variance.log()) / 2
+        variance = (2 * logs[:, 1:]).exp() + noise.nan_to_num()
+        likelihood = (squares / variance + variance.log()) / 2
+        loss = loss + torch.where(noise.isnan(), 0, likelihood)
     return (loss * weights).mean()
 
 
@@ -144,12 +145,11 @@ def _tensors(scale: int, examples: Sequence[Example]) -> tuple[Tensor, ...]:
     """
     shown = zip(*(layers(e.sr[0], scale) for e in examples))
     level, slope = (torch.from_numpy(np.stack(s))[:, None] for s in shown)
-    columns = [c for c in zip(*examples) if c[0] is not None]
-    lr, sr, hr, weight, *noise = (torch.from_numpy(np.stack(c)) for c in columns)
+    lr, sr, hr, weight, noise = (torch.from_numpy(np.stack(c)) for c in zip(*examples))
     counts = F.avg_pool2d(weight, scale)
 
     def mean(values: Tensor) -> Tensor:
         return F.avg_pool2d(values * weight, scale) / counts.clamp(min=1e-6)
 
-    squares = [mean((sr - hr) ** 2), *map(mean, noise)] if noise else []
+    squares = [] if noise.isnan().all() else [mean((sr - hr) ** 2), mean(noise)]
     return middle(lr), level, slope, mean((sr - hr).abs()), counts, *squares

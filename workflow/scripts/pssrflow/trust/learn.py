@@ -137,8 +137,6 @@ class Learner:
         rest = self.promise.crappifier, grounds.patch, self.seed
         drawn = Patches(fields, regions, *rest, "trust", self.drawing)
         examples = [self._example(drawn, n) for n in range(PATCHES)]
-        if any(e.noise is None for e in examples):
-            examples = [e._replace(noise=None) for e in examples]
         return learn(self.promise.scale, examples, self.seed)
 
     def _example(self, drawn: Patches, number: int) -> Example:
@@ -148,8 +146,8 @@ class Learner:
         counts = weight[0] if weight else np.ones_like(hr)
         truth = hr.astype(np.float32)
         known = self._noise(*drawn.source(number))
-        noise = None if known is None else known.variance(truth).astype(np.float32)
-        return Example(seen, made[None], truth, counts.astype(np.float32), noise)
+        noise = np.full(truth.shape, np.nan) if known is None else known.variance(truth)
+        return Example(seen, made[None], truth, counts.astype(np.float32), noise.astype(np.float32))
 
     def _noise(self, field: Field, plane: tuple[int, ...]) -> Noise | None:
         """Noise of the truth as the network sees grey levels, where it is known."""
