@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from pssrflow.evaluate.errors import UNKNOWN, Remedy
+from pssrflow.evaluate.judged import Piece
 from pssrflow.evaluate.metrics import AffineFit, ms_ssim, mse, nrmse, pixel_error, psnr, ssim
+from pssrflow.evaluate.planes import Fits, Judge, rows_of
 from pssrflow.evaluate.windows import Compared
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
@@ -70,3 +73,36 @@ def test_where_the_truth_is_unknown_nothing_counts(pair):
         similar[5:-5, 5:145].mean(), abs=1e-4
     )
     assert math.isnan(ms_ssim(Compared.of(half, image, 255)))
+
+
+def normalised_by_pssr2(truth, image):
+    """As PSSR2 says: percentiles, means, covariance, and back to the levels of the truth."""
+    low, high = np.percentile(truth, (0.1, 99.9))
+    level = truth.mean()
+    scaled = (truth - low) / (high - low)
+    scaled -= scaled.mean()
+    image = image - image.mean()
+    image = image * (image * scaled).mean() / image.var()
+    made = [(values - scaled.min()) * high for values in (scaled, image)]
+    return [values / (values.mean() / level) for values in made]
+
+
+@pytest.mark.parametrize("bright", [0, 60])
+def test_figures_stand_beside_those_of_pssr2(bright, pair):
+    truth, image = (i.astype(np.float64) * 0.6 + bright for i in pair)
+    piece = Piece(truth.astype(np.float32), {"sr": (0.7 * image + 9).astype(np.float32)})
+    judge = Judge(Fits.of([piece]), 255, Remedy(UNKNOWN), {}, pssr2=True)
+    [row] = rows_of([judge.measured(piece)], 255)
+    reference = normalised_by_pssr2(truth, 0.7 * image + 9)
+    expected = peak_signal_noise_ratio(*reference, data_range=255)
+    assert row["psnr_pssr2"] == pytest.approx(expected, abs=1e-3)
+    likeness = ssim(Compared.of(*(i.astype(np.float32) for i in reference), 255))
+    assert row["ssim_pssr2"] == pytest.approx(likeness, abs=1e-4)
+    assert row["psnr_pssr2"] < row["psnr_affine"] or not bright
+
+
+def test_a_constant_plane_has_no_figure_of_pssr2(pair):
+    flat = np.full((64, 64), 90, np.float32)
+    piece = Piece(flat, {"sr": flat + 1})
+    judge = Judge(Fits.of([piece]), 255, Remedy(UNKNOWN), {}, pssr2=True)
+    assert "psnr_pssr2" not in rows_of([judge.measured(piece)], 255)[0]

@@ -68,6 +68,7 @@ rule evaluate_prediction:
         crappified=RUN.crappified,
         scale=config["crappify"]["scale"],
         tasks=RUN.code.tasks,
+        pssr2=config["evaluate"]["pssr2"],
         shares=PATHS.metrics_shares(),
         code=RUN.code.looking("evaluate"),
     script:

@@ -36,10 +36,11 @@ if __name__ == "__main__":
             second=next(iter(second), None),
             noise=noise_of_frames(next(iter(given.fit), None), hr.volume),
             tasks=tuple(map(checked_task, params.tasks["asked"])),
+            pssr2=params.pssr2,
         )
         beside = [*given.mask, *given.registration, *given.hr2, *given.twice, *given.fit]
         content = [given.hr, given.lr, given.sr, given.smoothing, *beside]
-        decided = params.scale, params.crappified, params.tasks, params.code
+        decided = params.scale, params.crappified, params.tasks, params.pssr2, params.code
         shares = Shares(Path(params.shares), made_of(content, *decided))
         done_by = workers, snakemake.threads
         if snakemake.rule == "evaluate_part":

@@ -71,6 +71,8 @@ class Judged:
         Of the truth, by channel, where it is known.
     tasks : tuple of Task
         What is looked for in the images.
+    pssr2 : bool
+        Whether they are also measured as PSSR2 does.
     """
 
     hr: Store
@@ -85,6 +87,7 @@ class Judged:
     second: Scan | None = None
     noise: tuple[Noise | None, ...] = ()
     tasks: tuple[Task, ...] = ()
+    pssr2: bool = False
 
     def planes(self) -> list[Plane]:
         """All t, c, z of the volume."""

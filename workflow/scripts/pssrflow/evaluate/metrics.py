@@ -137,6 +137,11 @@ class AffineFit:
         i, t = image.astype(np.float64), truth.astype(np.float64)
         self.sums += i.size, i.sum(), t.sum(), (i * i).sum(), (i * t).sum()
 
+    @property
+    def mean(self) -> float:
+        """Of the truth."""
+        return float(self.sums[2] / self.sums[0])
+
     def solve(self) -> tuple[float, float]:
         """Gain and offset; an image of one grey level gets gain 1."""
         n, image, truth, square, product = self.sums

@@ -34,23 +34,31 @@ class Fits:
     ----------
     first, second : dict of str to (float, float)
         Gain and offset by method; `second` is empty where there is no second scan.
+    darkest, mean : float
+        Grey levels of the truth.
     """
 
     first: Mapping[str, tuple[float, float]]
     second: Mapping[str, tuple[float, float]]
+    darkest: float
+    mean: float
 
     @classmethod
     def of(cls, pieces: Iterable[Piece]) -> Self:
         """Of pieces of a plane."""
         first: dict[str, AffineFit] = defaultdict(AffineFit)
         second: dict[str, AffineFit] = defaultdict(AffineFit)
+        truth, darkest = AffineFit(), math.inf
         for piece in pieces:
+            truth.add(piece.truth, piece.truth)
+            darkest = min(darkest, float(np.nanmin(piece.truth)))
             for method, image in piece.images.items():
                 first[method].add(piece.truth, image)
                 if piece.second is not None:
                     both = np.where(np.isnan(piece.truth), np.nan, piece.second)
                     second[method].add(both, image)
-        return cls(*({m: fit.solve() for m, fit in fits.items()} for fits in (first, second)))
+        lines, others = ({m: fit.solve() for m, fit in fits.items()} for fits in (first, second))
+        return cls(lines, others, darkest, truth.mean)
 
     def in_the_first(self, method: str, second: np.ndarray | None) -> np.ndarray | None:
         """A second scan in grey levels of the first.
@@ -76,12 +84,15 @@ class Judge:
     remedy : Remedy
     micro : dict of str to MicroScale
         By method.
+    pssr2 : bool
+        Whether it is also measured as PSSR2 does.
     """
 
     fits: Fits
     data_range: float
     remedy: Remedy
     micro: Mapping[str, MicroScale]
+    pssr2: bool = False
 
     def measured(self, piece: Piece) -> dict[str, Any]:
         """What is known of one piece, as JSON; see `row_of`."""
@@ -105,9 +116,22 @@ class Judge:
             # Pixels once, then what is summed.
             "blocks": np.concatenate([errors[0], errors[1][:, 1:]], 1).tolist(),
         }
+        if self.pssr2 and self.fits.mean > self.fits.darkest:
+            told["pssr2"] = self._as_pssr2(fitted)
         if method in self.micro:
             told["micro_ssim"] = MICRO(self.micro[method].of(compared))
         return told
+
+    def _as_pssr2(self, fitted: Compared) -> list[float]:
+        """Range, mean square error and SSIM after the normalisation of PSSR2.
+
+        It moves the darkest pixel of the truth to 0, and scales it to the mean that it had; the
+        percentiles in it cancel. To scale images is to divide their range.
+        """
+        fits = self.fits
+        data_range = self.data_range * (fits.mean - fits.darkest) / fits.mean
+        made = fitted.after(*fitted.line, data_range, fits.darkest)
+        return [data_range, *(METRICS[name].of_piece(made) for name in ("psnr", "ssim"))]
 
     def _errors(self, compared: Compared, second: np.ndarray | None) -> Values:
         truth, image = compared.truth, compared.image
@@ -138,7 +162,8 @@ def rows_of(pieces: Sequence[Mapping[str, Any]], data_range: float) -> list[dict
         means = np.average([t["means"] for t in told], axis=0, weights=weights)
         row = {"method": method} | _columns(means, ranges)
         row |= dict(zip(("affine_gain", "affine_offset"), first["fit"]))
-        rows.append(row | _freed(told, data_range) | _micro(told, weights))
+        row |= _freed(told, data_range) | _micro(told, weights) | _pssr2(told, weights)
+        rows.append(row)
     return rows
 
 
@@ -157,6 +182,13 @@ def _freed(told, data_range):
     errors = (raw / pixels, fitted / pixels)
     found = [psnr(e, data_range) if e > 0 else math.nan for e in errors]
     return {f"upsnr{suffix}": value for suffix, value in zip(SUFFIXES, found)}
+
+
+def _pssr2(told, weights):
+    if not all("pssr2" in t for t in told):
+        return {}
+    data_range, error, likeness = np.average([t["pssr2"] for t in told], axis=0, weights=weights)
+    return {"psnr_pssr2": psnr(float(error), float(data_range)), "ssim_pssr2": float(likeness)}
 
 
 def _micro(told, weights):

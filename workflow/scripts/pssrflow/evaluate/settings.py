@@ -17,6 +17,11 @@ class Settings(Keys):
         "whether the same is found: each with a name and its keys. One of: mitochondria, axons, "
         "custom (a Python class of your own: path, options).",
     )
+    pssr2: bool = key(
+        False,
+        "Also measure after the normalisation of PSSR2 (columns psnr_pssr2 and ssim_pssr2), to "
+        "stand beside figures that were made with it.",
+    )
     parts: Parts = key("auto", f"{PARTS[:-1]}, and none without a piece of a plane.")
 
     def faults(self) -> Iterator[Fault]:

@@ -89,7 +89,8 @@ class Evaluation:
             pieces = (self.piece(unit, level) for unit in some)
             fits = Fits.of(p for p in pieces if p is not None)
             channel = plane[1]
-            judge = Judge(fits, self.span(channel), self.judged.remedy(channel), self.micro)
+            rest = self.judged.remedy(channel), self.micro, self.judged.pssr2
+            judge = Judge(fits, self.span(channel), *rest)
             self._judges[plane] = judge, level
         return self._judges[plane]
 
