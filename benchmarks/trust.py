@@ -3,11 +3,13 @@
     python -m benchmarks.trust run --data FOLDER --out FOLDER [--max-time 120s] [--only NAME ...]
     python -m benchmarks.trust coverage|fakes|domains --out FOLDER [--data FOLDER] [--only NAME ...]
     python -m benchmarks.trust specimen|cost|truth --out FOLDER
+    python -m benchmarks.trust scans --data FOLDER --out FOLDER
 
 run       the pipeline on every set, with rows to learn from, rows that trust is calibrated on, and
           rows that are tested; three networks
 coverage  of the intervals on the rows that are tested
 specimen  the same of the interval for the specimen, against clean images of the simulator
+scans     noise as two real scans of a field tell it, beside its variance over 20 of them
 fakes     vesicles and bands that are planted in predictions, and structures that are erased
 cost      of the map, beside the prediction
 truth     PSNR freed of the noise of the truth, on simulated scans whose clean image is known
@@ -36,7 +38,7 @@ from benchmarks.machine import heading, parser
 from benchmarks.processes import run_sheet
 from benchmarks.real_data import FIBSEM, RATS, SSTEM
 from benchmarks.tables import in_turns, print_table
-from pssrflow.calibrate.frames import Noise
+from pssrflow.calibrate.frames import Noise, noise_between
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.squares import NoiseKey
 from pssrflow.evaluate.errors import Bootstrap, Remedy, block_sums, decibels
@@ -44,6 +46,7 @@ from pssrflow.evaluate.metrics import psnr
 from pssrflow.ingest.settings import Settings as Ingest
 from pssrflow.models.input import Input
 from pssrflow.models.weights import load_weights
+from pssrflow.pairs.aligned import Scan
 from pssrflow.pairs.field import Field, open_field
 from pssrflow.pairs.patches import Drawing
 from pssrflow.predict.assembly import finalise
@@ -265,6 +268,42 @@ def _held(tested: Tested) -> Iterator[Any]:
     yield f"{wide.mean():.4f}"
     yield f"{wide.mean() / (scale * np.array(promise.multipliers)[strata]).mean():.2f}"
     yield f"{wide.mean() / np.quantile(error, inside.mean()):.3f}"
+
+
+# -- the noise of real scans ----------------------------------------------------------------------
+
+TWO_PHOTON = "fluo_multiframe/two_photon_20frames.tif"
+FIRST = (0, 5, 10, 15)
+
+
+def scans(options: argparse.Namespace) -> None:
+    """Noise of frames of a two-photon series, whose scans show one field over and over."""
+    frames = tifffile.imread(options.data / TWO_PHOTON)
+    told = [_told(frames[n : n + 2], options.out / f"scans{n}") for n in FIRST]
+    mean, variance = frames.mean(0, float), frames.var(0, float, ddof=1)
+    edges = np.quantile(mean, np.linspace(0, 1, 6))
+    names = ["grey level", "variance over all frames"]
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        here = (mean >= low) & (mean <= high)
+        level, known = float(mean[here].mean()), float(variance[here].mean())
+        found = (float(noise.variance(np.array(level))) / known for noise in told)
+        rows.append([f"{level:.0f}", f"{known:.0f}", *(f"{ratio:.2f}" for ratio in found)])
+    print_table([*names, *(f"frames {n}, {n + 1} to that" for n in FIRST)], rows)
+
+
+def _told(pair: np.ndarray, folder: Path) -> Noise:
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [str((folder / f"{n}.tif").resolve()) for n in (0, 1)]
+    for path, frame in zip(paths, pair, strict=True):
+        tifffile.imwrite(path, frame)
+    table = pd.DataFrame([("a", "test", *paths)], columns=["sample", "role", "path", "hr2_path"])
+    config = {"crappify": NOISE, "models": {"bicubic": MODELS["bicubic"]}}
+    results = run_sheet(folder, table, config, "ingest")
+    first, second = (Store(results / f"a/{kind}.ome.zarr") for kind in ("hr", "hr2"))
+    found = noise_between(first, Scan(second), 0)
+    assert found is not None
+    return found
 
 
 # -- what is planted ------------------------------------------------------------------------------
@@ -535,7 +574,7 @@ def _timed(name: str, sample: str, out: Path) -> list[Any]:
 
 
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains}
-WAYS |= {"specimen": specimen, "truth": truth, "cost": cost}
+WAYS |= {"specimen": specimen, "scans": scans, "truth": truth, "cost": cost}
 
 
 def main() -> None:

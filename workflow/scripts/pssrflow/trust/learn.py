@@ -290,7 +290,8 @@ def _squares(block: Block, strata: np.ndarray, scale: int) -> np.ndarray:
 def _windows(block: Block, residuals: Residuals) -> np.ndarray:
     """What residuals of the windows of a block say (windows, statistics)."""
     left = residuals.standardised(block.lr, block.made)
-    rows, cols = (range(max(1, n // WINDOW)) for n in left.shape)
+    # All of the block: what is strange at one place of a stack is so in all of its planes.
+    rows, cols = (range(max(1, round(n / WINDOW))) for n in left.shape)
     where = Seen((slice(0, None), slice(0, None)), left.shape)
     found = statistics(gathered(left, (rows, cols), WINDOW, where))
     return found.reshape(-1, found.shape[-1])
