@@ -5,6 +5,7 @@ import pytest
 from pssrflow.trust.maps import BELIEF, CHANNELS, CONSISTENCY, NOVELTY, WIDTHS
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.verdict import Tally, Volume, judged
+from pssrflow.trust.windows import WINDOW
 from pssrflow.trust.words import BAD, CARE, GOOD
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
@@ -109,6 +110,15 @@ def test_a_constant_image_has_a_map_and_no_figure_that_is_none(promise_of, looke
     flat = np.full((1, 1, 1, 256, 256), 90, np.uint8)
     said = verdict_of(looked_at(promise_of(), flat, noise=0.0))
     assert said["verdict"] == BAD and all(np.isfinite(v) for v in said["shares"].values())
+
+
+def test_blocks_are_calibrated_on_as_a_whole(promise_of):
+    """Of a small stack a place that is always strange must be known to be so."""
+    for planes, side in ((1, 124), (1, 256)):
+        promise = promise_of(planes, side)
+        blocks, windows = len(promise.blocks), len(promise.windows)
+        pixels = (side // SCALE) ** 2 * planes
+        assert windows * WINDOW**2 >= 0.95 * pixels, (blocks, windows)
 
 
 def test_a_promise_is_read_as_it_was_saved(promise_of, looked_at, pictures, tmp_path):
