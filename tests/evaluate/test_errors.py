@@ -1,6 +1,7 @@
 """Errors against the specimen, where all that is recorded of it is noisy."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -94,6 +95,18 @@ def judged_by(make_store, specimen, rng, tag):
     names = [f"{n}-{tag}" for n in ("hr", "hr2", "lr", "sr")]
     hr, hr2, *rest = (Store(make_store(v, n)) for v, n in zip((first, second, lr, sr), names))
     return Judged(hr, *rest, SCALE, second=Scan(hr2)), sr
+
+
+def test_a_remedy_is_told_what_was_moved(make_store, specimen, rng):
+    judged, _ = judged_by(make_store, specimen, rng, "moved")
+    warp = Warp.of([[(0.5, 0.5)]], specimen.shape[3:])
+    kept = noise_kept(warp)
+    assert kept < 0.6 and judged.remedy(0).kept == 1
+    again = replace(judged, second=Scan(judged.second.store, warp=warp))
+    assert again.remedy(0).kept == kept
+    noise = (Noise(0.0, 4.0),)
+    acquired = replace(judged, second=None, crappified=False, warp=warp, noise=noise)
+    assert acquired.remedy(0).noise.base == pytest.approx(4 * kept)
 
 
 def test_the_interval_holds_the_psnr_to_the_clean_truth(make_store, specimen, rng):
