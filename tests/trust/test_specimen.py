@@ -47,11 +47,11 @@ def test_two_scans_tell_their_noise(slope, gain, specimen, make_store, rng):
         assert found.variance(grey) == pytest.approx(NOISE**2 + slope * grey, rel=0.12)
 
 
+@pytest.mark.parametrize("away", [(0.5, -0.4), (0.2, 1.1)])
 def test_a_scan_that_is_moved_between_pixels_is_less_noisy_and_that_is_reckoned_with(
-    specimen, make_store, rng
+    away, specimen, make_store, rng
 ):
     clean = specimen(2, 512)
-    away = 0.5, -0.4
     moved = np.stack([ndimage.shift(p, away, mode="nearest") for p in clean[0, 0]])[None, None]
     stores = {"first": scan_of(clean, rng), "second": scan_of(moved, rng), "clean": moved}
     first, second, still = (Store(make_store(v, n)) for n, v in stores.items())
@@ -59,7 +59,7 @@ def test_a_scan_that_is_moved_between_pixels_is_less_noisy_and_that_is_reckoned_
     inside = (0, 0, 0), slice(20, 480), slice(20, 480)
     noise = aligned(second, warp)(*inside) - aligned(still, warp)(*inside)
     assert noise.var() == pytest.approx(noise_kept(warp) * NOISE**2, rel=0.05)
-    assert noise_kept(warp) < 0.7 and noise_kept(Warp()) == 1.0
+    assert noise_kept(warp) < 0.95 and noise_kept(Warp()) == 1.0
     found = noise_between(first, Scan(second, warp=warp), 0)
     assert found.variance(120) == pytest.approx(NOISE**2, rel=0.1)
 
