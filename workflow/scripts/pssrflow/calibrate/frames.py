@@ -182,29 +182,25 @@ def unknowable(
     found = {}
     for field in fields:
         volume = field.hr.volume
-        known = noise_of_frames(fit, volume)
         share = 1 - shared(scale) if field.sample in crappified else noise_kept(field.warp)
-        found[field.sample] = tuple(
-            _times(noise or told.get(volume.detector(channel)), share)
-            for channel, noise in enumerate(known)
+        known = (
+            noise or told.get(volume.detector(channel))
+            for channel, noise in enumerate(noise_of_frames(fit, volume))
         )
+        found[field.sample] = tuple(noise and noise.times(share) for noise in known)
     return found
 
 
 def _between(fields, twins):
     """What second scans tell, by detector."""
-    told: dict[str, Noise] = {}
+    told: dict[str, Noise | None] = {}
     for field in fields:
         volume = field.hr.volume
         for channel in range(len(volume.channels)):
-            noise = noise_between(field.hr, twins[field.sample], channel)
-            if noise is not None:
-                told.setdefault(volume.detector(channel), noise)
+            detector = volume.detector(channel)
+            if told.get(detector) is None:
+                told[detector] = noise_between(field.hr, twins[field.sample], channel)
     return told
-
-
-def _times(noise, share):
-    return None if noise is None else noise.times(share)
 
 
 def shared(scale: int) -> float:

@@ -48,9 +48,8 @@ class Fits:
         """Of pieces of a plane."""
         first: dict[str, AffineFit] = defaultdict(AffineFit)
         second: dict[str, AffineFit] = defaultdict(AffineFit)
-        truth, darkest = AffineFit(), math.inf
+        darkest = math.inf
         for piece in pieces:
-            truth.add(piece.truth, piece.truth)
             darkest = min(darkest, float(np.nanmin(piece.truth)))
             for method, image in piece.images.items():
                 first[method].add(piece.truth, image)
@@ -58,7 +57,8 @@ class Fits:
                     both = np.where(np.isnan(piece.truth), np.nan, piece.second)
                     second[method].add(both, image)
         lines, others = ({m: fit.solve() for m, fit in fits.items()} for fits in (first, second))
-        return cls(lines, others, darkest, truth.mean)
+        mean = next((fit.mean for fit in first.values()), math.nan)
+        return cls(lines, others, darkest, mean)
 
     def in_the_first(self, method: str, second: np.ndarray | None) -> np.ndarray | None:
         """A second scan in grey levels of the first.

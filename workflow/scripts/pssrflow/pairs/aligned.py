@@ -80,6 +80,7 @@ class Warp:
 STILL = Warp()
 
 
+@functools.cache
 def noise_kept(warp: Warp) -> float:
     """Share of the variance of white noise that an image keeps when it is moved by a warp.
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from pssrflow.errors import InputError
-from pssrflow.pairs.aligned import STILL, Warp, read_shift
-from pssrflow.pairs.mask import Mask, open_mask
+from pssrflow.pairs.aligned import STILL, Scan, Warp, read_shift
+from pssrflow.pairs.mask import Mask, known, open_mask
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.intensity import Intensity
 from pssrflow.volumes.regions import apart_by
@@ -65,6 +67,15 @@ class Field:
             hr_intensity=self.hr_intensity.seen_by(intensity),
             lr_intensity=self.lr_intensity.seen_by(intensity),
         )
+
+    def truth(self, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
+        """HR pixels, counted from the corner of the LR image: ndarray (y, x) of float32.
+
+        NaN where there are none, or a mask leaves them out.
+        """
+        values = Scan(self.hr, self.shift, self.warp).read(plane, (rows, cols))
+        valid = None if self.mask is None else self.mask.valid(plane, rows, cols)
+        return known(values, valid)
 
     @property
     def weighs(self) -> bool:

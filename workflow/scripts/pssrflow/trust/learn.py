@@ -11,7 +11,6 @@ import numpy as np
 
 from pssrflow.calibrate.frames import Noise
 from pssrflow.models.input import Input
-from pssrflow.pairs.aligned import aligned
 from pssrflow.pairs.field import Field
 from pssrflow.pairs.patches import Drawing, Patches
 from pssrflow.predict.canvas import digitise
@@ -200,13 +199,8 @@ class Learner:
 
     def _truth(self, field, plane, rows, cols):
         scale = self.promise.scale
-        fine = [slice(s.start * scale, s.stop * scale) for s in (rows, cols)]
-        beside = [slice(s.start + d, s.stop + d) for s, d in zip(fine, field.shift)]
-        values = aligned(field.hr, field.warp)(plane, *beside)
-        truth = Input.of(field.hr_intensity).scaled(values, plane[1])
-        if field.mask is not None:
-            truth[~field.mask.valid(plane, *fine)] = np.nan
-        return truth
+        fine = (slice(s.start * scale, s.stop * scale) for s in (rows, cols))
+        return Input.of(field.hr_intensity).scaled(field.truth(plane, *fine), plane[1])
 
     def _known_places(self, grounds):
         """Blocks of what was learnt from; of what is kept, where nothing was."""

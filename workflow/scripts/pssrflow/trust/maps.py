@@ -1,8 +1,10 @@
 """The map of trust, tile by tile: width, consistency, novelty and belief."""
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -85,13 +87,8 @@ class Looked:
         ndarray (channels of the map, t, c, z, y, x) of uint8
         """
         made = np.empty((len(self.channels), *region.shape), np.uint8)
-        for plane in region.planes():
-            t, c, z = (p - a for p, a in zip(plane, region.start))
-            for rows, cols in tiles(region):
-                top, left = rows.start - region.start[3], cols.start - region.start[4]
-                found = self.tile(plane, rows, cols)
-                height, width = found.shape[1:]
-                made[:, t, c, z, top : top + height, left : left + width] = found
+        for plane, rows, cols, inside in tiles(region):
+            made[:, *inside] = self.tile(plane, rows, cols)
         return made
 
     def tile(self, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
@@ -179,14 +176,21 @@ class Looked:
         return np.where(least < STRANGE, DO_NOT_USE, found)
 
 
-def tiles(region: Region) -> Iterator[tuple[slice, slice]]:
-    """Rectangles of a region, cut where whole tiles of the plane are."""
-    for top in range(region.start[3] // TILE * TILE, region.stop[3], TILE):
-        for left in range(region.start[4] // TILE * TILE, region.stop[4], TILE):
-            yield tuple(
-                slice(max(a, start), min(a + TILE, stop))
-                for a, start, stop in zip((top, left), region.start[3:], region.stop[3:])
-            )  # type: ignore[misc]
+# Plane, rows, columns, and where they lie in an array (t, c, z, y, x) of a region.
+Tile = tuple[tuple[int, ...], slice, slice, tuple[Any, ...]]
+
+
+def tiles(region: Region) -> Iterator[Tile]:
+    """Rectangles of the planes of a region, cut where whole tiles of the plane are."""
+    corner = region.start[3:]
+    sides = [
+        [slice(max(a, start), min(a + TILE, stop)) for a in range(start // TILE * TILE, stop, TILE)]
+        for start, stop in zip(corner, region.stop[3:])
+    ]
+    for plane, rows, cols in itertools.product(region.planes(), *sides):
+        above = (p - a for p, a in zip(plane, region.start))
+        box = (slice(s.start - a, s.stop - a) for s, a in zip((rows, cols), corner))
+        yield plane, rows, cols, (*above, *box)
 
 
 def _part(grey, corner, rows, cols):
