@@ -6,10 +6,12 @@ without a trace. `benchmarks.trust` measures how blind.
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pssrflow.compiled import compiled
 from pssrflow.crappify.chain import Crappifier, Plane, crappify_region
 from pssrflow.crappify.scanner import Readout, Scan
 from pssrflow.crappify.squares import NoiseKey
@@ -147,31 +149,46 @@ def statistics(windows: Array) -> Array:
     -------
     ndarray (..., 4)
     """
-    power = (windows**2).mean((-2, -1))
-    size = np.sqrt(windows.shape[-2] * windows.shape[-1])
-    mean = np.abs(windows.mean((-2, -1))) * size
-    return np.stack([mean, power, _lag(windows, power), _peak(windows)], -1)
+    flat = windows.reshape(-1, *windows.shape[-2:]).astype(np.float32)
+    found = np.empty((len(flat), len(STATISTICS)))
+    _measured(flat, min(PEAK, *flat.shape[1:]), found)
+    return found.reshape(*windows.shape[:-2], -1)
 
 
-def _lag(windows, power):
-    """How much neighbours share, whatever the sign."""
-    pairs = [
-        (windows[..., 1:, :] * windows[..., :-1, :]).mean((-2, -1)),
-        (windows[..., 1:] * windows[..., :-1]).mean((-2, -1)),
-    ]
-    found = [np.nan_to_num(p) for p in pairs]
-    return (found[0] + found[1]) / (2 * np.maximum(power, 1e-12))
+@compiled
+def _peak(window: Any, side: Any) -> Any:
+    """The largest sum of neighbouring residuals."""
+    found = 0.0
+    for y in range(window.shape[0] - side + 1):
+        for x in range(window.shape[1] - side + 1):
+            box = 0.0
+            for i in range(side):
+                for j in range(side):
+                    box += window[y + i, x + j]
+            found = max(found, abs(box))
+    return found
 
 
-def _peak(windows):
-    """Largest sum of neighbouring residuals, in deviations of white noise."""
-    side = min(PEAK, *windows.shape[-2:])
-    summed = np.cumsum(np.pad(windows, [(0, 0)] * (windows.ndim - 2) + [(1, 0)] * 2), -2)
-    summed = np.cumsum(summed, -1)
-    boxes = (
-        summed[..., side:, side:]
-        - summed[..., :-side, side:]
-        - summed[..., side:, :-side]
-        + summed[..., :-side, :-side]
-    )
-    return np.abs(boxes).max((-2, -1)) / side
+@compiled
+def _measured(windows: Any, side: Any, found: Any) -> None:
+    height, width = windows.shape[1:]
+    pixels = height * width
+    for n in range(len(windows)):
+        window = windows[n]
+        total, power, down, along = 0.0, 0.0, 0.0, 0.0
+        for y in range(height):
+            for x in range(width):
+                value = window[y, x]
+                total += value
+                power += value * value
+                if y:
+                    down += value * window[y - 1, x]
+                if x:
+                    along += value * window[y, x - 1]
+        power /= pixels
+        # How much neighbours share, whatever the sign.
+        shared = down / max((height - 1) * width, 1) + along / max(height * (width - 1), 1)
+        found[n, 0] = abs(total) / np.sqrt(pixels)
+        found[n, 1] = power
+        found[n, 2] = shared / (2 * max(power, 1e-12))
+        found[n, 3] = _peak(window, side) / side

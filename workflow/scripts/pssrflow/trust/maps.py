@@ -97,15 +97,22 @@ class Looked:
         wide = tuple(self._around(side, n) for side, n in zip(box, shape))
         lr, sr = self._read(plane, wide)
         seen = Seen(wide, shape)
-        inner = _within(box, wide)
-        widths = [w[inner] * self.window_share(plane[1]) for w in self._widths(lr, sr)]
-        consistency = self._consistency(plane, lr, sr, box, seen)
-        novelty = self._novelty(lr, box, seen)
+        widths = self._widths(lr, sr, _within(box, wide)) * self.window_share(plane[1])
         # What makes HR scans noisy is no fault of a prediction.
-        belief = self._belief(widths[-1], consistency, novelty)
-        scan, *specimen = (np.minimum(width, 1) * WHITE for width in widths)
-        levels = [scan, consistency * WHITE, novelty * WHITE, belief, *specimen]
-        return np.stack([np.rint(level).astype(np.uint8) for level in levels])
+        belief = np.where(widths[-1] > self.limit, np.uint8(WITH_CARE), np.uint8(FIT))
+        told = []
+        for values, size in (
+            (self._consistency(plane, lr, sr, box, seen), WINDOW),
+            (self._novelty(lr, box, seen), self.promise.block),
+        ):
+            levels, classes = np.rint(values * WHITE).astype(np.uint8), _classes(values)
+            numbers = _numbers(box, size)
+            told.append(spread(levels, numbers, size, box))
+            belief = np.minimum(belief, spread(classes, numbers, size, box))
+        if not self.promise.firm:
+            belief = np.minimum(belief, np.uint8(WITH_CARE))
+        scan, *specimen = np.rint(np.minimum(widths, 1) * WHITE).astype(np.uint8)
+        return np.stack([scan, *told, belief, *specimen])
 
     def _around(self, side: slice, length: int) -> slice:
         """What must be read of an axis: whole blocks, and windows with what reaches into them."""
@@ -129,16 +136,17 @@ class Looked:
         low, high = self.lr.volume.intensity.windows[channel]
         return np.float32(self.given.span(channel) / (high - low))
 
-    def _widths(self, lr, sr):
-        """Half-widths of every LR pixel for a second scan, and for the specimen where it is known.
+    def _widths(self, lr, sr, inner):
+        """Half-widths (1 or 2, y, x) for a second scan, and for the specimen where it is known.
 
         As the network sees grey levels.
         """
         promise = self.promise
         factors = [promise.multipliers, *([promise.deviations] * promise.knows_specimen)]
         shown = layers(sr, promise.scale)
-        strata, scales = promise.strata(*shown), promise.scales(lr, *shown)
-        return [s * np.array(f, np.float32)[strata] for s, f in zip(scales, factors)]
+        strata = promise.strata(*(values[inner] for values in shown))
+        scales = promise.scales(lr, *shown)
+        return np.stack([s[inner] * np.float32(f).take(strata) for s, f in zip(scales, factors)])
 
     def _consistency(self, plane, lr, sr, box, seen):
         numbers = _numbers(box, WINDOW)
@@ -147,7 +155,7 @@ class Looked:
         inner = tuple(slice(w.start - c, w.stop - c) for w, c in zip(wanted, seen.corner))
         left = self.promise.residuals.standardised(lr[inner], made)
         windows = gathered(left, numbers, WINDOW, Seen(tuple(wanted), self.shape))
-        return spread(self.promise.consistent(statistics(windows)), numbers, WINDOW, box)
+        return self.promise.consistent(statistics(windows))
 
     def _expected(self, channel, sr, wanted, seen):
         """What the LR image would be expected to be, as the network sees grey levels."""
@@ -165,15 +173,7 @@ class Looked:
     def _novelty(self, lr, box, seen):
         size = self.promise.block
         numbers = _numbers(box, size)
-        blocks = gathered(lr, numbers, size, seen)
-        return spread(self.promise.familiar(features(blocks)), numbers, size, box)
-
-    def _belief(self, width, consistency, novelty):
-        least = np.minimum(consistency, novelty)
-        found = np.where((least < DOUBTFUL) | (width > self.limit), WITH_CARE, FIT)
-        if not self.promise.firm:
-            found = np.minimum(found, WITH_CARE)
-        return np.where(least < STRANGE, DO_NOT_USE, found)
+        return self.promise.familiar(features(gathered(lr, numbers, size, seen)))
 
 
 # Plane, rows, columns, and where they lie in an array (t, c, z, y, x) of a region.
@@ -191,6 +191,12 @@ def tiles(region: Region) -> Iterator[Tile]:
         above = (p - a for p, a in zip(plane, region.start))
         box = (slice(s.start - a, s.stop - a) for s, a in zip((rows, cols), corner))
         yield plane, rows, cols, (*above, *box)
+
+
+def _classes(p):
+    """Belief, as far as p-values tell."""
+    some = np.where(p < DOUBTFUL, np.uint8(WITH_CARE), np.uint8(FIT))
+    return np.where(p < STRANGE, np.uint8(DO_NOT_USE), some)
 
 
 def _part(grey, corner, rows, cols):

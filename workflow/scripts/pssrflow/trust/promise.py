@@ -143,8 +143,8 @@ class Promise:
     def strata(self, level: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """Stratum of LR pixels, by the mean level and slope of the SR pixels that they cover."""
         dark, steep = self.bounds
-        found = np.where(slope > steep, EDGE, FLAT)
-        return np.where(level < dark, DARK, found)
+        found = np.where(slope > steep, np.uint8(EDGE), np.uint8(FLAT))
+        return np.where(level < dark, np.uint8(DARK), found)
 
     def scales(self, lr: np.ndarray, level: np.ndarray, slope: np.ndarray) -> np.ndarray:
         """Scales (1 or 2, y, x) of every LR pixel, see `Head.scales`."""

@@ -270,7 +270,8 @@ def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
     digests, tally = dict[str, str](), Tally()
     # Each shard is the work of one thread.
     torch.set_num_threads(1)
-    with ThreadPoolExecutor(budget.workers(work.bytes_each)) as pool:
+    workers = budget.workers(work.bytes_each)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for found, counted in pool.map(functools.partial(_unit, work), units):
             digests |= found
             tally.merge(counted)

@@ -5,6 +5,7 @@ all are of one size; what it says holds for its own pixels.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,7 +60,7 @@ def gathered(values: Array, numbers: tuple[range, range], size: int, seen: "Seen
     return np.ascontiguousarray(views[starts[0][:, None], starts[1][None, :]])
 
 
-def spread(found: Array, numbers: tuple[range, range], size: int, box: tuple[slice, ...]) -> Array:
+def spread(found: Any, numbers: tuple[range, range], size: int, box: tuple[slice, ...]) -> Any:
     """What windows say, for every pixel of a rectangle of the plane.
 
     Parameters
@@ -78,7 +79,7 @@ def spread(found: Array, numbers: tuple[range, range], size: int, box: tuple[sli
         np.arange(side.start, side.stop) // size - indices.start
         for side, indices in zip(box, numbers)
     )
-    return np.asarray(found[rows[:, None], cols[None, :]])
+    return found.take(rows, 0).take(cols, 1)
 
 
 class Seen:

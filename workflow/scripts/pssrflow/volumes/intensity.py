@@ -248,8 +248,14 @@ def finest(images: Pixels) -> npt.NDArray[np.float32]:
 
 def noise_of(fine: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Standard deviation of the noise of images, from their finest detail (..., y, x)."""
+    # To sort is quicker than `numpy.median` on most processors.
+    ordered = np.sort(np.abs(fine).reshape(*fine.shape[:-2], -1), -1)
+    if not ordered.shape[-1]:
+        return np.full(fine.shape[:-2], np.nan, np.float32)
+    middle = ordered.shape[-1] // 2
+    both = ordered[..., middle] + ordered[..., middle - 1 + ordered.shape[-1] % 2]
     # Deviation of a normal number by the median of its size.
-    return np.asarray(np.median(np.abs(fine), (-2, -1)) * 1.4826 / 6, np.float32)
+    return np.asarray(both / 2 * 1.4826 / 6, np.float32)
 
 
 def to_dtype(values: Pixels, dtype: npt.DTypeLike, lowest: float, highest: float) -> Pixels:
