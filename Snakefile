@@ -92,7 +92,10 @@ rule trust:
 
 rule export:
     input:
-        expand(PATHS.package(), model=[m for m in MODELS if m not in RUN.models_of("package")]),
+        expand(
+            PATHS.package(),
+            model=[m for m in MODELS if m not in RUN.networks.models_of("package")],
+        ),
 
 
 rule export_images:

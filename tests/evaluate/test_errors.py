@@ -18,6 +18,7 @@ from pssrflow.evaluate.errors import (
 )
 from pssrflow.evaluate.judged import Judged
 from pssrflow.evaluate.stage import Evaluation, errors_of, measure
+from pssrflow.ingest.readers.counts import Half
 from pssrflow.pairs.aligned import Scan, Warp, noise_kept
 from pssrflow.volumes.interpolation import interpolated
 from pssrflow.volumes.store import Store
@@ -86,6 +87,19 @@ def test_a_scan_that_was_moved_between_pixels_has_lost_some_of_its_noise(known, 
         found = Remedy.of(True, kept, None, SCALE).unbiased(first[0, 0, 0], image, moved)
     true = ((image - clean) ** 2).mean()
     assert found.mean() == pytest.approx(true, abs=3) and NOISE**2 * (1 - kept) / 2 > 20
+
+
+def test_halves_of_counts_tell_the_error_against_the_specimen(specimen, rng):
+    clean = specimen[0, 0, 0]
+    counts = rng.poisson(clean / 2).astype(np.uint8)
+    grey = (2 * counts + 10).astype(np.uint16)
+    first, second = (
+        Half.of("2, 10", half, "a").taken(grey, (0,) * 5).astype(np.float32) for half in (0, 1)
+    )
+    image = interpolated(coarse(first).astype(np.float32), SCALE)
+    found = Remedy.of(True, 1.0, None, SCALE).unbiased(first, image, second).mean()
+    true, naive = (((image - other) ** 2).mean() for other in (clean + 10, first))
+    assert found == pytest.approx(true, abs=3) and naive > true + 100
 
 
 def judged_by(make_store, specimen, rng, tag):

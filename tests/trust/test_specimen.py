@@ -72,12 +72,17 @@ def test_noise_of_one_row_is_that_of_all_of_its_detector(specimen, make_store, r
         scan = scan_of(values, rng).clip(0, 255).astype(np.uint8)
         rows.append(field_of(name, make_store(scan, name), make_store(scanned(scan, rng), "lr")))
     twins = {"kept": Scan(Store(make_store(scan_of(values, rng), "again")))}
-    found = unknowable(rows, twins, None, ["learnt"], SCALE)
+    found = unknowable(rows, twins, {}, None, ["learnt"], SCALE)
     assert found["kept"][0].variance(100) == pytest.approx(NOISE**2, rel=0.1)
     # An LR image that is made of a scan tells some of its noise.
     expected = found["kept"][0].variance(100) * (1 - SHARED)
     assert found["learnt"][0].variance(100) == pytest.approx(expected)
-    assert unknowable(rows, {}, None, [], SCALE) == {"learnt": (None,), "kept": (None,)}
+    nobody = {"learnt": (None,), "kept": (None,)}
+    assert unknowable(rows, {}, {}, None, [], SCALE) == nobody
+    # Counts of one row say nothing of another.
+    counted = unknowable(rows, {}, {"kept": Noise.of_counts("2, 10")}, None, ["kept"], SCALE)
+    assert counted["learnt"] == (None,)
+    assert counted["kept"][0].variance(110) == pytest.approx(200 * (1 - SHARED))
 
 
 # -- the interval ---------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import torch
 import yaml
 import zarr
 from PIL import Image
+from pssrflow.evaluate.errors import ALIKE
 from pssrflow.models.facts import Facts
 from pssrflow.networks.registry import build
 from runs import ROOT, SHEET, TINY, contents, planned, prepare, run
@@ -35,6 +36,29 @@ def test_a_map_of_weights_is_ingested_and_learnt_with(mine):
     assert contents(mine)["results/models/tiny/train.done.json"] != before
     facts = Facts.read(mine / "results/models/tiny/best.safetensors")
     assert "results/train/weight.done.json" in facts.trained_on
+
+
+def test_the_counts_of_a_test_row_are_shared_out_into_two_scans(tmp_path):
+    counting = {**TINY["simulate"]["test"], "gain": 2, "offset": 10, "read_noise": 0}
+    config = TINY | {
+        "models": {"plain": {"arch": "bicubic", "train": False}},
+        "simulate": {"test": counting},
+    }
+    sheet = "sample\trole\tpath\tcounts\ntest\ttest\tsimulate:test\t2, 10\n"
+    prepare(tmp_path, config, sheet)
+    run(tmp_path, "evaluate")
+    results = tmp_path / "results/test"
+    first, second = (zarr.open_array(results / f"{k}.ome.zarr/0")[:] for k in ("hr", "hr2"))
+    slices = sorted((tmp_path / "results/simulated/test").glob("*.tif"))
+    whole = np.stack([tifffile.imread(path) for path in slices])
+    np.testing.assert_array_equal((first + second.astype(int)) / 2, whole[None, None])
+    done = json.loads((results / "plain/metrics.done.json").read_text())
+    assert done["errors"]["0"]["floor"] == ALIKE
+    figures = done["errors"]["0"]["figures"]
+    assert figures["upsnr"]["sr"]["psnr"][0] > figures["psnr"]["sr"]["psnr"][0] + 0.5
+    assert "first half of its counts" in (results / "hr.done.json").read_text()
+    # Nothing lies beside anything.
+    assert not (results / "hr2.registration.json").exists()
 
 
 @pytest.mark.slow

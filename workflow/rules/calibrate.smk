@@ -40,7 +40,7 @@ use rule register_pair as register_scan with:
     benchmark:
         PATHS.benchmark("register/{sample}.hr2")
     wildcard_constraints:
-        sample=one_of(RUN.named("scanned_twice")),
+        sample=one_of(RUN.named("repeated")),
     params:
         hr=PATHS.store("hr2"),
         lr=PATHS.store("hr"),

@@ -65,7 +65,7 @@ WRITTEN = {".", *(folder for folder in (PATHS.results, PATHS.stores) if "://" no
 # For the scripts that find their files themselves.
 PLACES = {"results": PATHS.results, "stores": PATHS.stores}
 TRAINED, TESTED, PREDICTED = map(RUN.named, ("trained", "tested", "predicted"))
-MODELS = list(RUN.models)
+MODELS = list(SETTINGS.models)
 # Stores are parameters, never inputs or outputs: Snakemake would delete or time-stamp them.
 DRAWS_DONE = list(map(PATHS.image_done, RUN.draws))
 

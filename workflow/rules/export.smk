@@ -21,7 +21,7 @@ rule export_model:
         lr=PATHS.store("lr", RUN.example),
         percentiles=config["ingest"]["percentiles"],
         about=RUN.about,
-        python=RUN.python,
+        python=RUN.networks.python,
         code=RUN.code.network("export"),
     script:
         "../scripts/export.py"
@@ -61,7 +61,7 @@ rule adopt_package:
     benchmark:
         PATHS.benchmark("train/{model}")
     wildcard_constraints:
-        model=one_of(RUN.models_of("package")),
+        model=one_of(RUN.networks.models_of("package")),
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
@@ -70,9 +70,9 @@ rule adopt_package:
         runtime=RUN.demand.minutes("adopt"),
     params:
         folder=PATHS.model(),
-        package=RUN.package,
+        package=RUN.networks.package,
         # With a hash of the package, which is no Snakemake input: its time stamp means nothing.
-        model=RUN.model,
+        model=RUN.networks.model,
         scale=config["crappify"]["scale"],
         percentiles=config["ingest"]["percentiles"],
         code=RUN.code.network("adopt"),

@@ -20,7 +20,7 @@ rule predict_volume:
     params:
         layout=PLACES,
         masked=RUN.predictions.masked,
-        python=RUN.python,
+        python=RUN.networks.python,
         roi=RUN.predictions.region,
         deciding=RUN.predictions.deciding,
         sizes=[config["ingest"]["chunk"], config["ingest"]["shard"]],
@@ -50,7 +50,7 @@ rule predict_init:
     params:
         layout=PLACES,
         masked=RUN.predictions.masked,
-        python=RUN.python,
+        python=RUN.networks.python,
         roi=RUN.predictions.region,
         deciding=RUN.predictions.deciding,
         parts=RUN.parts.begun_prediction,
@@ -79,7 +79,7 @@ rule predict_part:
     params:
         layout=PLACES,
         masked=RUN.predictions.masked,
-        python=RUN.python,
+        python=RUN.networks.python,
         precision=config["predict"]["precision"],
         code=RUN.code.network("predict_part"),
     script:

@@ -66,7 +66,7 @@ rule train_model:
     benchmark:
         PATHS.benchmark("train/{model}")
     wildcard_constraints:
-        model=one_of(set(MODELS) - set(RUN.models_of("ensemble", "package"))),
+        model=one_of(set(MODELS) - set(RUN.networks.models_of("ensemble", "package"))),
     conda:
         "../../envs/pssrflow.yaml"
     threads: RUN.demand.threads("train")
@@ -77,7 +77,7 @@ rule train_model:
     params:
         rows=RUN.training_rows,
         folder=PATHS.model(),
-        model=RUN.model,
+        model=RUN.networks.model,
         crappify=RUN.crappifier,
         accept={"require_fit": config["calibrate"]["require_fit"]},
         train=SETTINGS.train.deciding,
@@ -91,7 +91,7 @@ rule train_model:
 rule assemble_ensemble:
     """Take several networks as one, whose prediction is their mean."""
     input:
-        train=RUN.members_done,
+        train=RUN.networks.members_done,
     output:
         done=PATHS.trained(),
     log:
@@ -99,7 +99,7 @@ rule assemble_ensemble:
     benchmark:
         PATHS.benchmark("train/{model}")
     wildcard_constraints:
-        model=one_of(RUN.models_of("ensemble")),
+        model=one_of(RUN.networks.models_of("ensemble")),
     conda:
         "../../envs/pssrflow.yaml"
     threads: 1
@@ -108,9 +108,9 @@ rule assemble_ensemble:
         runtime=RUN.demand.minutes("assemble"),
     params:
         folder=PATHS.model(),
-        members=RUN.members,
-        python=RUN.python,
-        model=RUN.model,
+        members=RUN.networks.members,
+        python=RUN.networks.python,
+        model=RUN.networks.model,
         scale=config["crappify"]["scale"],
         code=RUN.code.network("assemble"),
     script:

@@ -17,29 +17,30 @@ from pssrflow.volumes.store import Store
 if __name__ == "__main__":
     with job(snakemake.log[0], snakemake.threads, snakemake.output[0]):
         given, params, names = snakemake.input, snakemake.params, snakemake.wildcards
-        shift, rest = read_shift(next(iter(given.registration), None))
+        shift, warp = read_shift(next(iter(given.registration), None))
         # Workers may stand elsewhere.
         hr, lr, sr = (Store(absolute(path)) for path in (params.hr, params.lr, params.sr))
         workers = Workers.of(snakemake.config)
         sizes = lr.volume.shape, params.scale, hr.volume.shape
-        second = [Scan(Store(absolute(params.hr2)), *read_shift(path)) for path in given.twice]
+        # Halves of one scan lie on each other.
+        beside = read_shift(next(iter(given.twice), None))
         judged = Judged(
             hr=hr,
             lr=lr,
             sr=sr,
             scale=params.scale,
             shift=shift,
-            warp=rest,
+            warp=warp,
             mask=open_mask(absolute(params.mask), *sizes, shift) if params.mask else None,
             against=Baselines.read(given.smoothing),
             crappified=params.crappified,
-            second=next(iter(second), None),
+            second=Scan(Store(absolute(params.hr2)), *beside) if params.hr2 else None,
             noise=noise_of_frames(next(iter(given.fit), None), hr.volume),
             tasks=tuple(map(checked_task, params.tasks["asked"])),
             pssr2=params.pssr2,
         )
-        beside = [*given.mask, *given.registration, *given.hr2, *given.twice, *given.fit]
-        content = [given.hr, given.lr, given.sr, given.smoothing, *beside]
+        rest = [*given.mask, *given.registration, *given.hr2, *given.twice, *given.fit]
+        content = [given.hr, given.lr, given.sr, given.smoothing, *rest]
         decided = params.scale, params.crappified, params.tasks, params.pssr2, params.code
         shares = Shares(Path(params.shares), made_of(content, *decided))
         done_by = workers, snakemake.threads

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pssrflow.calibrate.frames import unknowable
+from pssrflow.calibrate.frames import Noise, unknowable
 from pssrflow.crappify.settings import settings_of
 from pssrflow.pairs.aligned import Scan, read_shift
 from pssrflow.pairs.field import open_row
@@ -29,7 +29,11 @@ if __name__ == "__main__":
             for row in params.rows
             if row.get("hr2")
         }
+        counted = {
+            row["sample"]: Noise.of_counts(row["counts"]) for row in params.rows if "counts" in row
+        }
         crappified = [row["sample"] for row in params.rows if not row["acquired"]]
+        fit = next(iter(given.fit), None)
         settings = settings_of(params.crappify, *given.fit, **params.accept)
         if params.package and not fields:
             adopt(params.package, settings, asked, snakemake.output.done)
@@ -38,7 +42,7 @@ if __name__ == "__main__":
                 rows=Rows(
                     fields=fields,
                     only=[row["sample"] for row in params.rows if row.get("promised")],
-                    noise=unknowable(fields, twins, next(iter(given.fit), None), crappified, scale),
+                    noise=unknowable(fields, twins, counted, fit, crappified, scale),
                 ),
                 weights=params.weights,
                 python=params.python,

@@ -1,4 +1,4 @@
-"""The noise of HR frames: of a calibration that fits, or of two scans of one field."""
+"""The noise of HR frames: of counts, a calibration that fits, or two scans of one field."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pssrflow.crappify.steps import GREY
 from pssrflow.pairs.aligned import Scan, noise_kept
 from pssrflow.pairs.field import Field
 from pssrflow.run.files import read_json
+from pssrflow.volumes.regions import parse_counts
 from pssrflow.volumes.store import Store
 from pssrflow.volumes.volume import Volume
 
@@ -41,6 +42,12 @@ class Noise:
     slope: float
     base: float
     black: float = 0.0
+
+    @classmethod
+    def of_counts(cls, counts: str) -> "Noise":
+        """Of a detector that counts, see `parse_counts`."""
+        gain, dark = parse_counts(counts)
+        return cls(gain, 0.0, dark)
 
     def variance(self, values: Values) -> Values:
         """Of pixels that were recorded as some values."""
@@ -161,6 +168,7 @@ def _cut(piece: Values) -> Values:
 def unknowable(
     fields: Sequence[Field],
     twins: Mapping[str, Scan],
+    counted: Mapping[str, Noise],
     fit: Path | str | None,
     crappified: Collection[str],
     scale: int,
@@ -172,6 +180,8 @@ def unknowable(
     fields : sequence of Field
     twins : mapping of str to Scan
         Second scans of some; what they tell holds for all images of the same detector.
+    counted : mapping of str to Noise
+        Of those whose counts are known.
     fit : path-like or None
         The fitted crappifier, beside which the figures of a calibration lie.
     crappified : collection of str
@@ -184,7 +194,7 @@ def unknowable(
         volume = field.hr.volume
         share = 1 - shared(scale) if field.sample in crappified else noise_kept(field.warp)
         known = (
-            noise or told.get(volume.detector(channel))
+            counted.get(field.sample) or noise or told.get(volume.detector(channel))
             for channel, noise in enumerate(noise_of_frames(fit, volume))
         )
         found[field.sample] = tuple(noise and noise.times(share) for noise in known)

@@ -64,6 +64,11 @@ class Raw:
                 found[f"{name}/lr"] = Image(row.lr_path, said)
             if row.hr2_path:
                 found[f"{name}/hr2"] = Image(row.hr2_path, whole)
+            if row.halved:
+                # By its name, so that no two rows are shared out alike.
+                rest = whole | {"counts": row.counts, "key": f"{self.settings.seed} {name}"}
+                for half, kind in enumerate(("hr", "hr2")):
+                    found[f"{name}/{kind}"] = Image(row.path, rest | {"half": half})
             for kind, path in (("weight", row.weight_path), ("mask", row.mask_path)):
                 if path:
                     # One channel for all channels of the image.

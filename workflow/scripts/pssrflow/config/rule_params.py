@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pssrflow.config.demand import Demand
+from pssrflow.config.networks import Networks
 from pssrflow.config.parts import Parts
 from pssrflow.config.predictions import Predictions
 from pssrflow.config.raw import Image, Raw, Wildcards
@@ -21,9 +22,6 @@ from pssrflow.config.settings import Settings
 from pssrflow.config.sizes import Sizes
 from pssrflow.crappify.settings import AUTO, OF_THIS_RUN, foreign_files
 from pssrflow.errors import InputError
-from pssrflow.models.facts import PYTHON
-from pssrflow.models.model import Model
-from pssrflow.plugins import source_file
 from pssrflow.run.files import read_json
 from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
@@ -34,7 +32,7 @@ OWN = {
     "mask": "masked",
     "registration": "paired",
     "hr2": "scanned_twice",
-    "twice": "scanned_twice",
+    "twice": "repeated",
     "truth": "tested",
 }
 
@@ -64,14 +62,14 @@ class Rules:
     ):
         self.settings, self.rows = settings, {row.sample: row for row in rows}
         self.layout = Layout.of(settings.results, settings.stores)
-        self.models: dict[str, Model] = settings.models
+        self.networks = Networks(self.layout, settings.models)
         self.code = Code(settings)
         self.raw = Raw(self.layout, settings, self.rows, self.code)
         self.sizes = Sizes(self.layout, settings, self.raw)
         self.parts = Parts(self.layout, settings, self.sizes, main)
         rest = settings, self.rows, self.raw, self.parts
         self.predictions = Predictions(self.layout, *rest)
-        volumes = len(self.predictions.samples) * len(self.models)
+        volumes = len(self.predictions.samples) * len(settings.models)
         self.demand = Demand(settings, self.sizes, self.parts, cores, volumes)
 
     # -- names ------------------------------------------------------------------------------------
@@ -79,10 +77,6 @@ class Rules:
     def named(self, *flags: str) -> list[str]:
         """Samples whose rows have all of these properties."""
         return [name for name, row in self.rows.items() if all(getattr(row, f) for f in flags)]
-
-    def models_of(self, *archs: str) -> list[str]:
-        """Models of some architectures."""
-        return [name for name, model in self.models.items() if model.arch in archs]
 
     @property
     def images(self) -> dict[str, Image]:
@@ -104,7 +98,8 @@ class Rules:
 
     def second(self, wildcards: Wildcards) -> str | None:
         """Store of the second HR scan of a sample, if it has one."""
-        return self._twice(wildcards.sample).get("hr2")
+        name = wildcards.sample
+        return self.layout.store("hr2", name) if self.rows[name].scanned_twice else None
 
     def crappified(self, wildcards: Wildcards) -> bool:
         """Whether the LR image of a sample is made of its HR image."""
@@ -298,12 +293,14 @@ class Rules:
     def grounds(self) -> list[dict[str, Any]]:
         """Rows that the promises of trust are learnt and calibrated on; see `training_rows`."""
         kept = [self._row(name) | {"promised": True} for name in sorted(self.named("promised"))]
-        return [row | self._twice(row["sample"]) for row in (*self.training_rows, *kept)]
+        return [row | self._noise(row["sample"]) for row in (*self.training_rows, *kept)]
 
-    def _twice(self, name: str) -> dict[str, str]:
-        """Store and registration of a second HR scan, where there is one."""
-        found = {"hr2": self.layout.store("hr2", name), "twice": self.layout.twice(name)}
-        return found if self.rows[name].scanned_twice else {}
+    def _noise(self, name: str) -> dict[str, str]:
+        """What tells the noise of an HR image: a second scan and its registration, or counts."""
+        row, place = self.rows[name], self.layout
+        if row.repeated:
+            return {"hr2": place.store("hr2", name), "twice": place.twice(name)}
+        return {"counts": row.counts} if row.counts else {}
 
     def grounds_on(self, kind: str) -> list[str]:
         """Done files of one kind, of all those rows."""
@@ -322,43 +319,6 @@ class Rules:
     def _learnt(self) -> list[str]:
         """Rows that are learnt from, by their names: their order in the sheet says nothing."""
         return sorted(self.named("trained"))
-
-    def options(self, wildcards: Wildcards) -> Any:
-        """Options of a model, of whatever architecture."""
-        return self.models[wildcards.model].options
-
-    def model(self, wildcards: Wildcards) -> dict[str, Any]:
-        """What makes a network, with a hash of every file of the user's own that goes into it."""
-        model = self.models[wildcards.model]
-        files = [f for f in model.files() if f not in self.models]
-        if model.arch == PYTHON:
-            files.append(str(source_file(self.options(wildcards).path)))
-        return {**model.plain(), "files": {f: fingerprint((f,)) for f in files}}
-
-    def members(self, wildcards: Wildcards) -> dict[str, str]:
-        """Weights of the members of an ensemble, by the name that the configuration gives them."""
-        named = self.options(wildcards).members
-        return {m: self.layout.weights(m) if m in self.models else m for m in named}
-
-    def members_done(self, wildcards: Wildcards) -> list[str]:
-        """Done files of the members that are models of this run."""
-        named = self.options(wildcards).members
-        return [self.layout.trained(m) for m in named if m in self.models]
-
-    def python(self, wildcards: Wildcards) -> list[str]:
-        """Classes of the user's own that a model names, or members of it."""
-        model = self.models[wildcards.model]
-        members = getattr(model.options, "members", ())
-        parts = [model, *(self.models[m] for m in members if m in self.models)]
-        return [str(vars(part.options)["path"]) for part in parts if part.arch == PYTHON]
-
-    def packaged(self, wildcards: Wildcards) -> str | None:
-        """Path of the package that a model comes in, if it does."""
-        return getattr(self.options(wildcards), "package", None)
-
-    def package(self, wildcards: Wildcards) -> str:
-        """Path of the package that a model comes in."""
-        return self.options(wildcards).package
 
     # -- export -----------------------------------------------------------------------------------
 

@@ -16,7 +16,13 @@ from pssrflow.errors import InputError
 from pssrflow.keys import Fault, Keys, explain, key, listed
 from pssrflow.run.layout import LONGEST_NAME, RESERVED, Roles
 from pssrflow.run.paths import PathText
-from pssrflow.volumes.regions import coarser_crop, coarser_size, parse_crop, parse_pixel_size
+from pssrflow.volumes.regions import (
+    coarser_crop,
+    coarser_size,
+    parse_counts,
+    parse_crop,
+    parse_pixel_size,
+)
 
 SIMULATED = "simulate:"
 OVERRIDES = ("pixel_size", "axes", "scene", "channels", "crop")
@@ -30,7 +36,7 @@ PARSED = {
         ("crop", lambda text: parse_crop(text, (ENDLESS,) * 3)),
         ("pixel_size", parse_pixel_size),
     )
-}
+} | {"counts": parse_counts}
 
 
 class Row(Keys, Roles):
@@ -60,6 +66,12 @@ class Row(Keys, Roles):
         "A second, independent HR scan of the field (not of predict rows): of test rows for errors "
         "that are free of the noise of the truth, of others for what trust says of the specimen; "
         "as large as the first, and read with the same overrides.",
+    )
+    counts: str | None = key(
+        None,
+        "Of a counting detector: grey levels of one count and, after a comma, of none, such as `1` "
+        "or `2.5, 100`. The HR image of a test row is shared out into two independent scans, half "
+        "of the counts each; of train and trust rows it tells the noise.",
     )
     weight_path: PathText | None = key(
         None,
@@ -111,7 +123,17 @@ class Row(Keys, Roles):
     @property
     def scanned_twice(self) -> bool:
         """Whether there is a second HR scan."""
+        return self.hr2_path is not None or self.halved
+
+    @property
+    def repeated(self) -> bool:
+        """Whether that was acquired, and may lie beside the first."""
         return self.hr2_path is not None
+
+    @property
+    def halved(self) -> bool:
+        """Whether its counts are shared out into two HR scans."""
+        return self.counts is not None and self.role == "test"
 
     @property
     def crappified(self) -> bool:
@@ -135,25 +157,29 @@ class Row(Keys, Roles):
                 f"{self.sample!r} is a name in the results already. Accepted: another name",
             )
         yield from self._not_parsed()
-        if self.role == "predict" and self.lr_path:
-            yield Fault(
-                "lr_path",
-                "a predict row has no HR image to compare. Accepted: the LR image as `path`",
-            )
-        if self.hr2_path and self.role == "predict":
-            yield Fault("hr2_path", "a predict row has no truth. Accepted: none")
-        if self.weight_path and self.role != "train":
-            yield Fault(
-                "weight_path",
-                f"a {self.role} row is not learnt from. Accepted: none, or role train",
-            )
-        if self.share and self.role != "train":
-            yield Fault(
-                "share", f"a {self.role} row is not learnt from. Accepted: none, or role train"
-            )
+        yield from self._not_of_role()
+        if self.counts and self.hr2_path:
+            found = "a second scan tells the noise already. Accepted: counts, or hr2_path"
+            yield Fault("counts", found)
         for column in LR_OVERRIDES if not self.lr_path else ():
             if getattr(self, column):
                 yield Fault(column, "this row has no lr_path. Accepted: none")
+
+    def _not_of_role(self) -> Iterator[Fault]:
+        if self.role == "predict":
+            if self.lr_path:
+                yield Fault(
+                    "lr_path",
+                    "a predict row has no HR image to compare. Accepted: the LR image as `path`",
+                )
+            for column in ("hr2_path", "counts"):
+                if getattr(self, column):
+                    yield Fault(column, "a predict row has no truth. Accepted: none")
+        if self.role != "train":
+            of = f"a {self.role} row is not learnt from. Accepted: none, or role train"
+            for column in ("weight_path", "share"):
+                if getattr(self, column):
+                    yield Fault(column, of)
 
     def lr_overrides(self, scale: int) -> dict[str, str | None]:
         """What the sheet says of the LR image of a pair.

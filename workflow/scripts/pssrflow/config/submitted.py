@@ -43,17 +43,17 @@ def _jobs(run: Rules) -> Iterator[Job]:
     """In the order of the stages."""
     yield from _of_images(run)
     yield from _of_models(run)
-    for sample, model in itertools.product(run.predictions.samples, run.models):
+    for sample, model in itertools.product(run.predictions.samples, run.settings.models):
         yield from _predicted(run, Names(sample=sample, model=model))
-    for model in run.models if run.trusted else ():
+    for model in run.settings.models if run.trusted else ():
         yield "calibrate_trust", "promise", Names(model=model)
-    for sample, model in itertools.product(run.trusted, run.models):
+    for sample, model in itertools.product(run.trusted, run.settings.models):
         yield from _trusted(run, Names(sample=sample, model=model))
     if run.trusted:
         yield "judge", "judge", Names()
     if run.named("tested"):
         yield "choose_smoothing", "smoothing", Names()
-    for sample, model in itertools.product(run.named("tested"), run.models):
+    for sample, model in itertools.product(run.named("tested"), run.settings.models):
         yield from _evaluated(run, Names(sample=sample, model=model))
     yield "report", "report", Names()
 
@@ -65,7 +65,7 @@ def _of_images(run: Rules) -> Iterator[Job]:
         yield from _shared(run, "ingest", Names(image=image))
     for sample in run.named("paired"):
         yield "register_pair", "register", Names(sample=sample)
-    for sample in run.named("scanned_twice"):
+    for sample in run.named("repeated"):
         yield "register_scan", "register", Names(sample=sample)
     if run.fit:
         yield "calibrate_crappifier", "calibrate", Names()
@@ -86,7 +86,7 @@ def _of_models(run: Rules) -> Iterator[Job]:
         yield "find_copies", "copies", Names()
     if run.magnification:
         yield "choose_magnification", "magnification", Names()
-    for name, model in run.models.items():
+    for name, model in run.settings.models.items():
         yield *OTHERS.get(model.arch, ("train_model", "train")), Names(model=name)
 
 

@@ -50,9 +50,9 @@ def unfinish(run: Rules) -> list[str]:
     vouched.mounted(images)
     vouched.images(images)
     vouched.registrations(map(run.layout.registration, run.named("paired")))
-    vouched.registrations(map(run.layout.twice, run.named("scanned_twice")))
-    vouched.models(run.models)
-    vouched.predictions(run.named("predicted"), run.models)
+    vouched.registrations(map(run.layout.twice, run.named("repeated")))
+    vouched.models(run.settings.models)
+    vouched.predictions(run.named("predicted"), run.settings.models)
     vouched.run()
     return list(vouched.said)
 
@@ -60,7 +60,7 @@ def unfinish(run: Rules) -> list[str]:
 def retrained(run: Rules) -> Iterator[str]:
     """A line for each finished training that other keys of `train` replace or extend."""
     wanted, extends = run.settings.train.deciding, run.settings.train.resume == "extend"
-    for model in run.models:
+    for model in run.settings.models:
         with contextlib.suppress(OSError, InputError):
             done = read_json(run.layout.trained(model))
             before = done.get("recipe") or wanted

@@ -35,6 +35,9 @@ _ACCEPTED_SIZE = (
     "one number for y and x, or three for z, y, x, with a unit: '4.6 nm' or '50, 4.6, 4.6 nm'; "
     "units pm, Å, nm, um, µm, mm; decimal points, not commas"
 )
+_ACCEPTED_COUNTS = (
+    "grey levels of one count and, after a comma, of none: '1' or '2.5, 100'; decimal points"
+)
 _ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end <= size"
 _ACCEPTED_ROI = f"{_ACCEPTED_CROP}; in pixels, or each number with a unit: '10um:60um, 0um:40um'"
 
@@ -91,6 +94,31 @@ def parse_pixel_size(text: str) -> tuple[float | None, float, float]:
         raise InputError("pixel_size", f"{str(text)!r} is not a pixel size", _ACCEPTED_SIZE)
     z, y, x = sizes if len(sizes) == 3 else (None, sizes[0], sizes[0])
     return z, y, x
+
+
+def parse_counts(text: str) -> tuple[float, float]:
+    """Read what one count of a counting detector is.
+
+    Parameters
+    ----------
+    text : str
+        "2.5, 100" or "1".
+
+    Returns
+    -------
+    tuple of float
+        Grey levels of one count, and of none.
+
+    Raises
+    ------
+    InputError
+        Not one or two numbers, or a first one that is not positive.
+    """
+    numbers = [_number(n) for n in str(text).split(",")]
+    gain, dark, *more = numbers if len(numbers) > 1 else [*numbers, 0.0]
+    if gain is None or dark is None or more or gain <= 0:
+        raise InputError("counts", f"{str(text)!r} is not what a count is", _ACCEPTED_COUNTS)
+    return gain, dark
 
 
 def coarser_size(text: str, scale: int) -> str:

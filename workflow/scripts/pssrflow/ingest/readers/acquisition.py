@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.counts import Half
 from pssrflow.ingest.readers.pixel_sizes import replaced_size, unknown_size
 from pssrflow.ingest.readers.source import ALPHA, CLEAR, Source, describe, faults, located, pick
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
@@ -45,6 +46,12 @@ class Overrides:
         Whether all pixels may have one value, as those of a mask.
     info_bar : str or int
         See `without_bar`.
+    counts : str or None
+        See `parse_counts`; then one half of them is read.
+    half : int
+        Which: 0 or 1.
+    key : str
+        See `Half`.
     header : bool
         Whether its header is all that is asked for: nothing is looked for in pixels.
     """
@@ -57,6 +64,9 @@ class Overrides:
     expected: tuple[float | None, float | None, float | None] = (None, None, None)
     flat: bool = False
     info_bar: str | int = "keep"
+    counts: str | None = None
+    half: int = 0
+    key: str = ""
     header: bool = False
 
 
@@ -102,6 +112,7 @@ class Acquisition:
     _roles: str = field(repr=False)
     _selected: tuple[int, ...] = field(repr=False)
     _corner: tuple[int, int, int] = field(repr=False)
+    _half: Half | None = field(repr=False)
 
     def read(self, t: int, c: int, z: int, rows: slice, cols: slice) -> np.ndarray:
         """Read one rectangle of one plane.
@@ -125,14 +136,17 @@ class Acquisition:
         if not all(0 <= i < n for i, n in zip((t, c, z), self.shape[:3], strict=True)):
             raise IndexError(f"t={t} c={c} z={z} of {self.shape[:3]}")
         z0, y0, x0 = self._corner
-        at = {"T": t, "C": self._selected[c], "Z": z + z0}
-        at |= {"Y": _shift(rows, y0, self.shape[3]), "X": _shift(cols, x0, self.shape[4])}
+        y, x = _shift(rows, y0, self.shape[3]), _shift(cols, x0, self.shape[4])
+        at: dict[str, Any] = {"T": t, "C": self._selected[c], "Z": z + z0, "Y": y, "X": x}
         with faults(f"{self.source}, plane t={t} c={c} z={z}"):
             values = self._from.read(tuple(at.get(role, 0) for role in self._roles))
             # What is one bit is black or white.
             values = values * np.uint8(255) if values.dtype.kind == "b" else values
             flipped = self._roles.index("X") < self._roles.index("Y")
-            return np.ascontiguousarray(values.T if flipped else values, dtype=self.dtype)
+            values = np.ascontiguousarray(values.T if flipped else values, dtype=self.dtype)
+        if self._half is None:
+            return values
+        return self._half.taken(values, (t, at["C"], at["Z"], y.start, x.start))
 
     def close(self) -> None:
         """Free the file handles."""
@@ -164,6 +178,9 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     with located(path):
         box = _box(overrides.crop, zyx)
         given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
+    half = None
+    if overrides.counts:
+        half = Half.of(overrides.counts, overrides.half, overrides.key)
     told = zip(given, overrides.expected, source.pixel_size, strict=True)
     z, y, x = (first or second or third for first, second, third in told)
     return Acquisition(
@@ -181,11 +198,13 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
             *(CLEAR for _ in clear),
             *unknown_size((z, y, x), zyx),
             *replaced_size((z, y, x), source.pixel_size),
+            *([half.note] if half else []),
         ),
         _from=source,
         _roles=roles,
         _selected=selected,
         _corner=tuple(s.start for s in box),
+        _half=half,
     )
 
 
