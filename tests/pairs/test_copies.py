@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from pssrflow.ingest.readers.counts import Half
 from pssrflow.pairs.copies import copies, points_of
 from pssrflow.volumes.store import Store
 
@@ -53,6 +54,7 @@ CHANGES = {
     "turned and mirrored": lambda v: np.rot90(v[2:3, 60:300, 50:320], 1, (1, 2))[:, ::-1],
     "encoded anew": lambda v: jpeg(v[2])[None],
     "in 16 bit": lambda v: v[2:3].astype(np.uint16) * 257,
+    "half of its counts": lambda v: Half(0.7, 0.0, False, "").taken(v[2], (0,) * 5)[None],
     "darker": lambda v: (v[2:3] * 0.7 + 12).astype(np.uint8),
 }
 

@@ -11,7 +11,9 @@ from pssrflow.trust.conformal import (
     EDGES,
     beyond,
     counted,
+    covered,
     discoveries,
+    left_out,
     multiplier,
     multipliers,
     p_values,
@@ -23,6 +25,11 @@ def blocks_of(rng, count, pixels=400, spread=0.4):
     sizes = np.exp(spread * rng.standard_normal(count))
     errors = np.abs(rng.standard_normal((count, pixels)) * sizes[:, None])
     return errors, np.stack([counted(block) for block in errors])
+
+
+def histograms(rng, size):
+    """Those of the three strata of a block, whose errors are of some size."""
+    return np.stack([counted(size * np.abs(rng.standard_normal(2000))) for _ in range(3)])
 
 
 @pytest.mark.parametrize(("count", "level"), [(20, 0.8), (50, 0.9), (200, 0.9)])
@@ -103,3 +110,28 @@ def test_discoveries_are_those_of_benjamini_and_hochberg(rng):
     assert abs(count - (passed[-1] + 1)) < 40 and largest < 0.03
     assert discoveries(np.bincount([255] * 50, minlength=256), 0.1) == (0, 0.0)
     assert discoveries(np.zeros(256, int), 0.1) == (0, 0.0)
+
+
+def test_an_image_that_is_unlike_the_others_is_told_by_leaving_it_out(rng):
+    # Errors of the last image are twice as large as its scales say.
+    images = np.repeat([0, 1, 2], 15)
+    blocks = np.stack([histograms(rng, 1 + (image == 2)) for image in images])
+    held = left_out(blocks, images, 0.9)
+    assert held[2] < 0.7 and min(held[0], held[1]) > 0.9
+    same = left_out(np.stack([histograms(rng, 1) for _ in images]), images, 0.9)
+    assert all(0.88 < share < 0.96 for share in same.values())
+
+
+def test_what_cannot_be_left_out_says_nothing(rng):
+    blocks = np.stack([histograms(rng, 1) for _ in range(15)])
+    assert left_out(blocks, np.zeros(15, int), 0.9) == {}
+    # The others are too few, and the one is too small.
+    assert left_out(blocks, np.array([0] * 12 + [1] * 3), 0.9) == {}
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.7, 4.0])
+def test_what_lies_within_some_factors_is_counted_as_it_was(factor, rng):
+    errors = np.abs(rng.standard_normal((3, 20_000)))
+    blocks = np.stack([counted(e) for e in errors])[None]
+    edge = EDGES[np.searchsorted(EDGES, factor)]
+    assert covered(blocks, [edge] * 3) == pytest.approx((errors <= edge).mean(), abs=1e-9)

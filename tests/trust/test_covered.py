@@ -10,6 +10,7 @@ from pssrflow.pairs.mask import open_mask
 from pssrflow.run.files import read_json
 from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares
+from pssrflow.trust.conformal import EDGES
 from pssrflow.trust.covered import covered
 from pssrflow.trust.maps import CHANNELS, WIDTHS
 from pssrflow.trust.stage import Work, begin, complete, fill, make
@@ -95,3 +96,30 @@ def test_without_a_truth_nothing_is_said(row, tmp_path):
     make(Work(looked, Store(tmp_path / "map"), Settings()), tmp_path / "done.json", BUDGET)
     said = read_json(tmp_path / "done.json")["verdict"]
     assert said["covered"] is None and "truth" not in str(said["reasons"])
+
+
+@pytest.mark.parametrize("truth", [False, True])
+def test_images_that_do_not_speak_for_each_other_are_a_reason_for_care(truth, row, tmp_path):
+    """But where the truth of this one shows that they spoke for it."""
+    looked, field = row()
+    blocks = looked.promise.blocks
+    images = np.arange(len(blocks)) % 4
+    # Errors of one image are half as large again: histograms, moved by bins.
+    moved = int(np.searchsorted(EDGES, 1.5) - np.searchsorted(EDGES, 1.0))
+    unlike = np.where((images == 3)[:, None, None], np.roll(blocks, moved, -1), blocks)
+    about = looked.promise.about | {"samples": list("abcd")}
+    promise = replace(looked.promise, blocks=unlike, images=images, about=about)
+    work = Work(replace(looked, promise=promise), Store(tmp_path / "map"), Settings())
+    make(replace(work, truth=field if truth else None), tmp_path / "done.json", BUDGET)
+    said = read_json(tmp_path / "done.json")["verdict"]
+    assert said["verdict"] == (GOOD if truth else CARE)
+    assert said["left_out"]["d"] < 0.8 < 0.9 < said["left_out"]["a"]
+    assert "calibrated on 4 images; of each, 7" in str(said["reasons"])
+
+
+def test_one_image_speaks_for_no_other(row, tmp_path):
+    looked, _ = row(1)
+    make(Work(looked, Store(tmp_path / "map"), Settings()), tmp_path / "done.json", BUDGET)
+    said = read_json(tmp_path / "done.json")["verdict"]
+    assert said["left_out"] == {} and said["verdict"] == GOOD
+    assert "calibrated on one image" in str(said["reasons"])

@@ -6,6 +6,7 @@ neighbouring pixels are not exchangeable, blocks nearly are.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,8 @@ ROUNDING = 1e-9
 EDGES: Values = np.geomspace(LOWEST, HIGHEST, BINS + 1)
 # Pixels of a stratum that a block must hold to say something of it, and blocks that must.
 PIXELS, BLOCKS = 256, 20
+# Blocks that an image must have to be asked how others speak for it.
+OWN = 4
 
 
 def counted(ratios: npt.NDArray[np.floating]) -> Counts:
@@ -75,6 +78,48 @@ def multipliers(blocks: Counts, level: float) -> list[float]:
     enough = (sizes >= PIXELS).sum(0) >= BLOCKS
     pooled = multiplier(blocks.sum(1), level)
     return [own if many else pooled for own, many in zip(found, enough)]
+
+
+def covered(blocks: Counts, factors: Sequence[float]) -> float:
+    """Share of the pixels of blocks that lie within some factors of the scale.
+
+    Parameters
+    ----------
+    blocks : ndarray (n, strata, BINS)
+    factors : sequence of float
+        Of each stratum, as `multipliers` gives them.
+    """
+    bins = [int(np.searchsorted(EDGES, factor)) for factor in factors]
+    within = sum(int(blocks[:, k, :last].sum()) for k, last in enumerate(bins))
+    return within / max(1, int(blocks.sum()))
+
+
+def left_out(blocks: Counts, images: Counts, level: float) -> dict[int, float]:
+    """Of each image, the share of its pixels within what blocks of the other images promise.
+
+    Blocks of one image are more alike than blocks of two, so a new image may miss more than a new
+    block does; this says how much more.
+
+    Parameters
+    ----------
+    blocks : ndarray (n, strata, BINS)
+    images : ndarray (n,)
+        Number of the image of each block.
+    level : float
+
+    Returns
+    -------
+    dict of int to float
+        Of images with `OWN` blocks and more; empty where all blocks are of one image, or the others
+        are too few to promise anything.
+    """
+    found = {}
+    for image in np.unique(images).tolist():
+        own = images == image
+        factors = multipliers(blocks[~own], level)
+        if own.sum() >= OWN and all(map(math.isfinite, factors)):
+            found[image] = covered(blocks[own], factors)
+    return found
 
 
 def p_values(scores: npt.NDArray[np.floating], known: npt.NDArray[np.floating]) -> Values:

@@ -124,7 +124,10 @@ class Learner:
         places = _thinned(places, most)
         blocks = [learner._block(*place) for place in places]
         known = [learner._features(*p) for p in learner._known_places(grounds)]
-        return learner._calibrated(blocks, np.array(known), _about(grounds, places))
+        about = _about(grounds, places)
+        images = [about["samples"].index(field.sample) for field, *_ in places]
+        made = learner._calibrated(blocks, np.array(known), about)
+        return replace(made, images=np.array(images, np.int64))
 
     # -- the head ---------------------------------------------------------------------------------
 
@@ -328,7 +331,7 @@ def _thinned(places: Iterable[Place], most: int) -> list[Place]:
     return [found[i] for i in np.linspace(0, len(found) - 1, most).round().astype(int)]
 
 
-def _about(grounds: Grounds, places: Sequence[Any]) -> dict[str, Any]:
+def _about(grounds: Grounds, places: Sequence[Place]) -> dict[str, Any]:
     learnt = [f for f, region in zip(grounds.fields, grounds.learnt) if region is not None]
     return {
         "blocks": len(places),

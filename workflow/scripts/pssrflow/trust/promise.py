@@ -20,13 +20,13 @@ from pssrflow.crappify.chain import Crappifier
 from pssrflow.errors import InputError
 from pssrflow.run.files import replacing
 from pssrflow.trust import specimen
-from pssrflow.trust.conformal import BINS, BLOCKS, beyond, multipliers, p_values
+from pssrflow.trust.conformal import BINS, BLOCKS, beyond, left_out, multipliers, p_values
 from pssrflow.trust.consistency import STATISTICS, Residuals, expected
 from pssrflow.trust.head import Head
 from pssrflow.trust.novelty import Known
 from pssrflow.trust.windows import BLOCK
 
-FORMAT = 2
+FORMAT = 3
 # What pixels are told apart by; each has an interval of its own.
 FLAT, EDGE, DARK = range(3)
 STRATA = ("flat", "edge", "dark")
@@ -64,6 +64,8 @@ class Promise:
     squares : ndarray (n, strata, 2)
         Of each calibration block: sums of squared errors without the noise of the truth, and of
         the squares of what the head expects; 0 where that noise is not known.
+    images : ndarray (n,) of int64
+        Of which image of `about` each of them is.
     block : int
         LR pixels along y and x of those blocks, about.
     about : dict
@@ -83,6 +85,7 @@ class Promise:
     known: Known
     distances: np.ndarray
     squares: np.ndarray
+    images: np.ndarray
     block: int = BLOCK
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -103,6 +106,7 @@ class Promise:
             known=Known.nothing(),
             distances=np.zeros(0),
             squares=np.zeros((0, len(STRATA), 2)),
+            images=np.zeros(0, np.int64),
         )
 
     @cached_property
@@ -114,6 +118,11 @@ class Promise:
     def deviations(self) -> list[float]:
         """The same of the interval for the specimen, in units of the deviation from it."""
         return specimen.multipliers(self.squares, self.level)
+
+    @cached_property
+    def left_out(self) -> dict[int, float]:
+        """How the interval holds on images that it was not calibrated on, see `left_out`."""
+        return left_out(self.blocks, self.images, self.level)
 
     @property
     def calibrated(self) -> bool:
@@ -172,6 +181,7 @@ class Promise:
             "known.precision": self.known.precision,
             "distances": self.distances,
             "squares": self.squares,
+            "images": self.images.astype(np.int64),
         }
         if self.head is not None:
             tensors |= {f"head.{k}": v.numpy() for k, v in self.head.state_dict().items()}
@@ -237,6 +247,7 @@ class Promise:
             known=Known(found["known.mean"], found["known.precision"]),
             distances=found["distances"],
             squares=found["squares"],
+            images=found["images"],
             block=said["block"],
             about=said["about"],
         )

@@ -161,8 +161,9 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     dict
         `verdict` (`GOOD`, `CARE` or `BAD`), `calibrated`, `reasons`, `shares` of each class of
         belief, `mean_width` and `mean_specimen_width` (in parts of the display window),
-        `covered` (share of the truth within the intervals, of a test row), `inconsistent` and
-        `novel` (shares), `blocks` (that were calibrated on) and `worst` (places, SR pixels).
+        `covered` (share of the truth within the intervals, of a test row), `left_out` (the same
+        of each calibration image by the others), `inconsistent` and `novel` (shares), `blocks`
+        (that were calibrated on) and `worst` (places, SR pixels).
     """
     shares = {
         "fit": tally.share(FIT),
@@ -172,7 +173,10 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     novel, odd = tally.strange(NOVELTY), tally.strange(CONSISTENCY)
     size = _other_size(promise, volume)
     share = tally.inside / tally.known if promise.calibrated and tally.known else None
-    kept = share is None or share >= promise.level - SHORT
+    least = promise.level - SHORT
+    # What is known of this image says more than what is known of others.
+    held = list(promise.left_out.values()) if share is None else [share]
+    kept = min(held, default=1.0) >= least
     reasons = [*_reasons(promise, novel, odd, shares), *_held(share, promise.level)]
     reasons += [size] if size else []
     verdict = _class(shares, max(novel, odd), promise.firm and kept and not size)
@@ -185,6 +189,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         "mean_width": round(tally.mean(WIDTHS), 4) if promise.calibrated else None,
         "mean_specimen_width": round(tally.mean(SPECIMEN), 4) if promise.knows_specimen else None,
         "covered": None if share is None else round(share, 4),
+        "left_out": _named(promise),
         "novel": round(novel, 4),
         "inconsistent": round(odd, 4),
         "blocks": len(promise.blocks),
@@ -206,10 +211,12 @@ def _reasons(
     if not promise.calibrated:
         yield (
             f"uncalibrated: {len(promise.blocks)} blocks were kept out of training, too few to "
-            "promise an interval"
+            "promise an interval; rows of the role trust would be"
         )
     elif len(promise.blocks) < BLOCKS:
         yield f"calibrated on {len(promise.blocks)} blocks only; intervals are wide"
+    if promise.calibrated:
+        yield from _of_images(promise)
     if novel:
         yield (
             f"{novel:.0%} of the LR image is unlike what was learnt from; intervals are void there"
@@ -219,6 +226,22 @@ def _reasons(
     if not (novel or odd):
         yield "the LR image is like what was learnt from, and the prediction explains it"
     yield f"{shares['fit']:.0%} fit for use, {shares['not']:.0%} not to be used"
+
+
+def _named(promise: Promise) -> dict[str, float]:
+    names = promise.about.get("samples", [])
+    return {names[image]: round(share, 4) for image, share in promise.left_out.items()}
+
+
+def _of_images(promise: Promise) -> Iterable[str]:
+    held = promise.left_out.values()
+    if held:
+        yield (
+            f"calibrated on {len(held)} images; of each, {min(held):.0%} to {max(held):.0%} lay "
+            f"within intervals of the others, {promise.level:.0%} were promised"
+        )
+    elif len(np.unique(promise.images)) == 1:
+        yield "calibrated on one image; in others more may lie outside of the intervals"
 
 
 def _held(share: float | None, level: float) -> Iterable[str]:
