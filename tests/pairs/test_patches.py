@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from pssrflow.crappify.chain import Crappifier, crappify_patch
 from pssrflow.crappify.kernels import Downsampling
@@ -17,50 +17,10 @@ from pssrflow.pairs.aligned import STILL
 from pssrflow.pairs.field import open_field
 from pssrflow.pairs.orientation import orient
 from pssrflow.pairs.patches import Drawing, Patches, prefetch
-from pssrflow.pairs.split import patch_size, split_field
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 
 POISSON = Crappifier(Downsampling(4), (Poisson(intensity=1),))
-
-
-def whole(shape):
-    return Region((0,) * 5, shape)
-
-
-@given(
-    st.tuples(*(st.integers(1, n) for n in (4, 2, 8, 300, 300))),
-    st.floats(0.01, 0.5),
-    st.integers(8, 64),
-    st.integers(1, 20),
-)
-def test_training_and_validation_share_no_pixel_nor_guard_band(shape, fraction, patch, guard):
-    assume(min(shape[3:]) >= patch)
-    try:
-        split = split_field(whole(shape), fraction, patch, guard, "s")
-    except InputError:
-        assert (
-            shape[3] < patch + max(16, fraction * shape[3]) + guard + 1
-            and max(shape[0], shape[2]) < 3
-        )
-        return
-    assert all(n > 0 for n in (*split.train.shape, *split.validation.shape))
-    # Along one axis validation begins after training has ended, a guard later.
-    assert any(
-        split.validation.start[axis] - split.train.stop[axis] >= (guard if axis > 2 else 1)
-        for axis in (0, 2, 3)
-    )
-
-
-def test_a_field_too_small_to_split_says_what_would_do():
-    with pytest.raises(InputError, match=r"sample 'tiny'.*train\.validation: 0"):
-        split_field(whole((1, 1, 1, 60, 60)), 0.1, 56, 8, "tiny")
-
-
-def test_patches_shrink_to_the_smallest_field_on_the_grid_of_the_network():
-    regions = [whole((1, 1, 1, 300, 63)), whole((1, 1, 1, 100, 100))]
-    assert patch_size(regions, 128, 8) == 56
-    assert patch_size(regions, 48, 8) == 48
 
 
 @pytest.fixture
@@ -184,7 +144,7 @@ def test_a_patch_has_the_bytes_of_a_single_call_with_its_key(make_store, tissue,
         ),
     )
     field = open_field("s", hr, hr, False, 4)
-    patches = Patches([field], [whole((1, 1, 2, 100, 88))], crappifier, 32, 3, "train")
+    patches = Patches([field], [Region((0,) * 5, (1, 1, 2, 100, 88))], crappifier, 32, 3, "train")
     calls = []
 
     def noted(*given):

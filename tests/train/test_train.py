@@ -76,6 +76,28 @@ def test_training_beats_bicubic_and_leaves_what_it_promises(field, tmp_path):
     assert network.scale == 4 and facts.arch == "unet"
 
 
+@pytest.mark.parametrize(("number", "same"), [(2, True), (1, False)])
+def test_an_image_that_is_kept_as_a_whole_teaches_nothing(
+    number, same, make_store, tissue, tmp_path, caplog
+):
+    """Changed pixels of it change no weight; of another one they do."""
+    caplog.set_level("INFO", "pssrflow")
+    images, weights = [tissue((1, 1, 1, 160, 160), sigma=1.5) for _ in range(4)], []
+    for changed in (None, number):
+        fields = []
+        for i, values in enumerate(images):
+            values = 255 - values if i == changed else values
+            names = f"{i}-{changed}", f"{i}-{changed}-lr"
+            stores = [make_store(v, n) for v, n in zip((values, values[..., ::4, ::4]), names)]
+            fields.append(open_field(f"s{i}", *stores, False, 4))
+        done = tmp_path / f"{changed}.json"
+        training = Training(Settings(**RECIPE), 0, tmp_path / f"{changed}", {}, kept=0.25)
+        train(fields, POISSON, Model.checked(MODEL), training, 1, done)
+        weights.append(read_json(done)["sha256"])
+    assert "kept for the map of trust as a whole: s2" in caplog.text
+    assert (weights[0] == weights[1]) == same
+
+
 def test_the_same_training_twice_gives_the_same_weights(field, tmp_path):
     assert run(field, tmp_path / "a") == run(field, tmp_path / "b")
 

@@ -20,9 +20,12 @@ MOST_KEPT = 1 / 3
 
 @dataclass(frozen=True)
 class Split:
-    """Regions of one field, in LR pixels; a guard band lies between them."""
+    """Regions of one field, in LR pixels; a guard band lies between them.
 
-    train: Region
+    Of a field that is kept for trust as a whole nothing is learnt.
+    """
+
+    train: Region | None
     validation: Region | None
     calibration: Region | None = None
 
@@ -63,7 +66,12 @@ class Splitting:
             A field is too small to split.
         """
         size = patch_size([field.region for field in fields], self.patch, self.stride)
-        return size, [self._split(field, size) for field in fields]
+        splits = [self._split(field, size) for field in fields]
+        if self.kept and not any(split.calibration for split in splits):
+            # Of many small images some are kept as a whole.
+            for number in _kept_whole(fields, self.kept):
+                splits[number] = Split(None, None, fields[number].region)
+        return size, splits
 
     def _split(self, field, size):
         rest = self.validation, size, self.guard, field.sample
@@ -82,6 +90,15 @@ def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
     """Largest LR patch, at most `wanted`, that every field holds and the network can halve."""
     largest = min(wanted, *(min(region.shape[3:]) for region in regions))
     return max(largest // stride * stride, stride)
+
+
+def _kept_whole(fields: Sequence[Field], share: float) -> list[int]:
+    """Numbers of the fields that are kept, spread evenly; none where that would be many of few."""
+    large = [i for i, f in enumerate(fields) if min(f.region.shape[3:]) >= BLOCK // 2]
+    count = min(round(share * len(fields)), len(large))
+    if not count or count > MOST_KEPT * len(fields):
+        return []
+    return [large[(2 * i + 1) * len(large) // (2 * count)] for i in range(count)]
 
 
 def reserve(region: Region, share: float, guard: int, reach: int) -> tuple[Region, Region | None]:

@@ -127,6 +127,9 @@ def _patches(fields, crappifier, training, stride, frames):
     for field in fields:
         if few := frames.missing(field.region):
             log.warning("planes of sample %s: %s", field.sample, few)
+    if whole := [f.sample for f, s in zip(fields, splits) if s.train is None]:
+        log.info("kept for the map of trust as a whole: %s", ", ".join(whole))
+    fields, splits = zip(*((f, s) for f, s in zip(fields, splits) if s.train is not None))
     rest = crappifier, size, training.seed
     learnt = [s.train for s in splits]
     drawing = Drawing(training.zoom, frames, recipe.focus, ENDS)

@@ -13,8 +13,9 @@ class Settings(Keys):
     )
     share: float = key(
         0.15,
-        "Share of every train row that is kept out of training, for the intervals; none where the "
-        "sheet has rows of the role trust, which serve for that alone.",
+        "Share of every train row that is kept out of training, for the intervals; of many rows "
+        "too small to be cut, so many whole ones. None where the sheet has rows of the role trust, "
+        "which serve for that alone.",
         ge=0,
         le=0.5,
     )
