@@ -41,7 +41,8 @@ from benchmarks.tables import in_turns, print_table
 from pssrflow.calibrate.frames import Noise, noise_between
 from pssrflow.crappify.chain import Crappifier, crappify_plane
 from pssrflow.crappify.squares import NoiseKey
-from pssrflow.evaluate.errors import Bootstrap, Remedy, block_sums, decibels
+from pssrflow.evaluate.errors import Remedy, decibels
+from pssrflow.evaluate.intervals import Bootstrap, block_sums
 from pssrflow.evaluate.metrics import psnr
 from pssrflow.ingest.readers.counts import Half
 from pssrflow.ingest.settings import Settings as Ingest
@@ -530,7 +531,8 @@ def _restored(lr: np.ndarray, inference: Inference) -> np.ndarray:
 def _beside(sr: np.ndarray, clean: np.ndarray, first: np.ndarray, error: np.ndarray) -> Any:
     """PSNR to the scan and to the clean image, and freed of noise with its interval."""
     sums = block_sums((sr - first) ** 2, error)
-    figure, _ = decibels([sums[:, [0, 2]]], 255, Bootstrap([len(sums)]))
+    planes = [[sums[..., [0, 2]]]]
+    figure = decibels(planes, 255, Bootstrap.of(planes)).found
     naive, true = (psnr(float(np.mean((sr - other) ** 2)), 255) for other in (first, clean))
     return naive, true, figure.value, figure.low, figure.high
 

@@ -1,6 +1,6 @@
 """How far what a task finds in a prediction is what it finds in the truth."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,16 +8,26 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from pssrflow.errors import InputError
-from pssrflow.evaluate.errors import Bootstrap, Found, block_sums, ends
+from pssrflow.evaluate.intervals import (
+    Bootstrap,
+    Found,
+    Planes,
+    Values,
+    block_sums,
+    ends,
+    in_all,
+    widened,
+)
 from pssrflow.evaluate.tasks import Task
-
-Values = npt.NDArray[np.float64]
 
 # Share of the union of two objects that lies in both, from which on they are one.
 ALIKE = 0.5
 # What blocks hold: pixels of both images' objects, of the truth's and of the image's; objects that
 # are matched, those of the truth that are lost, and those that the image has of its own.
 BOTH, TRUE, MADE, MATCHED, LOST, INVENTED = range(6)
+
+# Of sums (..., 6): what a share is of, and of how much.
+Parts = Callable[[Values], tuple[Values, Values]]
 
 
 def agreement(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> Values:
@@ -30,7 +40,7 @@ def agreement(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> 
 
     Returns
     -------
-    ndarray (blocks, 6)
+    ndarray (rows of blocks, columns of blocks, 6)
         See `BOTH`.
     """
     first, second = truth > 0, made > 0
@@ -40,13 +50,13 @@ def agreement(truth: npt.NDArray[np.integer], made: npt.NDArray[np.integer]) -> 
     )
     objects = (_places(truth, pairs), _places(truth, lost), _places(made, invented))
     layers = (first & second, first, second, *objects)
-    return block_sums(*(layer.astype(np.float32) for layer in layers))[:, 1:]
+    return block_sums(*(layer.astype(np.float32) for layer in layers))[..., 1:]
 
 
 def counted(truth: float, made: float) -> Values:
     """The same where a task counts, and says not where: the smaller number is matched."""
     alike = min(truth, made)
-    return np.array([[np.nan, np.nan, np.nan, alike, truth - alike, made - alike]])
+    return np.array([[[np.nan, np.nan, np.nan, alike, truth - alike, made - alike]]])
 
 
 def _objects(labels: npt.NDArray[np.integer]) -> set[int]:
@@ -82,7 +92,7 @@ def performed(
     truth: npt.NDArray[np.float32],
     images: Mapping[str, npt.NDArray[np.float32]],
     pixel: float | None,
-) -> dict[str, list[list[float]]]:
+) -> dict[str, list[list[list[float]]]]:
     """A task on a piece of every image, beside the truth.
 
     Parameters
@@ -116,13 +126,13 @@ def performed(
 # -- all pieces -----------------------------------------------------------------------------------
 
 
-def told(planes: Sequence[Mapping[str, Sequence[Sequence[float]]]]) -> dict[str, Any]:
+def told(planes: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
     """How every image agrees with the truth, over all planes.
 
     Parameters
     ----------
     planes : sequence of mapping
-        Of every plane: blocks by image; see `agreement`.
+        Of every plane: by image, blocks of its pieces; see `agreement`.
 
     Returns
     -------
@@ -131,25 +141,39 @@ def told(planes: Sequence[Mapping[str, Sequence[Sequence[float]]]]) -> dict[str,
         union is in both) and `ratio` of their number to the truth's, each as value, low and high of
         the 95 % interval; and the numbers of `objects`, in the truth and in the image.
     """
-    arrays = {name: [np.array(p[name], float) for p in planes] for name in planes[0]}
-    draws = Bootstrap([len(blocks) for blocks in next(iter(arrays.values()))])
+    arrays = {
+        name: [[np.array(piece, float) for piece in plane[name]] for plane in planes]
+        for name in planes[0]
+    }
+    draws = Bootstrap.of(next(iter(arrays.values())))
     return {name: _figures(blocks, draws) for name, blocks in arrays.items()}
 
 
-def _figures(planes: Sequence[Values], draws: Bootstrap) -> dict[str, Any]:
-    whole = np.sum(np.concatenate(planes), 0)
-    drawn = np.sum([weights @ blocks for weights, blocks in zip(draws.weights, planes)], 0)
-    many = sum(map(len, planes))
-    shares = {
-        "dice": lambda s: _share(2 * s[..., BOTH], s[..., TRUE] + s[..., MADE]),
-        "f1": lambda s: _share(2 * s[..., MATCHED], _number(s, LOST) + _number(s, INVENTED)),
-        "ratio": lambda s: _share(_number(s, INVENTED), _number(s, LOST)),
-    }
+def _figures(planes: Planes, draws: Bootstrap) -> dict[str, Any]:
+    whole, drawn = in_all(planes), draws.sums(planes)
     objects = [float(_number(whole, kind)) for kind in (LOST, INVENTED)]
     return {"objects": objects} | {
-        name: Found(float(share(whole)), *ends(share(drawn), many)).to_json()
-        for name, share in shares.items()
+        name: _found(parts, planes, whole, drawn).to_json() for name, parts in SHARES.items()
     }
+
+
+SHARES: dict[str, Parts] = {
+    "dice": lambda s: (2 * s[..., BOTH], s[..., TRUE] + s[..., MADE]),
+    "f1": lambda s: (2 * s[..., MATCHED], _number(s, LOST) + _number(s, INVENTED)),
+    "ratio": lambda s: (_number(s, INVENTED), _number(s, LOST)),
+}
+
+
+def _found(parts: Parts, planes: Planes, whole: Values, drawn: Values) -> Found:
+    """A share over all blocks, and its interval."""
+    value = float(_share(*parts(whole)))
+
+    def off(piece: Values) -> Values:
+        part, all_of_it = parts(piece)
+        return part - value * all_of_it
+
+    residuals = [[off(piece) for piece in pieces] for pieces in planes]
+    return Found(value, *ends(_share(*parts(drawn)), value, widened(residuals)))
 
 
 def _number(sums: Values, others: int) -> Values:

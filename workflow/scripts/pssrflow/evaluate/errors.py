@@ -7,18 +7,23 @@ was made of the same scan, whose noise it shares.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pssrflow.calibrate.frames import Noise, shared
+from pssrflow.evaluate.intervals import (
+    Bootstrap,
+    Found,
+    Planes,
+    Values,
+    ends,
+    in_all,
+    widened,
+)
 from pssrflow.evaluate.metrics import psnr
-from pssrflow.seeded import generator
-
-Values = npt.NDArray[np.floating]
 
 # What tells the noise of the truth apart from the error, in words.
 SCANS = "two independent scans"
@@ -26,12 +31,6 @@ ALIKE = "two scans of equal noise; the LR image is made of the first"
 KNOWN = "the noise of the scan is known"
 SHARED = "the noise of the scan is known; the LR image shares some of it, so this is a lower bound"
 UNKNOWN = "unknown"
-# HR pixels along y and x of the blocks that are drawn, and how often.
-BLOCK, DRAWS = 128, 1000
-# Blocks below which they tell no interval.
-FEWEST = 8
-# Percentiles between which 95 of 100 lie.
-ENDS = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -95,111 +94,49 @@ class Remedy:
         return (image - truth) ** 2 - (1 - share) * self.noise.variance(truth)
 
 
-def block_sums(*values: Values) -> npt.NDArray[np.float64]:
-    """Pixels that are known, and sums of them, of the blocks of a piece.
-
-    Parameters
-    ----------
-    *values : ndarray (y, x)
-        Of one shape; what is NaN in the first counts in none.
-
-    Returns
-    -------
-    ndarray (blocks, 1 + values)
-    """
-    known = ~np.isnan(values[0])
-    edges = [_edges(n) for n in known.shape]
-    layers = [known, *(np.where(known, v, 0) for v in values)]
-    sums = [_summed(layer.astype(np.float64), edges) for layer in layers]
-    return np.stack([s.ravel() for s in sums], -1)
-
-
-def _edges(length):
-    count = max(1, round(length / BLOCK))
-    return np.linspace(0, length, count, endpoint=False).astype(int)
-
-
-def _summed(layer, edges):
-    return np.add.reduceat(np.add.reduceat(layer, edges[0], 0), edges[1], 1)
-
-
-@dataclass(frozen=True)
-class Found:
-    """An error with its interval, from blocks of planes.
+class Decibels(NamedTuple):
+    """PSNR of a method over blocks.
 
     Attributes
     ----------
-    value : float
-        PSNR in dB.
-    low, high : float
-        Ends of the 95 % interval.
+    found : Found
+    drawn : ndarray
+        In every draw.
+    residuals : sequence of sequence of ndarray (rows, columns)
+        By how much each block is off, in parts of the error.
+    widened : float
+        Of the interval.
     """
 
-    value: float
-    low: float
-    high: float
-
-    def to_json(self) -> list[float | None]:
-        """Value, low and high; None where a number is not finite."""
-        each = (self.value, self.low, self.high)
-        return [round(v, 4) if math.isfinite(v) else None for v in each]
+    found: Found
+    drawn: Values
+    residuals: Planes
+    widened: float
 
 
-class Bootstrap:
-    """Draws of planes, and of blocks in each of them: the same for all methods.
+def decibels(planes: Planes, data_range: float, draws: Bootstrap) -> Decibels:
+    """PSNR of errors, with its interval.
 
     Parameters
     ----------
-    sizes : sequence of int
-        Blocks of each plane.
-    """
-
-    def __init__(self, sizes: Sequence[int]) -> None:
-        rng = generator(0, "bootstrap")
-        planes = len(sizes)
-        drawn = np.ones((DRAWS, 1), int)
-        if planes > 1:
-            drawn = rng.multinomial(planes, np.full(planes, 1 / planes), DRAWS)
-        self.weights = [
-            drawn[:, i, None] * rng.multinomial(size, np.full(size, 1 / size), DRAWS)
-            for i, size in enumerate(sizes)
-        ]
-
-    def means(self, planes: Sequence[Values]) -> Values:
-        """Mean over pixels in every draw; of arrays (blocks, 2) of pixels and sums.
-
-        Returns
-        -------
-        ndarray (DRAWS,)
-        """
-        sums = np.sum([weight @ plane for weight, plane in zip(self.weights, planes)], 0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(sums[:, 1] / sums[:, 0])
-
-
-def decibels(planes: Sequence[Values], data_range: float, draws: Bootstrap) -> tuple[Found, Values]:
-    """PSNR of errors, with its interval, and in every draw.
-
-    Parameters
-    ----------
-    planes : sequence of ndarray (blocks, 2)
-        Pixels and sums of each block.
+    planes : sequence of sequence of ndarray (rows, columns, 2)
+        Pixels and sums of each block, of the pieces of every plane.
     data_range : float
     draws : Bootstrap
     """
-    pixels, total = np.concatenate(planes).sum(0)
-    drawn = _psnr(draws.means(planes), data_range)
-    value = float(_psnr(np.array([total / pixels]), data_range)[0])
-    return Found(value, *ends(drawn, sum(map(len, planes)))), drawn
+    pixels, total = in_all(planes)
+    sums = draws.sums(planes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = _psnr(sums[:, 1] / sums[:, 0], data_range)
+        value = float(_psnr(np.array([total / pixels]), data_range)[0])
+        residuals = [[_off(p, total / pixels) / total for p in pieces] for pieces in planes]
+    factor = widened(residuals)
+    return Decibels(Found(value, *ends(drawn, value, factor)), drawn, residuals, factor)
 
 
-def ends(drawn: Values, blocks: int) -> tuple[float, float]:
-    """Ends of the 95 % interval of what was drawn; NaN where too few blocks were drawn from."""
-    if blocks < FEWEST or not np.isfinite(drawn).any():
-        return math.nan, math.nan
-    with np.errstate(invalid="ignore"):
-        low, high = np.nanpercentile(drawn, ENDS)
-    return float(low), float(high)
+def _off(sums: Values, mean: float) -> Values:
+    """What blocks sum up beyond the mean of their pixels; NaN of those without any."""
+    return np.where(sums[..., 0] > 0, sums[..., 1] - mean * sums[..., 0], np.nan)
 
 
 def _psnr(errors, data_range):
@@ -213,15 +150,13 @@ def _one(error, data_range):
     return psnr(error, data_range) if error > 0 else math.inf
 
 
-def summary(
-    blocks: Mapping[str, Sequence[Values]], data_range: float, against: str = "sr"
-) -> dict[str, Any]:
+def summary(blocks: Mapping[str, Planes], data_range: float, against: str = "sr") -> dict[str, Any]:
     """Errors of every method, and of one against the others, in the same blocks.
 
     Parameters
     ----------
-    blocks : mapping of str to sequence of ndarray (blocks, 2)
-        By method: of every plane.
+    blocks : mapping of str to planes
+        By method, see `decibels`.
     data_range : float
     against : str
 
@@ -230,21 +165,30 @@ def summary(
     dict
         By method: `psnr` and, but for `against` itself, `gain` of that over it, each as value, low
         and high. Of `against` also its `draws`, which are of the same blocks for every network that
-        is compared with one truth.
+        is compared with one truth, and by how much its interval is `widened`.
     """
-    draws = Bootstrap([len(plane) for plane in next(iter(blocks.values()))])
+    draws = Bootstrap.of(next(iter(blocks.values())))
     found = {method: decibels(planes, data_range, draws) for method, planes in blocks.items()}
+    best = found[against]
     told: dict[str, Any] = {}
-    for method, (figure, drawn) in found.items():
-        told[method] = {"psnr": figure.to_json()}
+    for method, one in found.items():
+        told[method] = {"psnr": one.found.to_json()}
         if method == against:
-            told[method]["draws"] = [
-                round(v, 4) if math.isfinite(v) else None for v in drawn.tolist()
-            ]
+            told[method]["draws"] = [_number(v) for v in one.drawn.tolist()]
+            told[method]["widened"] = _number(one.widened)
         else:
-            with np.errstate(invalid="ignore"):
-                gains = found[against][1] - drawn
-            value = found[against][0].value - figure.value
-            many = sum(map(len, blocks[method]))
-            told[method]["gain"] = Found(value, *ends(gains, many)).to_json()
+            told[method]["gain"] = _gain(best, one).to_json()
     return told
+
+
+def _gain(best: Decibels, other: Decibels) -> Found:
+    with np.errstate(invalid="ignore"):
+        drawn = best.drawn - other.drawn
+        pairs = (zip(*both) for both in zip(best.residuals, other.residuals))
+        residuals = [[mine - theirs for mine, theirs in pieces] for pieces in pairs]
+    value = best.found.value - other.found.value
+    return Found(value, *ends(drawn, value, widened(residuals)))
+
+
+def _number(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None

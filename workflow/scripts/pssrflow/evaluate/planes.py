@@ -9,7 +9,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from pssrflow.evaluate.errors import Remedy, block_sums
+from pssrflow.evaluate.errors import Remedy
+from pssrflow.evaluate.intervals import block_sums, in_all
 from pssrflow.evaluate.judged import Piece
 from pssrflow.evaluate.metrics import METRICS, AffineFit, Ranges, psnr
 from pssrflow.evaluate.micro import MicroScale
@@ -114,7 +115,7 @@ class Judge:
             "fit": self.fits.first[method],
             "means": [[measure(c) for measure in MEASURED] for c in (compared, fitted)],
             # Pixels once, then what is summed.
-            "blocks": np.concatenate([errors[0], errors[1][:, 1:]], 1).tolist(),
+            "blocks": np.concatenate([errors[0], errors[1][..., 1:]], -1).tolist(),
         }
         if self.pssr2 and self.fits.mean > self.fits.darkest:
             told["pssr2"] = self._as_pssr2(fitted)
@@ -178,7 +179,7 @@ def _columns(means, ranges):
 
 def _freed(told, data_range):
     """PSNR against the specimen, where the noise of the truth can be told."""
-    pixels, _, raw, _, fitted = np.sum(np.concatenate([t["blocks"] for t in told]), 0)
+    pixels, _, raw, _, fitted = in_all([[np.array(t["blocks"]) for t in told]])
     errors = (raw / pixels, fitted / pixels)
     found = [psnr(e, data_range) if e > 0 else math.nan for e in errors]
     return {f"upsnr{suffix}": value for suffix, value in zip(SUFFIXES, found)}

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pssrflow.evaluate.baselines import CONSTANT, plain
-from pssrflow.evaluate.errors import Bootstrap, Found, ends
+from pssrflow.evaluate.intervals import Bootstrap, Found, ends, of_few
 from pssrflow.evaluate.judged import Judged, Piece
 from pssrflow.evaluate.resolution import RINGS, SEVENTH, TRUTH, Spectra, crossing
 
@@ -103,9 +103,9 @@ def _correlated(
     def length(of: Spectra, threshold: npt.NDArray[np.float64] | float = SEVENTH) -> float:
         return 2 * of.rings * pixel / crossing(of.correlation(name), threshold)
 
-    drawn = np.array([length(one) for one in draws])
+    drawn, value = np.array([length(one) for one in draws]), length(whole)
     return {
-        "frc": Found(length(whole), *ends(drawn, pieces)).to_json(),
+        "frc": Found(value, *ends(drawn, value, of_few(pieces))).to_json(),
         "frc_three_sigma": _number(length(whole, whole.three_sigma())),
         "curve": _rounded(whole.correlation(name)),
     }

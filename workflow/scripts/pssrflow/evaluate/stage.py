@@ -279,11 +279,11 @@ def errors_of(
 
 
 def _done(title: str, planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """What a task found in the blocks of every plane, by image."""
+    """What a task found in the blocks of the pieces of every plane, by image."""
     made = []
     for pieces in planes:
         found = [piece["tasks"][title] for piece in pieces]
-        made.append({name: list(itertools.chain(*(f[name] for f in found))) for name in found[0]})
+        made.append({name: [f[name] for f in found] for name in found[0]})
     return made
 
 
@@ -301,17 +301,18 @@ def _figures(
         columns |= {"upsnr": 2, "upsnr_affine": 4}
     methods = list(planes[0][0]["methods"])
     blocks = {
-        method: [
-            np.concatenate([p["methods"][method]["blocks"] for p in plane]) for plane in planes
-        ]
+        method: [[np.array(p["methods"][method]["blocks"]) for p in plane] for plane in planes]
         for method in methods
     }
-    return {
-        name: summary(
-            {method: [b[:, [0, column]] for b in of] for method, of in blocks.items()}, span
-        )
-        for name, column in columns.items()
-    }
+
+    def of_column(column: int) -> dict[str, Any]:
+        some = {
+            method: [[piece[..., [0, column]] for piece in pieces] for pieces in of]
+            for method, of in blocks.items()
+        }
+        return summary(some, span)
+
+    return {name: of_column(column) for name, column in columns.items()}
 
 
 def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[dict[str, Any]]:

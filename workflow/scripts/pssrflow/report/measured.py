@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 
-from pssrflow.evaluate.errors import FEWEST, Found, ends
+from pssrflow.evaluate.intervals import Found, ends
 from pssrflow.evaluate.resolution import SEVENTH, TRUTH
 from pssrflow.report.pictures import Picture, data_uri
 from pssrflow.run.files import read_json
@@ -207,8 +207,8 @@ def _rivals(names: tuple[str, str], of: ByModel, affine: bool) -> Iterator[Rival
         value = a["psnr"][0] - b["psnr"][0]
         drawn = np.array(a["draws"], float) - np.array(b["draws"], float)
         # Of too few blocks there is no interval of either.
-        known = a["psnr"][1] is not None and b["psnr"][1] is not None
-        low, high = ends(drawn, FEWEST if known else 0)
+        factors = [np.nan if one["widened"] is None else one["widened"] for one in (a, b)]
+        low, high = ends(drawn, value, float(np.max(factors)))
         yield Rivals(*names, first, second, Found(value, low, high).to_json())
 
 

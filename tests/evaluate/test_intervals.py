@@ -1,0 +1,86 @@
+"""Intervals over blocks hold as often as they say, alike or not as the blocks are."""
+
+import math
+
+import numpy as np
+import pytest
+from pssrflow.evaluate.intervals import (
+    FEWEST,
+    Bootstrap,
+    block_sums,
+    ends,
+    of_few,
+    widened,
+)
+from scipy import ndimage
+
+
+def test_blocks_count_what_is_known(rng):
+    values = rng.standard_normal((500, 700))
+    values[:100, :200] = np.nan
+    sums = block_sums(values, np.ones_like(values)).sum((0, 1))
+    assert sums[0] == sums[2] == np.count_nonzero(~np.isnan(values))
+    assert sums[1] == pytest.approx(np.nansum(values))
+
+
+def interval(planes):
+    """Of the mean over blocks of arrays (planes, rows, columns)."""
+    sums = [[np.stack([np.ones_like(p), p], -1)] for p in planes]
+    draws, value = Bootstrap.of(sums).sums(sums), float(planes.mean())
+    residuals = [[p - value] for p in planes]
+    return ends(draws[:, 1] / draws[:, 0], value, widened(residuals))
+
+
+def alike(rng, shape, reach):
+    """Blocks whose neighbours are alike along some axes, each of variance 1."""
+    wide = [n + 8 * math.ceil(r) for n, r in zip(shape, reach)]
+    made = ndimage.gaussian_filter(rng.standard_normal(wide), reach)
+    inside = tuple(slice(4 * math.ceil(r), n + 4 * math.ceil(r)) for n, r in zip(shape, reach))
+    return made[inside] / made.std()
+
+
+@pytest.mark.parametrize(
+    ("shape", "reach"),
+    [
+        ((1, 3, 4), (0, 0, 0)),
+        ((1, 10, 10), (0, 0, 0)),
+        ((1, 12, 12), (0, 0.7, 0.7)),
+        ((30, 4, 4), (1.0, 0, 0)),
+        ((20, 8, 8), (0.8, 0.6, 0.6)),
+    ],
+)
+def test_the_mean_of_all_lies_within_nine_of_ten_intervals_and_more(shape, reach, rng):
+    held = []
+    for _ in range(200):
+        low, high = interval(alike(rng, shape, reach))
+        held.append(low <= 0 <= high)
+    assert 0.88 <= np.mean(held) <= 0.995
+
+
+def test_neighbours_that_are_alike_widen_an_interval(rng):
+    single, same = alike(rng, (20, 6, 6), (0, 0, 0)), alike(rng, (20, 6, 6), (0, 0, 0))
+    same[:] = same[:1]
+    alone, repeated = (widened([[p] for p in planes]) for planes in (single, same))
+    assert 1 <= alone < 1.2
+    # Twenty copies of one plane say no more than one does, as far as that can be told.
+    assert repeated > 2.5
+    few = [[p] for p in same[:4]]
+    # Of fewer planes blocks are drawn.
+    assert 1.9 < widened(few) / of_few(4 * 36) < 2.6
+
+
+def test_what_a_mask_leaves_out_tells_nothing(rng):
+    blocks = rng.standard_normal((5, 6))
+    holes = np.where(rng.random((5, 6)) < 0.3, np.nan, blocks)
+    assert math.isfinite(widened([[holes]])) and math.isfinite(widened([[blocks, holes], [holes]]))
+    assert math.isnan(widened([[np.full((5, 6), np.nan)]]))
+
+
+def test_few_blocks_tell_a_wide_interval_and_fewer_none():
+    assert math.isnan(of_few(FEWEST - 1)) and of_few(FEWEST) > of_few(50) > of_few(5000) > 1
+    assert of_few(10**6) == pytest.approx(1, abs=1e-4)
+    assert math.isnan(ends(np.arange(5.0), 2.0, math.nan)[0])
+
+
+def test_a_gain_that_all_blocks_show_is_certain():
+    assert widened([[np.zeros((4, 4))]]) == of_few(16)

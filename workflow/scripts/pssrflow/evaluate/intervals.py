@@ -1,0 +1,199 @@
+"""Sums over blocks, and 95 % intervals of what they tell.
+
+Planes are drawn anew, or blocks where planes are few (bootstrap, Efron and Tibshirani 1993), never
+pixels. Neighbouring blocks are alike, and neighbouring planes of a stack more so: draws that take
+them for independent vary too little, so intervals are widened by what residuals of neighbours have
+in common, as for the mean of an autocorrelated series (Bayley and Hammersley 1946,
+doi:10.2307/2983560), and by Student's t for few of them.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from pssrflow.seeded import generator
+
+Values = npt.NDArray[np.floating]
+# Of every plane: arrays (rows, columns) or (rows, columns, sums) of the blocks of its pieces.
+Planes = Sequence[Sequence[Values]]
+
+# HR pixels along y and x of the blocks that are drawn, and how often.
+BLOCK, DRAWS = 128, 1000
+# Blocks below which they tell no interval, and planes from which on they are drawn as a whole.
+FEWEST = 8
+# Percentiles between which 95 of 100 lie, and half of that width of a normal number.
+ENDS, NORMAL = (2.5, 97.5), 1.96
+# The most that neighbours are taken to have in common.
+MOST_ALIKE = 0.8
+
+
+def block_sums(*values: Values) -> npt.NDArray[np.float64]:
+    """Pixels that are known, and sums of them, of the blocks of a piece.
+
+    Parameters
+    ----------
+    *values : ndarray (y, x)
+        Of one shape; what is NaN in the first counts in none.
+
+    Returns
+    -------
+    ndarray (rows of blocks, columns of blocks, 1 + values)
+    """
+    known = ~np.isnan(values[0])
+    edges = [_edges(n) for n in known.shape]
+    layers = [known, *(np.where(known, v, 0) for v in values)]
+    return np.stack([_summed(layer.astype(np.float64), edges) for layer in layers], -1)
+
+
+def _edges(length):
+    count = max(1, round(length / BLOCK))
+    return np.linspace(0, length, count, endpoint=False).astype(int)
+
+
+def _summed(layer, edges):
+    return np.add.reduceat(np.add.reduceat(layer, edges[0], 0), edges[1], 1)
+
+
+def in_all(planes: Planes) -> Values:
+    """Sums over all blocks of arrays (rows, columns, sums)."""
+    return np.sum([piece.sum((0, 1)) for pieces in planes for piece in pieces], 0)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A figure with its interval, from blocks of planes.
+
+    Attributes
+    ----------
+    value : float
+    low, high : float
+        Ends of the 95 % interval.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def to_json(self) -> list[float | None]:
+        """Value, low and high; None where a number is not finite."""
+        each = (self.value, self.low, self.high)
+        return [round(v, 4) if math.isfinite(v) else None for v in each]
+
+
+class Bootstrap:
+    """Draws of planes, or of the blocks of all of them: the same for all methods.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Blocks of each plane.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        rng, planes, blocks = generator(0, "bootstrap"), len(sizes), sum(sizes)
+        if planes >= FEWEST:
+            drawn = rng.multinomial(planes, np.full(planes, 1 / planes), DRAWS)
+            self.weights = [drawn[:, [i] * size] for i, size in enumerate(sizes)]
+        else:
+            drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), DRAWS)
+            self.weights = np.split(drawn, np.cumsum(sizes)[:-1], 1)
+
+    @classmethod
+    def of(cls, planes: Planes) -> "Bootstrap":
+        """Of the blocks of the pieces of planes."""
+        return cls([sum(len(p) * len(p[0]) for p in pieces) for pieces in planes])
+
+    def sums(self, planes: Planes) -> Values:
+        """Sums over all blocks in every draw; of arrays (rows, columns, sums).
+
+        Returns
+        -------
+        ndarray (DRAWS, sums)
+        """
+        flat = (np.concatenate([p.reshape(-1, p.shape[-1]) for p in pieces]) for pieces in planes)
+        return np.asarray(sum(weight @ plane for weight, plane in zip(self.weights, flat)))
+
+
+def ends(drawn: Values, value: float, widened: float) -> tuple[float, float]:
+    """Ends of the 95 % interval of a figure.
+
+    Parameters
+    ----------
+    drawn : ndarray
+        The figure in every draw.
+    value : float
+    widened : float
+        See `widened`; NaN where there is no interval.
+    """
+    if not (math.isfinite(widened) and np.isfinite(drawn).any()):
+        return math.nan, math.nan
+    with np.errstate(invalid="ignore"):
+        low, high = np.nanpercentile(value + (drawn - value) * widened, ENDS)
+    return float(low), float(high)
+
+
+def of_few(count: int) -> float:
+    """Factor by which draws of few blocks or planes vary too little; NaN of too few to tell."""
+    if count < FEWEST:
+        return math.nan
+    student = float(special.stdtrit(count - 1, ENDS[1] / 100))
+    return student / NORMAL * math.sqrt(count / (count - 1))
+
+
+def widened(residuals: Planes) -> float:
+    """Factor by which an interval is wider than draws say, which take all for independent.
+
+    Parameters
+    ----------
+    residuals : sequence of sequence of ndarray (rows, columns)
+        Of the pieces of every plane, in the order of the planes: by how much each block is off
+        what all blocks say. NaN of blocks that hold nothing.
+
+    Returns
+    -------
+    float
+        NaN where too few blocks hold something.
+    """
+    if len(residuals) >= FEWEST:
+        # What is drawn is planes.
+        residuals = [[_whole(pieces)] for pieces in residuals]
+    each = _joined(piece for pieces in residuals for piece in pieces)
+    each = each[~np.isnan(each)]
+    factor = of_few(len(each))
+    variance = float((each**2).mean()) if len(each) else 0.0
+    if not (math.isfinite(factor) and variance):
+        return factor
+    for length, products in _of_neighbours(residuals):
+        products = products[~np.isnan(products)]
+        if len(products):
+            # What they have in common with their own mean is missing.
+            alike = float(products.mean()) / variance + 1 / len(each)
+            alike = min(max(alike, 0.0), MOST_ALIKE)
+            factor *= math.sqrt(min((1 + alike) / (1 - alike), length))
+    return factor
+
+
+def _whole(pieces: Sequence[Values]) -> Values:
+    """A plane as one block."""
+    each = _joined(pieces)
+    return np.array([[np.nan if np.isnan(each).all() else np.nansum(each)]])
+
+
+def _of_neighbours(residuals: Planes) -> Iterable[tuple[int, Values]]:
+    """Along y, x and the planes: how many blocks there are, and products of neighbours."""
+    pieces = list(itertools.chain.from_iterable(residuals))
+    most = max(map(len, residuals))
+    yield most * max(p.shape[0] for p in pieces), _joined(p[1:] * p[:-1] for p in pieces)
+    yield most * max(p.shape[1] for p in pieces), _joined(p[:, 1:] * p[:, :-1] for p in pieces)
+    pairs = (zip(*both) for both in itertools.pairwise(residuals))
+    alike = (a * b for a, b in itertools.chain.from_iterable(pairs) if a.shape == b.shape)
+    yield len(residuals), _joined(alike)
+
+
+def _joined(parts: Iterable[Values]) -> Values:
+    return np.concatenate([np.zeros(0), *(part.ravel() for part in parts)])
