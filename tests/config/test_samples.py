@@ -102,6 +102,32 @@ def test_weights_belong_to_rows_that_are_learnt_from(read):
         read(header + rows.format("gone.tif", ""))
 
 
+@pytest.mark.parametrize(
+    ("role", "hr2", "counts", "said"),
+    [
+        ("predict", "", "1", "counts: a predict row has no truth"),
+        ("predict", "simulate:pair-hr", "", "hr2_path: a predict row has no truth"),
+        ("test", "simulate:pair-hr", "1", "counts: a second scan tells the noise already"),
+        ("test", "", "0", r"counts: '0' is not what a count is\. Accepted: grey levels of one"),
+        ("trust", "", "1;2", "counts: '1;2' is not what a count is"),
+    ],
+)
+def test_what_tells_the_noise_of_a_row_is_one_thing(role, hr2, counts, said, read):
+    header = "sample\trole\tpath\thr2_path\tcounts\n"
+    with pytest.raises(InputError, match=f"line 2, {said}"):
+        read(f"{header}a\t{role}\tsimulate:survey\t{hr2}\t{counts}\n")
+
+
+def test_a_row_of_counts_is_two_scans_only_where_it_is_judged(read):
+    header = "sample\trole\tpath\tcounts\n"
+    names = ("train", "test", "trust")
+    places = ("survey", "pair-hr", "pair-lr")
+    rows = [f"{n}\t{n}\tsimulate:{place}\t2, 10\n" for n, place in zip(names, places)]
+    table = read(header + "".join(rows))
+    assert [table[n].scanned_twice for n in names] == [False, True, False]
+    assert not any(table[n].repeated for n in names)
+
+
 def test_duplicate_samples_are_refused_even_if_only_the_case_differs(read):
     rows = "a\ttrain\tsimulate:survey\t\t\nA\ttest\tsimulate:survey\t\t\n"
     with pytest.raises(InputError, match="lines 2, 3, sample: 'a' stands more than once"):
