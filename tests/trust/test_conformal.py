@@ -125,8 +125,9 @@ def test_an_image_that_is_unlike_the_others_is_told_by_leaving_it_out(rng):
 def test_what_cannot_be_left_out_says_nothing(rng):
     blocks = np.stack([histograms(rng, 1) for _ in range(15)])
     assert left_out(blocks, np.zeros(15, int), 0.9) == {}
-    # The others are too few, and the one is too small.
+    # The one is too small, and the others are too few.
     assert left_out(blocks, np.array([0] * 12 + [1] * 3), 0.9) == {}
+    assert set(left_out(np.concatenate([blocks] * 2), np.array([0] * 22 + [1] * 8), 0.9)) == {1}
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.7, 4.0])

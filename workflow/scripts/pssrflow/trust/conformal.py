@@ -110,14 +110,14 @@ def left_out(blocks: Counts, images: Counts, level: float) -> dict[int, float]:
     Returns
     -------
     dict of int to float
-        Of images with `OWN` blocks and more; empty where all blocks are of one image, or the others
-        are too few to promise anything.
+        Of images with `OWN` blocks and more, where the others have `BLOCKS` and more: intervals of
+        fewer are so wide that they hold anything.
     """
     found = {}
     for image in np.unique(images).tolist():
         own = images == image
         factors = multipliers(blocks[~own], level)
-        if own.sum() >= OWN and all(map(math.isfinite, factors)):
+        if own.sum() >= OWN and (~own).sum() >= BLOCKS and all(map(math.isfinite, factors)):
             found[image] = covered(blocks[own], factors)
     return found
 
