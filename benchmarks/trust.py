@@ -531,7 +531,7 @@ def _restored(lr: np.ndarray, inference: Inference) -> np.ndarray:
 def _beside(sr: np.ndarray, clean: np.ndarray, first: np.ndarray, error: np.ndarray) -> Any:
     """PSNR to the scan and to the clean image, and freed of noise with its interval."""
     sums = block_sums((sr - first) ** 2, error)
-    planes = [[sums[..., [0, 2]]]]
+    planes = {(0, 0, 0): [sums[..., [0, 2]]]}
     figure = decibels(planes, 255, Bootstrap.of(planes)).found
     naive, true = (psnr(float(np.mean((sr - other) ** 2)), 255) for other in (first, clean))
     return naive, true, figure.value, figure.low, figure.high

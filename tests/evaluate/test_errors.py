@@ -160,6 +160,37 @@ def test_a_second_scan_of_another_gain_is_taken_in_grey_levels_of_the_first(
             assert row["upsnr_affine"] == pytest.approx(plain[row["z"]], abs=0.02)
 
 
+def test_both_scans_of_an_acquired_pair_are_moved_on_its_lr_image(make_store, tissue, rng):
+    """The second lies on the first, which lies beside the LR image."""
+    clean = tissue((1, 1, 2, 400, 400), sigma=2).astype(np.float32) * 0.6 + 50
+    away = (0.45, -0.3)
+    recorded = np.stack([ndimage.shift(p, away, mode="nearest") for p in clean[0, 0]])[None, None]
+    first, second = (Store(make_store(s, n)) for s, n in zip(scans(recorded, rng, 2), "ab"))
+    lr = coarse(scans(clean, rng, 1)[0]).astype(np.float32)
+    sr = np.stack([interpolated(p, SCALE) for p in lr[0, 0]])[None, None]
+    stores = (Store(make_store(v, n)) for v, n in ((lr, "lr"), (sr, "sr")))
+    warp = Warp.of([[away]], (400, 400))
+    judged = Judged(
+        first, *stores, SCALE, warp=warp, crappified=False, second=Scan(second), mask=None
+    )
+    span = first.volume.intensity.ranges[0].span
+    inner = np.s_[..., 20:-20, 20:-20]
+    true = 10 * math.log10(span**2 / ((sr - clean)[inner] ** 2).mean())
+    found = [row["upsnr"] for row in measure(judged) if row["method"] == "sr"]
+    assert np.mean(found) == pytest.approx(true, abs=0.15)
+
+
+def test_warps_one_after_the_other_move_by_both():
+    rows, cols = slice(0, 50), slice(10, 60)
+    smooth = Warp.of(np.arange(18.0).reshape(3, 3, 2) / 10, (100, 120))
+    shift, coarser = Warp.of([[(0.3, -0.2)]], (100, 120)), Warp.of(np.ones((2, 2, 2)), (100, 120))
+    for other in (shift, coarser):
+        for both in (smooth.then(other), other.then(smooth)):
+            expected = smooth.over(rows, cols) + other.over(rows, cols)
+            np.testing.assert_allclose(both.over(rows, cols), expected, atol=1e-9)
+    assert smooth.then(Warp()) is smooth and Warp().then(shift).over(rows, cols)[0, 0, 0] == 0.3
+
+
 def test_a_shifted_second_scan_is_read_beside_the_first(make_store, tissue):
     whole = tissue((1, 1, 1, 120, 130))
     first, second = Store(make_store(whole[..., 4:, 6:])), Store(make_store(whole, "second"))
@@ -172,8 +203,11 @@ def test_methods_are_compared_in_the_same_blocks(rng):
     """A gain that every block shows is certain, however much blocks differ."""
     hard = np.exp(rng.standard_normal((6, 4, 4)))
     planes = {
-        "sr": [[np.stack([np.full((4, 4), 100.0), 100 * h], -1)] for h in hard],
-        "bicubic": [[np.stack([np.full((4, 4), 100.0), 150 * h], -1)] for h in hard],
+        method: {
+            (0, 0, z): [np.stack([np.full((4, 4), 100.0), worse * h], -1)]
+            for z, h in enumerate(hard)
+        }
+        for method, worse in (("sr", 100), ("bicubic", 150))
     }
     found = summary(planes, 255)
     _, low, high = found["sr"]["psnr"]

@@ -1,5 +1,6 @@
 """Intervals over blocks hold as often as they say, alike or not as the blocks are."""
 
+import json
 import math
 
 import numpy as np
@@ -9,7 +10,9 @@ from pssrflow.evaluate.intervals import (
     Bootstrap,
     block_sums,
     ends,
+    from_json,
     of_few,
+    to_json,
     widened,
 )
 from scipy import ndimage
@@ -23,11 +26,16 @@ def test_blocks_count_what_is_known(rng):
     assert sums[1] == pytest.approx(np.nansum(values))
 
 
+def stack(planes):
+    """Planes along z, of one piece each."""
+    return {(0, 0, z): [plane] for z, plane in enumerate(planes)}
+
+
 def interval(planes):
     """Of the mean over blocks of arrays (planes, rows, columns)."""
-    sums = [[np.stack([np.ones_like(p), p], -1)] for p in planes]
+    sums = stack([np.stack([np.ones_like(p), p], -1) for p in planes])
     draws, value = Bootstrap.of(sums).sums(sums), float(planes.mean())
-    residuals = [[p - value] for p in planes]
+    residuals = stack([p - value for p in planes])
     return ends(draws[:, 1] / draws[:, 0], value, widened(residuals))
 
 
@@ -60,20 +68,44 @@ def test_the_mean_of_all_lies_within_nine_of_ten_intervals_and_more(shape, reach
 def test_neighbours_that_are_alike_widen_an_interval(rng):
     single, same = alike(rng, (20, 6, 6), (0, 0, 0)), alike(rng, (20, 6, 6), (0, 0, 0))
     same[:] = same[:1]
-    alone, repeated = (widened([[p] for p in planes]) for planes in (single, same))
+    alone, repeated = (widened(stack(planes)) for planes in (single, same))
     assert 1 <= alone < 1.2
     # Twenty copies of one plane say no more than one does, as far as that can be told.
     assert repeated > 2.5
-    few = [[p] for p in same[:4]]
     # Of fewer planes blocks are drawn.
-    assert 1.9 < widened(few) / of_few(4 * 36) < 2.6
+    assert 1.9 < widened(stack(same[:4])) / of_few(4 * 36) < 2.6
+
+
+def test_planes_are_neighbours_where_they_lie_beside_each_other(rng):
+    """Of a time lapse along t and along z; not where planes between them are left out."""
+    once = rng.standard_normal((3, 6, 6))
+    lapse = {(t, 0, z): [once[z]] for t in range(12) for z in range(3)}
+    assert widened(lapse) > 2.5
+    apart = {(0, 0, 2 * z): [once[0]] for z in range(12)}
+    assert widened(apart) == of_few(12)
+
+
+def test_residuals_are_the_same_again_from_json(rng):
+    blocks = rng.standard_normal((3, 4, 5))
+    blocks[0, 1, 2] = np.nan
+    again = from_json(json.loads(json.dumps(to_json(stack(blocks)))))
+    np.testing.assert_allclose([p[0] for p in again.values()], blocks, rtol=1e-4)
+    many = {(0, 0, z): [blocks[z % 3]] for z in range(FEWEST)}
+    shorter = from_json(to_json(many))
+    assert all(piece.shape == (1, 1) for [piece] in shorter.values())
+    assert widened(shorter) == pytest.approx(widened(many), rel=1e-3)
+
+
+def test_draws_of_many_blocks_take_little_memory():
+    assert Bootstrap(20_000).drawn.nbytes < 50e6
 
 
 def test_what_a_mask_leaves_out_tells_nothing(rng):
     blocks = rng.standard_normal((5, 6))
     holes = np.where(rng.random((5, 6)) < 0.3, np.nan, blocks)
-    assert math.isfinite(widened([[holes]])) and math.isfinite(widened([[blocks, holes], [holes]]))
-    assert math.isnan(widened([[np.full((5, 6), np.nan)]]))
+    both = {(0, 0, 0): [blocks, holes], (0, 0, 1): [holes]}
+    assert math.isfinite(widened(stack([holes]))) and math.isfinite(widened(both))
+    assert math.isnan(widened(stack([np.full((5, 6), np.nan)])))
 
 
 def test_few_blocks_tell_a_wide_interval_and_fewer_none():
@@ -83,4 +115,4 @@ def test_few_blocks_tell_a_wide_interval_and_fewer_none():
 
 
 def test_a_gain_that_all_blocks_show_is_certain():
-    assert widened([[np.zeros((4, 4))]]) == of_few(16)
+    assert widened(stack([np.zeros((4, 4))])) == of_few(16)

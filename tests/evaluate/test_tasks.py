@@ -15,6 +15,8 @@ from pssrflow.volumes.store import Store
 from scipy import ndimage
 
 PIXEL = 0.01
+# The only plane.
+ONE = (0, 0, 0)
 
 
 def discs(places, radius, shape=(400, 500)):
@@ -27,14 +29,14 @@ def discs(places, radius, shape=(400, 500)):
 
 def told_alone(piece):
     """What one piece tells, which is all that there is."""
-    return told([{name: [blocks] for name, blocks in piece.items()}])
+    return told({ONE: {name: [blocks] for name, blocks in piece.items()}})
 
 
 PLACES = [(60, 60), (60, 300), (200, 150), (320, 420), (330, 80)]
 
 
 def test_agreement_of_what_is_alike_is_whole():
-    found = told([{"sr": [agreement(discs(PLACES, 25), discs(PLACES, 25))]}])["sr"]
+    found = told({ONE: {"sr": [agreement(discs(PLACES, 25), discs(PLACES, 25))]}})["sr"]
     assert found["dice"][0] == found["f1"][0] == found["ratio"][0] == 1
     assert found["objects"] == [5, 5]
 
@@ -43,7 +45,7 @@ def test_what_is_lost_invented_or_too_small_is_told_apart():
     truth = discs(PLACES, 25)
     # One is lost, one is invented, and one is a quarter as large.
     made = discs([*PLACES[1:-1], (200, 400)], 25) + 9 * (discs(PLACES[-1:], 12) > 0)
-    found = told([{"sr": [agreement(truth, made)]}])["sr"]
+    found = told({ONE: {"sr": [agreement(truth, made)]}})["sr"]
     assert found["objects"] == [5, 5]
     assert found["f1"][0] == pytest.approx(2 * 3 / 10)
     both = 3 * (truth == 1).sum() + (made == 9).sum()
@@ -54,7 +56,7 @@ def test_what_is_lost_invented_or_too_small_is_told_apart():
 def test_objects_that_became_one_are_matched_at_most_once():
     truth = discs([(100, 100), (100, 160)], 25)
     made = (ndimage.binary_dilation(truth > 0, iterations=10)).astype(int)
-    found = told([{"sr": [agreement(truth, made)]}])["sr"]
+    found = told({ONE: {"sr": [agreement(truth, made)]}})["sr"]
     assert found["objects"] == [2, 1] and found["f1"][0] == 0
 
 
@@ -62,7 +64,7 @@ def test_the_interval_is_over_blocks(rng):
     places = [(y, x) for y in range(64, 1024, 128) for x in range(64, 1024, 128)]
     truth = discs(places, 20, (1024, 1024))
     kept = [p for p in places if rng.random() < 0.7]
-    found = told([{"sr": [agreement(truth, discs(kept, 20, (1024, 1024)))]}])["sr"]
+    found = told({ONE: {"sr": [agreement(truth, discs(kept, 20, (1024, 1024)))]}})["sr"]
     value, low, high = found["ratio"]
     assert value == pytest.approx(len(kept) / len(places), abs=1e-4)
     # A share of 64: sqrt(p (1 - p) / 64).
@@ -82,7 +84,7 @@ def cells(rng):
 
 def test_mitochondria_are_found_and_membranes_are_not(cells):
     image, truth = cells
-    found = told([{"sr": [agreement(truth, Mitochondria()(image, PIXEL))]}])["sr"]
+    found = told({ONE: {"sr": [agreement(truth, Mitochondria()(image, PIXEL))]}})["sr"]
     assert found["f1"][0] == 1 and found["dice"][0] > 0.9
 
 
@@ -92,7 +94,7 @@ def test_axons_are_found_inside_of_bright_myelin(rng):
     image[inner > 0] = 60
     image += 6 * rng.standard_normal(image.shape)
     found = Axons(smallest=1.0)(image.astype(np.float32), 0.1)
-    assert told([{"sr": [agreement(inner, found)]}])["sr"]["f1"][0] == 1
+    assert told({ONE: {"sr": [agreement(inner, found)]}})["sr"]["f1"][0] == 1
 
 
 @pytest.mark.parametrize("task", [Mitochondria(), Axons()])

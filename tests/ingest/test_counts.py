@@ -83,3 +83,56 @@ def test_what_a_count_is_may_have_a_dark_level():
 def test_what_no_count_can_be_is_refused_with_what_is_accepted(text):
     with pytest.raises(InputError, match=r"counts: .* Accepted: grey levels of one count"):
         parse_counts(text)
+
+
+def test_what_is_no_number_stays_none_and_is_refused_by_whoever_reads_it():
+    values = np.array([[np.nan, 4.0], [np.inf, 9.0]], np.float32)
+    made = [half.taken(values, PLACE) for half in (FIRST, SECOND)]
+    for half in made:
+        assert np.isnan(half[0, 0]) and np.isinf(half[1, 0])
+    np.testing.assert_array_equal((made[0] + made[1])[:, 1] / 2, [4, 9])
+    with pytest.raises(InputError, match="counts: a pixel of 1e\\+20 counts"):
+        FIRST.taken(np.full((2, 2), 1e20, np.float32), PLACE)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((3.0, 0.0), "of the pixels are between two counts"),
+        ((2.5, 0.0), "of the pixels are between two counts"),
+        ((2.0, 250.0), "of the pixels are darker than none"),
+        ((2.0, -500.0), "of the variance that such counts have"),
+    ],
+)
+def test_counts_that_cannot_be_are_refused(given, said, rng):
+    grey = (100 + 2 * rng.poisson(60, (256, 256))).astype(np.uint16)
+    assert Half(2.0, 100.0, False, "").checked(grey) is None
+    with pytest.raises(InputError, match=f"counts: one count of {given[0]:g} grey levels.*{said}"):
+        Half(*given, False, "").checked(grey)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_counts_of_any_data_type_are_taken_for_counts(dtype, rng, tissue):
+    mean = tissue((1, 1, 1, 256, 256), np.float32)[0, 0, 0] * 40 + 5
+    for gain, dark in ((1.0, 0.0), (2.5, 10.0)):
+        grey = dark + gain * rng.poisson(mean)
+        grey = grey if dtype == np.float32 else np.rint(grey)
+        half = Half(gain, dark, False, "")
+        assert half.checked(grey.astype(dtype)) is None
+        assert half.taken(grey.astype(dtype), PLACE).dtype == dtype
+
+
+def test_an_image_of_few_counts_says_too_little_of_its_noise(rng):
+    assert FIRST.checked(rng.poisson(0.4, (256, 256)).astype(np.uint8)) is None
+    assert FIRST.checked(np.zeros((20, 20), np.uint8)) is None
+
+
+def test_noise_of_another_kind_is_noted(rng):
+    analogue = (100 + 25 * rng.standard_normal((256, 256))).astype(np.uint8)
+    assert "times the variance of counts" in FIRST.checked(analogue)
+
+
+def test_counts_that_cannot_be_are_refused_with_the_file(tmp_path, rng):
+    tifffile.imwrite(tmp_path / "a.tif", rng.poisson(20, (300, 400)).astype(np.uint16))
+    with pytest.raises(InputError, match=r"a\.tif, counts: one count of 3 grey levels"):
+        opened(tmp_path / "a.tif", counts="3", half=0, key="")

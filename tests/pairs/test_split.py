@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pssrflow.errors import InputError
 from pssrflow.networks.frames import ONE
-from pssrflow.pairs.split import BLOCK, Splitting, patch_size, split_field
+from pssrflow.pairs.split import BLOCK, Splitting, in_all, patch_size, split_field
 from pssrflow.volumes.blocks import Region
 
 
@@ -80,7 +80,7 @@ def test_what_trust_is_calibrated_on_was_not_seen_before(shape, kept, guard):
 SMALL, LARGE = (1, 1, 1, 100, 100), (1, 1, 1, 400, 100)
 
 
-@pytest.mark.parametrize(("count", "kept"), [(3, 0), (4, 1), (10, 2), (40, 6)])
+@pytest.mark.parametrize(("count", "kept"), [(3, 0), (4, 1), (10, 3), (40, 6)])
 def test_of_many_small_images_some_are_kept_as_a_whole(count, kept):
     splits = splits_of([SMALL] * count)
     whole_ones = [i for i, split in enumerate(splits) if split.train is None]
@@ -91,6 +91,24 @@ def test_of_many_small_images_some_are_kept_as_a_whole(count, kept):
     # Far from each other, as images of one animal often lie together in a sheet.
     gaps = [b - a for a, b in itertools.pairwise(whole_ones)]
     assert all(gap >= count // kept - 1 for gap in gaps)
+
+
+def test_none_is_kept_where_they_could_promise_nothing():
+    # Four blocks each, of seven two at most.
+    splits = splits_of([(1, 1, 1, 75, 75)] * 7)
+    assert all(split.calibration is None and split.train is not None for split in splits)
+    assert sum(s.train is None for s in splits_of([SMALL] * 30, kept=0.45)) == 10
+
+
+def test_what_networks_of_an_ensemble_have_kept_none_of_them_has_learnt():
+    """One cuts images that another one keeps as a whole."""
+    fields = [SimpleNamespace(sample=str(i), region=whole((1, 1, 1, 230, 230))) for i in range(6)]
+    splits = [Splitting(32, 0.1, 0.15, 2 + s, s, ONE).of(fields)[1] for s in (8, 32)]
+    kept = [in_all(several) for several in zip(*splits)]
+    assert any(kept)
+    for region, several in zip(kept, zip(*splits)):
+        for split in several if region else ():
+            assert split.train is None or region.start[3] >= split.train.stop[3] + 2
 
 
 def test_no_image_is_kept_as_a_whole_where_parts_of_one_can_be():

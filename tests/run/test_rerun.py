@@ -27,7 +27,7 @@ MOST = {
     "predict": 39,
     "magnification": 8,
     "smoothing": 14,
-    "evaluate": 28,
+    "evaluate": 29,
     "promise": 52,
     "trust": 40,
     "judge": 3,

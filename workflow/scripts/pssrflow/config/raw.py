@@ -14,6 +14,8 @@ from pssrflow.run.layout import Layout
 from pssrflow.run.rerun import fingerprint
 from pssrflow.volumes.regions import finer_crop
 
+# Reads one half of the counts of an image.
+HALF = "pssrflow.ingest.readers.counts:Half"
 # Keys of the section that decide nothing that is stored, or that the overrides of an image hold.
 ELSEWHERE = ("parts", "info_bar")
 # Of Snakemake: the names that a job fills in, as attributes.
@@ -166,8 +168,9 @@ class Raw:
     def readers(self, image: str) -> list[str]:
         """Where the readers of an image are written."""
         text = self.images[image].path
+        halves = [HALF] if self.images[image].overrides.get("counts") else []
         if not text.startswith(SIMULATED):
-            return readers_of(text)
+            return [*readers_of(text), *halves]
         # Slices that are yet to be made are known by their names.
         slices = "/*.tif" if self.in_slices(text.removeprefix(SIMULATED)) else ""
-        return readers_of(self.simulated(text) + slices)
+        return [*readers_of(self.simulated(text) + slices), *halves]

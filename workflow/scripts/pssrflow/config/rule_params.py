@@ -33,7 +33,7 @@ OWN = {
     "registration": "paired",
     "hr2": "scanned_twice",
     "twice": "repeated",
-    "truth": "tested",
+    "truth": "whole",
 }
 
 
@@ -309,7 +309,7 @@ class Rules:
     def truth(self, wildcards: Wildcards) -> dict[str, Any] | None:
         """A row with its truth, where it has one; see `training_rows`."""
         name = wildcards.sample
-        return self._row(name) if self.rows[name].tested else None
+        return self._row(name) if self.rows[name].whole else None
 
     @property
     def trusted(self) -> list[str]:

@@ -136,6 +136,11 @@ class Row(Keys, Roles):
         return self.counts is not None and self.role == "test"
 
     @property
+    def whole(self) -> bool:
+        """Whether it has a truth, all of it: a half is noisier than what intervals speak of."""
+        return self.tested and not self.halved
+
+    @property
     def crappified(self) -> bool:
         """Whether the LR image is made of the HR image."""
         return self.has_hr and not self.paired

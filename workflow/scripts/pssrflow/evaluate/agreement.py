@@ -126,12 +126,12 @@ def performed(
 # -- all pieces -----------------------------------------------------------------------------------
 
 
-def told(planes: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
+def told(planes: Mapping[tuple[int, ...], Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
     """How every image agrees with the truth, over all planes.
 
     Parameters
     ----------
-    planes : sequence of mapping
+    planes : mapping of (t, c, z) to mapping
         Of every plane: by image, blocks of its pieces; see `agreement`.
 
     Returns
@@ -142,8 +142,11 @@ def told(planes: Sequence[Mapping[str, Sequence[Any]]]) -> dict[str, Any]:
         the 95 % interval; and the numbers of `objects`, in the truth and in the image.
     """
     arrays = {
-        name: [[np.array(piece, float) for piece in plane[name]] for plane in planes]
-        for name in planes[0]
+        name: {
+            plane: [np.array(piece, float) for piece in found[name]]
+            for plane, found in planes.items()
+        }
+        for name in next(iter(planes.values()))
     }
     draws = Bootstrap.of(next(iter(arrays.values())))
     return {name: _figures(blocks, draws) for name, blocks in arrays.items()}
@@ -170,9 +173,9 @@ def _found(parts: Parts, planes: Planes, whole: Values, drawn: Values) -> Found:
 
     def off(piece: Values) -> Values:
         part, all_of_it = parts(piece)
-        return part - value * all_of_it
+        return np.where(all_of_it > 0, part - value * all_of_it, np.nan)
 
-    residuals = [[off(piece) for piece in pieces] for pieces in planes]
+    residuals = {plane: [off(piece) for piece in pieces] for plane, pieces in planes.items()}
     return Found(value, *ends(_share(*parts(drawn)), value, widened(residuals)))
 
 

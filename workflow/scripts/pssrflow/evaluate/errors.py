@@ -20,7 +20,9 @@ from pssrflow.evaluate.intervals import (
     Planes,
     Values,
     ends,
+    gained,
     in_all,
+    to_json,
     widened,
 )
 from pssrflow.evaluate.metrics import psnr
@@ -102,16 +104,13 @@ class Decibels(NamedTuple):
     found : Found
     drawn : ndarray
         In every draw.
-    residuals : sequence of sequence of ndarray (rows, columns)
+    residuals : mapping of (t, c, z) to sequence of ndarray (rows, columns)
         By how much each block is off, in parts of the error.
-    widened : float
-        Of the interval.
     """
 
     found: Found
     drawn: Values
     residuals: Planes
-    widened: float
 
 
 def decibels(planes: Planes, data_range: float, draws: Bootstrap) -> Decibels:
@@ -119,7 +118,7 @@ def decibels(planes: Planes, data_range: float, draws: Bootstrap) -> Decibels:
 
     Parameters
     ----------
-    planes : sequence of sequence of ndarray (rows, columns, 2)
+    planes : mapping of (t, c, z) to sequence of ndarray (rows, columns, 2)
         Pixels and sums of each block, of the pieces of every plane.
     data_range : float
     draws : Bootstrap
@@ -129,9 +128,12 @@ def decibels(planes: Planes, data_range: float, draws: Bootstrap) -> Decibels:
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = _psnr(sums[:, 1] / sums[:, 0], data_range)
         value = float(_psnr(np.array([total / pixels]), data_range)[0])
-        residuals = [[_off(p, total / pixels) / total for p in pieces] for pieces in planes]
-    factor = widened(residuals)
-    return Decibels(Found(value, *ends(drawn, value, factor)), drawn, residuals, factor)
+        residuals = {
+            plane: [_off(piece, total / pixels) / total for piece in pieces]
+            for plane, pieces in planes.items()
+        }
+    found = Found(value, *ends(drawn, value, widened(residuals)))
+    return Decibels(found, drawn, residuals)
 
 
 def _off(sums: Values, mean: float) -> Values:
@@ -165,7 +167,7 @@ def summary(blocks: Mapping[str, Planes], data_range: float, against: str = "sr"
     dict
         By method: `psnr` and, but for `against` itself, `gain` of that over it, each as value, low
         and high. Of `against` also its `draws`, which are of the same blocks for every network that
-        is compared with one truth, and by how much its interval is `widened`.
+        is compared with one truth, and the `residuals` of what is drawn (see `from_json`).
     """
     draws = Bootstrap.of(next(iter(blocks.values())))
     found = {method: decibels(planes, data_range, draws) for method, planes in blocks.items()}
@@ -175,19 +177,15 @@ def summary(blocks: Mapping[str, Planes], data_range: float, against: str = "sr"
         told[method] = {"psnr": one.found.to_json()}
         if method == against:
             told[method]["draws"] = [_number(v) for v in one.drawn.tolist()]
-            told[method]["widened"] = _number(one.widened)
+            told[method]["residuals"] = to_json(one.residuals)
         else:
             told[method]["gain"] = _gain(best, one).to_json()
     return told
 
 
 def _gain(best: Decibels, other: Decibels) -> Found:
-    with np.errstate(invalid="ignore"):
-        drawn = best.drawn - other.drawn
-        pairs = (zip(*both) for both in zip(best.residuals, other.residuals))
-        residuals = [[mine - theirs for mine, theirs in pieces] for pieces in pairs]
     value = best.found.value - other.found.value
-    return Found(value, *ends(drawn, value, widened(residuals)))
+    return gained(value, (best.drawn, other.drawn), (best.residuals, other.residuals))
 
 
 def _number(value: float) -> float | None:

@@ -9,8 +9,9 @@ doi:10.2307/2983560), and by Student's t for few of them.
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +20,12 @@ from scipy import special
 from pssrflow.seeded import generator
 
 Values = npt.NDArray[np.floating]
-# Of every plane: arrays (rows, columns) or (rows, columns, sums) of the blocks of its pieces.
-Planes = Sequence[Sequence[Values]]
+# By plane (t, c, z): arrays (rows, columns) or (rows, columns, sums) of the blocks of its pieces.
+Planes = Mapping[tuple[int, ...], Sequence[Values]]
 
-# HR pixels along y and x of the blocks that are drawn, and how often.
-BLOCK, DRAWS = 128, 1000
+# HR pixels along y and x of the blocks that are drawn, how often, and how many draws are made at
+# once for the sake of memory.
+BLOCK, DRAWS, AT_ONCE = 128, 1000, 50
 # Blocks below which they tell no interval, and planes from which on they are drawn as a whole.
 FEWEST = 8
 # Percentiles between which 95 of 100 lie, and half of that width of a normal number.
@@ -61,7 +63,7 @@ def _summed(layer, edges):
 
 def in_all(planes: Planes) -> Values:
     """Sums over all blocks of arrays (rows, columns, sums)."""
-    return np.sum([piece.sum((0, 1)) for pieces in planes for piece in pieces], 0)
+    return np.sum([piece.sum((0, 1)) for pieces in planes.values() for piece in pieces], 0)
 
 
 @dataclass(frozen=True)
@@ -90,23 +92,24 @@ class Bootstrap:
 
     Parameters
     ----------
-    sizes : sequence of int
-        Blocks of each plane.
+    units : int
+        Of which as many are drawn.
+
+    Attributes
+    ----------
+    drawn : ndarray (DRAWS, units) of uint16
+        How often each.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
-        rng, planes, blocks = generator(0, "bootstrap"), len(sizes), sum(sizes)
-        if planes >= FEWEST:
-            drawn = rng.multinomial(planes, np.full(planes, 1 / planes), DRAWS)
-            self.weights = [drawn[:, [i] * size] for i, size in enumerate(sizes)]
-        else:
-            drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), DRAWS)
-            self.weights = np.split(drawn, np.cumsum(sizes)[:-1], 1)
+    def __init__(self, units: int) -> None:
+        rng, alike = generator(0, "bootstrap"), np.full(units, 1 / units)
+        some = (rng.multinomial(units, alike, AT_ONCE) for _ in range(DRAWS // AT_ONCE))
+        self.drawn = np.concatenate([each.astype(np.uint16) for each in some])
 
     @classmethod
     def of(cls, planes: Planes) -> "Bootstrap":
-        """Of the blocks of the pieces of planes."""
-        return cls([sum(len(p) * len(p[0]) for p in pieces) for pieces in planes])
+        """Of planes, or of their blocks."""
+        return cls(len(_units(planes)))
 
     def sums(self, planes: Planes) -> Values:
         """Sums over all blocks in every draw; of arrays (rows, columns, sums).
@@ -115,8 +118,16 @@ class Bootstrap:
         -------
         ndarray (DRAWS, sums)
         """
-        flat = (np.concatenate([p.reshape(-1, p.shape[-1]) for p in pieces]) for pieces in planes)
-        return np.asarray(sum(weight @ plane for weight, plane in zip(self.weights, flat)))
+        units, parts = _units(planes), np.array_split(self.drawn, DRAWS // AT_ONCE)
+        return np.concatenate([part.astype(np.float64) @ units for part in parts])
+
+
+def _units(planes: Planes) -> Values:
+    """What is drawn: sums (units, sums)."""
+    if len(planes) >= FEWEST:
+        return np.stack([in_all({plane: pieces}) for plane, pieces in planes.items()])
+    each = itertools.chain.from_iterable(planes.values())
+    return np.concatenate([piece.reshape(-1, piece.shape[-1]) for piece in each])
 
 
 def ends(drawn: Values, value: float, widened: float) -> tuple[float, float]:
@@ -150,19 +161,17 @@ def widened(residuals: Planes) -> float:
 
     Parameters
     ----------
-    residuals : sequence of sequence of ndarray (rows, columns)
-        Of the pieces of every plane, in the order of the planes: by how much each block is off
-        what all blocks say. NaN of blocks that hold nothing.
+    residuals : mapping of (t, c, z) to sequence of ndarray (rows, columns)
+        Of the pieces of every plane: by how much each block is off what all blocks say. NaN of
+        blocks that hold nothing.
 
     Returns
     -------
     float
         NaN where too few blocks hold something.
     """
-    if len(residuals) >= FEWEST:
-        # What is drawn is planes.
-        residuals = [[_whole(pieces)] for pieces in residuals]
-    each = _joined(piece for pieces in residuals for piece in pieces)
+    residuals = drawn_of(residuals)
+    each = _joined(piece for pieces in residuals.values() for piece in pieces)
     each = each[~np.isnan(each)]
     factor = of_few(len(each))
     variance = float((each**2).mean()) if len(each) else 0.0
@@ -178,22 +187,75 @@ def widened(residuals: Planes) -> float:
     return factor
 
 
+def drawn_of(residuals: Planes) -> Planes:
+    """Residuals of what is drawn: of blocks, or of whole planes where these are many."""
+    if len(residuals) < FEWEST:
+        return residuals
+    return {plane: [_whole(pieces)] for plane, pieces in residuals.items()}
+
+
 def _whole(pieces: Sequence[Values]) -> Values:
     """A plane as one block."""
     each = _joined(pieces)
     return np.array([[np.nan if np.isnan(each).all() else np.nansum(each)]])
 
 
-def _of_neighbours(residuals: Planes) -> Iterable[tuple[int, Values]]:
-    """Along y, x and the planes: how many blocks there are, and products of neighbours."""
-    pieces = list(itertools.chain.from_iterable(residuals))
-    most = max(map(len, residuals))
+def _of_neighbours(residuals: Planes) -> Iterator[tuple[int, Values]]:
+    """Along y, x, z and t: how many blocks there are, and products of neighbours."""
+    pieces = list(itertools.chain.from_iterable(residuals.values()))
+    most = max(map(len, residuals.values()))
     yield most * max(p.shape[0] for p in pieces), _joined(p[1:] * p[:-1] for p in pieces)
     yield most * max(p.shape[1] for p in pieces), _joined(p[:, 1:] * p[:, :-1] for p in pieces)
-    pairs = (zip(*both) for both in itertools.pairwise(residuals))
-    alike = (a * b for a, b in itertools.chain.from_iterable(pairs) if a.shape == b.shape)
-    yield len(residuals), _joined(alike)
+    for axis in (2, 0):
+        products = (
+            a * b
+            for plane in residuals
+            for a, b in zip(residuals[plane], residuals.get(_next(plane, axis), ()))
+            if a.shape == b.shape
+        )
+        yield len({plane[axis] for plane in residuals}), _joined(products)
+
+
+def _next(plane: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return tuple(n + (i == axis) for i, n in enumerate(plane))
 
 
 def _joined(parts: Iterable[Values]) -> Values:
     return np.concatenate([np.zeros(0), *(part.ravel() for part in parts)])
+
+
+def gained(value: float, drawn: tuple[Values, Values], residuals: tuple[Planes, Planes]) -> Found:
+    """By how many dB one is better than another, in the same blocks.
+
+    Parameters
+    ----------
+    value : float
+    drawn, residuals : tuple
+        What was drawn of both, and their residuals in parts of their errors.
+    """
+    with np.errstate(invalid="ignore"):
+        apart = {
+            plane: [mine - theirs for mine, theirs in zip(pieces, residuals[1][plane])]
+            for plane, pieces in residuals[0].items()
+        }
+        return Found(value, *ends(drawn[0] - drawn[1], value, widened(apart)))
+
+
+# -- as JSON --------------------------------------------------------------------------------------
+
+
+def to_json(residuals: Planes) -> list[Any]:
+    """Residuals of what is drawn, to five digits; see `from_json`."""
+    return [
+        [list(plane), [[[_short(v) for v in row] for row in piece.tolist()] for piece in pieces]]
+        for plane, pieces in drawn_of(residuals).items()
+    ]
+
+
+def _short(value: float) -> float | None:
+    return float(f"{value:.5g}") if math.isfinite(value) else None
+
+
+def from_json(told: Iterable[Any]) -> Planes:
+    """What `to_json` wrote."""
+    return {tuple(plane): [np.array(p, float) for p in pieces] for plane, pieces in told}

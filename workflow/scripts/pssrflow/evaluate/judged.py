@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -123,8 +123,12 @@ class Judged:
         images |= baselines(self.lr, plane, sr_box, self.scale, self.against)
         images[CONSTANT] = np.full_like(images["sr"], level)
         values = aligned(self.hr, self.warp)(plane, *hr_box).astype(np.float32)
-        second = None if self.second is None else self.second.read(plane, hr_box)
+        second = None if self.second is None else self._moved(self.second).read(plane, hr_box)
         return Piece(known(values, valid), images, second)
+
+    def _moved(self, second: Scan) -> Scan:
+        """The second scan where the first is, once that was moved on the LR image."""
+        return replace(second, warp=second.warp.then(self.warp))
 
     def pieces(self, plane: Plane, level: float) -> Iterator[Piece]:
         """Every piece of a plane, read one at a time."""

@@ -179,7 +179,7 @@ def _columns(means, ranges):
 
 def _freed(told, data_range):
     """PSNR against the specimen, where the noise of the truth can be told."""
-    pixels, _, raw, _, fitted = in_all([[np.array(t["blocks"]) for t in told]])
+    pixels, _, raw, _, fitted = in_all({(): [np.array(t["blocks"]) for t in told]})
     errors = (raw / pixels, fitted / pixels)
     found = [psnr(e, data_range) if e > 0 else math.nan for e in errors]
     return {f"upsnr{suffix}": value for suffix, value in zip(SUFFIXES, found)}

@@ -80,7 +80,7 @@ def resolution_of(found: Sequence[Spectra], judged: Judged) -> dict[str, Any]:
     methods = {name: _method(name, whole, judged, pixel) for name in whole.names if name != SCAN}
     if whole.scan is not None:
         about["three_sigma"] = _rounded(whole.three_sigma())
-        weights = Bootstrap([len(found)]).weights[0][:DRAWS]
+        weights = Bootstrap(len(found)).drawn[:DRAWS].astype(float)
         draws = [Spectra.pooled(found, w) for w in weights]
         for name, one in methods.items():
             if name != TRUTH or about["with"] == SECOND:

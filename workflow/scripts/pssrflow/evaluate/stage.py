@@ -38,6 +38,8 @@ FITTED, SCALED = 16, 6
 Unit = tuple[Plane, int]
 # What was measured of a unit, as JSON; None where a mask leaves all of it out.
 Measured = dict[str, Any] | None
+# What is known of the pieces of every plane.
+ByPlane = Mapping[Plane, Sequence[Mapping[str, Any]]]
 
 
 class Evaluation:
@@ -253,9 +255,7 @@ def _by_plane(work: Evaluation, found: Iterable[Measured]) -> dict[Plane, list[d
     return planes
 
 
-def errors_of(
-    work: Evaluation, found: Mapping[Plane, Sequence[Mapping[str, Any]]]
-) -> dict[str, Any]:
+def errors_of(work: Evaluation, found: ByPlane) -> dict[str, Any]:
     """Errors of every method over blocks and planes, with intervals; by channel.
 
     Returns
@@ -267,7 +267,7 @@ def errors_of(
     """
     known = {}
     for channel in sorted({plane[1] for plane in found}):
-        planes = [pieces for plane, pieces in found.items() if plane[1] == channel]
+        planes = {plane: pieces for plane, pieces in found.items() if plane[1] == channel}
         floor = work.judged.remedy(channel).name
         known[str(channel)] = {
             "floor": floor,
@@ -278,41 +278,37 @@ def errors_of(
     return known
 
 
-def _done(title: str, planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
+def _done(title: str, planes: ByPlane) -> dict[Plane, dict[str, Any]]:
     """What a task found in the blocks of the pieces of every plane, by image."""
-    made = []
-    for pieces in planes:
+    made = {}
+    for plane, pieces in planes.items():
         found = [piece["tasks"][title] for piece in pieces]
-        made.append({name: [f[name] for f in found] for name in found[0]})
+        made[plane] = {name: [f[name] for f in found] for name in found[0]}
     return made
 
 
-def _spectra(planes: Iterable[Sequence[Mapping[str, Any]]]) -> list[Spectra]:
-    pieces = itertools.chain.from_iterable(planes)
+def _spectra(planes: ByPlane) -> list[Spectra]:
+    pieces = itertools.chain.from_iterable(planes.values())
     return [Spectra.from_json(piece["spectra"]) for piece in pieces if "spectra" in piece]
 
 
-def _figures(
-    planes: Sequence[Sequence[Mapping[str, Any]]], span: float, freed: bool
-) -> dict[str, Any]:
+def _figures(planes: ByPlane, span: float, freed: bool) -> dict[str, Any]:
     # Columns of the blocks of a piece, after their pixels; see `Judge`.
     columns = {"psnr": 1, "psnr_affine": 3}
     if freed:
         columns |= {"upsnr": 2, "upsnr_affine": 4}
-    methods = list(planes[0][0]["methods"])
-    blocks = {
-        method: [[np.array(p["methods"][method]["blocks"]) for p in plane] for plane in planes]
-        for method in methods
-    }
+    methods = next(iter(planes.values()))[0]["methods"]
 
-    def of_column(column: int) -> dict[str, Any]:
-        some = {
-            method: [[piece[..., [0, column]] for piece in pieces] for pieces in of]
-            for method, of in blocks.items()
+    def blocks(method: str, column: int) -> dict[Plane, list[np.ndarray]]:
+        return {
+            plane: [np.array(p["methods"][method]["blocks"])[..., [0, column]] for p in pieces]
+            for plane, pieces in planes.items()
         }
-        return summary(some, span)
 
-    return {name: of_column(column) for name, column in columns.items()}
+    return {
+        name: summary({method: blocks(method, column) for method in methods}, span)
+        for name, column in columns.items()
+    }
 
 
 def measure(judged: Judged, planes: Iterable[Plane] | None = None) -> Iterator[dict[str, Any]]:

@@ -144,6 +144,7 @@ def _finish(
         *acquisition.notes,
         *seen.notes(acquisition.source, work.overrides.flat),
         *_black_note(acquisition, intensity, work.settings),
+        *_cut_off_note(acquisition, seen, work.overrides),
     ]
     for note in notes:
         log.warning("%s: %s", work.path, note)
@@ -179,6 +180,17 @@ def _black_note(acquisition, intensity, settings):
         f"black is at {', '.join(f'{black:g}' for black in dict.fromkeys(blacks))}, {why}; noise "
         "and figures count from there (set `ingest.black` for another level)"
     )
+
+
+def _cut_off_note(acquisition, seen, overrides):
+    """Note about halves of counts that are brighter than the data type."""
+    kind = acquisition.dtype
+    white = np.iinfo(kind).max if kind.kind in "iu" else math.inf
+    if overrides.counts and max(h.maximum for h in seen.histograms) >= white:
+        yield (
+            f"some of its pixels would be brighter than {white}, the end of {kind}, and are cut "
+            "off: halves are not independent there (convert to a wider type)"
+        )
 
 
 class Writer:

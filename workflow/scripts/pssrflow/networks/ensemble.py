@@ -48,6 +48,8 @@ class Ensemble(SRNetwork):
         self.frames, self.seen = most.count, [most.inner(each) for each in frames]
         self.scale, self.members = scale, nn.ModuleList(members)
         self.stride = math.lcm(*(member.stride for member in members))
+        # Of each member, which was trained on a split of its own.
+        self.looks = [(member.stride, each) for member, each in zip(members, frames)]
         self.global_pooling = any(getattr(m, "global_pooling", False) for m in members)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -61,6 +61,15 @@ class Warp:
         """Whether anything lies elsewhere."""
         return max(abs(v) for row in self.nodes for node in row for v in node) >= WHOLE
 
+    def then(self, other: "Warp") -> "Warp":
+        """Both, one after the other: displacements are small beside what they change over."""
+        if not other.moves:
+            return self
+        first, second = np.array(self.nodes), np.array(other.nodes)
+        shape = np.maximum(first.shape, second.shape)
+        both = [_spread(nodes, shape[:2]) for nodes in (first, second)]
+        return Warp.of(sum(both), other.shape if self.is_shift else self.shape)
+
     def over(self, rows: slice, cols: slice) -> Floats:
         """Displacement (2, y, x) of the pixels of a rectangle of the HR plane."""
         given = np.array(self.nodes)
@@ -75,6 +84,15 @@ class Warp:
             for i in (0, 1)
         )
         return np.stack([spline(*places) for spline in splines])
+
+
+def _spread(nodes, shape):
+    """Nodes between which there are others, along lines."""
+    for axis, count in enumerate(shape):
+        had = np.linspace(0, 1, nodes.shape[axis])
+        line = functools.partial(np.interp, np.linspace(0, 1, count), had)
+        nodes = np.apply_along_axis(line, axis, nodes)
+    return nodes
 
 
 STILL = Warp()

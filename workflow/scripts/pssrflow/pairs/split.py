@@ -16,6 +16,9 @@ SMALLEST = 16
 BLOCK = 64
 # Of the rows or planes of a field, the most that are kept out for them, guard included.
 MOST_KEPT = 1 / 3
+# Blocks, of half that size, below which trust promises nothing, and from which on it is firm; see
+# `trust.conformal`.
+ENOUGH = 9, 20
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,31 @@ def patch_size(regions: Sequence[Region], wanted: int, stride: int) -> int:
     return max(largest // stride * stride, stride)
 
 
+def in_all(splits: Sequence[Split]) -> Region | None:
+    """What several networks, each with a split of its own, have all kept of a field."""
+    kept = [split.calibration for split in splits]
+    starts = zip(*(region.start for region in kept if region))
+    stops = zip(*(region.stop for region in kept if region))
+    shared = Region(tuple(map(max, starts)), tuple(map(min, stops)))
+    return shared if all(kept) and min(shared.shape) > 0 else None
+
+
 def _kept_whole(fields: Sequence[Field], share: float) -> list[int]:
-    """Numbers of the fields that are kept, spread evenly; none where that would be many of few."""
+    """Numbers of the fields that are kept, spread evenly; none where they would be too few."""
     large = [i for i, f in enumerate(fields) if min(f.region.shape[3:]) >= BLOCK // 2]
-    count = min(round(share * len(fields)), len(large))
-    if not count or count > MOST_KEPT * len(fields):
+    blocks = [math.prod(n // (BLOCK // 2) for n in fields[i].region.shape[3:]) for i in large]
+    most = min(len(large), int(MOST_KEPT * len(fields)))
+    count = min(most, round(share * len(fields)))
+    if not count or sum(blocks[i] for i in _even(len(large), most)) < ENOUGH[0]:
         return []
-    return [large[(2 * i + 1) * len(large) // (2 * count)] for i in range(count)]
+    # More than are asked for, where these would promise little.
+    while count < most and sum(blocks[i] for i in _even(len(large), count)) < ENOUGH[1]:
+        count += 1
+    return [large[i] for i in _even(len(large), count)]
+
+
+def _even(length: int, count: int) -> list[int]:
+    return [(2 * i + 1) * length // (2 * count) for i in range(count)]
 
 
 def reserve(region: Region, share: float, guard: int, reach: int) -> tuple[Region, Region | None]:

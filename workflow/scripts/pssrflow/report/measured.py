@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import pyplot as plt
 
-from pssrflow.evaluate.intervals import Found, ends
+from pssrflow.evaluate.intervals import from_json, gained
 from pssrflow.evaluate.resolution import SEVENTH, TRUTH
 from pssrflow.report.pictures import Picture, data_uri
 from pssrflow.run.files import read_json
@@ -205,11 +205,9 @@ def _rivals(names: tuple[str, str], of: ByModel, affine: bool) -> Iterator[Rival
         if None in (a["psnr"][0], b["psnr"][0]):
             continue
         value = a["psnr"][0] - b["psnr"][0]
-        drawn = np.array(a["draws"], float) - np.array(b["draws"], float)
-        # Of too few blocks there is no interval of either.
-        factors = [np.nan if one["widened"] is None else one["widened"] for one in (a, b)]
-        low, high = ends(drawn, value, float(np.max(factors)))
-        yield Rivals(*names, first, second, Found(value, low, high).to_json())
+        drawn = np.array(a["draws"], float), np.array(b["draws"], float)
+        residuals = from_json(a["residuals"]), from_json(b["residuals"])
+        yield Rivals(*names, first, second, gained(value, drawn, residuals).to_json())
 
 
 def _resolution(names: tuple[str, str], of: ByModel) -> Iterator[Resolution]:

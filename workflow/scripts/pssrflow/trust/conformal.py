@@ -23,8 +23,9 @@ ROUNDING = 1e-9
 EDGES: Values = np.geomspace(LOWEST, HIGHEST, BINS + 1)
 # Pixels of a stratum that a block must hold to say something of it, and blocks that must.
 PIXELS, BLOCKS = 256, 20
-# Blocks that an image must have to be asked how others speak for it.
-OWN = 4
+# Blocks that an image must have to be asked how others speak for it, and how often images are left
+# out, at most: of very many one is always odd.
+OWN, FOLDS = 4, 10
 
 
 def counted(ratios: npt.NDArray[np.floating]) -> Counts:
@@ -98,7 +99,7 @@ def left_out(blocks: Counts, images: Counts, level: float) -> dict[int, float]:
     """Of each image, the share of its pixels within what blocks of the other images promise.
 
     Blocks of one image are more alike than blocks of two, so a new image may miss more than a new
-    block does; this says how much more.
+    block does; this says how much more. Of many images several are left out at once.
 
     Parameters
     ----------
@@ -110,15 +111,18 @@ def left_out(blocks: Counts, images: Counts, level: float) -> dict[int, float]:
     Returns
     -------
     dict of int to float
-        Of images with `OWN` blocks and more, where the others have `BLOCKS` and more: intervals of
-        fewer are so wide that they hold anything.
+        By the first image of those that are left out. Of `OWN` blocks and more that hold
+        something, where the others have `BLOCKS` and more: intervals of fewer are so wide that
+        they hold anything.
     """
+    held = blocks.sum((1, 2)) >= PIXELS
+    blocks, images = blocks[held], images[held]
     found = {}
-    for image in np.unique(images).tolist():
-        own = images == image
+    for some in np.array_split(np.unique(images), min(len(np.unique(images)), FOLDS) or 1):
+        own = np.isin(images, some)
         factors = multipliers(blocks[~own], level)
         if own.sum() >= OWN and (~own).sum() >= BLOCKS and all(map(math.isfinite, factors)):
-            found[image] = covered(blocks[own], factors)
+            found[int(some[0])] = covered(blocks[own], factors)
     return found
 
 

@@ -223,6 +223,12 @@ class Promise:
     def _of(cls, said, found):
         if said["format"] != FORMAT or found["blocks"].shape[1:] != (len(STRATA), BINS):
             raise ValueError(f"format {said['format']}, of another version")
+        images, names = found["images"], said["about"].get("samples", [])
+        if (
+            images.shape != found["blocks"].shape[:1]
+            or not np.isin(images, range(len(names))).all()
+        ):
+            raise ValueError("blocks of images that it does not name")
         weights = {
             name.removeprefix("head."): torch.from_numpy(value)
             for name, value in found.items()

@@ -20,7 +20,7 @@ from pssrflow.models.weights import load_weights
 from pssrflow.networks.frames import Frames
 from pssrflow.pairs.field import Field
 from pssrflow.pairs.patches import Drawing
-from pssrflow.pairs.split import Split, Splitting
+from pssrflow.pairs.split import Split, Splitting, in_all
 from pssrflow.predict.inference import Inference
 from pssrflow.run.devices import best_precision, claimed_device
 from pssrflow.run.files import file_hash, write_json
@@ -123,7 +123,8 @@ def promise(
         inference = Inference(network, device, best_precision(device))
         nothing = Promise.nothing(asked.level, facts.intensity, crappify)
         learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed, rows.noise)
-        grounds = _grounds(rows, asked, nothing, network.stride, facts.frames)
+        looks = getattr(network, "looks", [(network.stride, facts.frames)])
+        grounds = _grounds(rows, asked, nothing, looks)
         made = learner.of(grounds, asked.blocks)
     _keep(made, done)
 
@@ -158,19 +159,22 @@ def _keep(made: Promise, done: Path | str) -> None:
     write_json(done, {"format": FORMAT, **about, "calibrated": made.calibrated, **made.about})
 
 
-def _grounds(rows: Rows, asked: Asked, promise: Promise, stride: int, frames: Frames) -> Grounds:
+def _grounds(
+    rows: Rows, asked: Asked, promise: Promise, looks: Sequence[tuple[int, Frames]]
+) -> Grounds:
+    """As the training split them; for each stride and frames of the members of an ensemble."""
     learnt = [f for f in rows.fields if f.sample not in rows.only]
     kept = [f for f in rows.fields if f.sample in rows.only]
-    size, splits = asked.patch, list[Split]()
+    size, splits = asked.patch, list[tuple[Split, ...]]()
     if learnt:
-        # The split of the training.
-        guard = 2 * promise.crappifier.reach + stride
-        rest = asked.validation, asked.kept, guard, stride, frames
-        size, splits = Splitting(asked.patch, *rest).of(learnt)
+        rest, reach = (asked.validation, asked.kept), 2 * promise.crappifier.reach
+        each = (Splitting(size, *rest, reach + stride, stride, f).of(learnt) for stride, f in looks)
+        sizes, made = zip(*each)
+        size, splits = min(sizes), list(zip(*made))
     return Grounds(
         fields=[*learnt, *kept],
-        learnt=[*(s.train for s in splits), *(None for _ in kept)],
-        calibration=[*(s.calibration for s in splits), *(f.region for f in kept)],
+        learnt=[*(several[0].train for several in splits), *(None for _ in kept)],
+        calibration=[*map(in_all, splits), *(f.region for f in kept)],
         patch=size,
     )
 

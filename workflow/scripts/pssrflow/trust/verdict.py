@@ -125,14 +125,15 @@ class Tally:
 
 
 def _why(said: Mapping[str, np.ndarray]) -> dict[str, str]:
-    """What makes a place one not to rely on."""
-    words = {
-        CONSISTENCY: "it does not explain the LR image",
-        NOVELTY: "the LR image is unlike what was learnt from",
+    """What makes most of a place one not to rely on."""
+    doubtful = {name: said[name] < DOUBTFUL * WHITE for name in (CONSISTENCY, NOVELTY)}
+    rest = (said[BELIEF] < FIT) & ~doubtful[CONSISTENCY] & ~doubtful[NOVELTY]
+    shares = {
+        "it does not explain the LR image": doubtful[CONSISTENCY].mean(),
+        "the LR image is unlike what was learnt from": doubtful[NOVELTY].mean(),
+        "what is possible here is wide, or rests on few blocks": rest.mean(),
     }
-    doubtful = {name: float((said[name] < DOUBTFUL * WHITE).mean()) for name in words}
-    most = max(doubtful, key=doubtful.__getitem__)
-    return {"why": words[most] if doubtful[most] else "what is possible here is wide"}
+    return {"why": max(shares, key=lambda words: float(shares[words]))}
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         belief, `mean_width` and `mean_specimen_width` (in parts of the display window),
         `covered` (share of the truth within the intervals, of a test row), `left_out` (the same
         of each calibration image by the others), `inconsistent` and `novel` (shares), `blocks`
-        (that were calibrated on) and `worst` (places, SR pixels).
+        and images (`calibrated_on`) that were calibrated on, and `worst` (places, SR pixels).
     """
     shares = {
         "fit": tally.share(FIT),
@@ -193,6 +194,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         "novel": round(novel, 4),
         "inconsistent": round(odd, 4),
         "blocks": len(promise.blocks),
+        "calibrated_on": promise.about.get("samples", []),
         "worst": [_placed(place, volume) for place in tally.worst],
     }
 
@@ -211,7 +213,7 @@ def _reasons(
     if not promise.calibrated:
         yield (
             f"uncalibrated: {len(promise.blocks)} blocks were kept out of training, too few to "
-            "promise an interval; rows of the role trust would be"
+            "promise an interval (give rows of the role trust)"
         )
     elif len(promise.blocks) < BLOCKS:
         yield f"calibrated on {len(promise.blocks)} blocks only; intervals are wide"
@@ -234,14 +236,18 @@ def _named(promise: Promise) -> dict[str, float]:
 
 
 def _of_images(promise: Promise) -> Iterable[str]:
-    held = promise.left_out.values()
+    held, count = promise.left_out.values(), len(np.unique(promise.images))
     if held:
         yield (
-            f"calibrated on {len(held)} images; of each, {min(held):.0%} to {max(held):.0%} lay "
-            f"within intervals of the others, {promise.level:.0%} were promised"
+            f"calibrated on {count} images; of those that were left out in turn "
+            f"{min(held):.0%} to {max(held):.0%} lay within intervals of the others, "
+            f"{promise.level:.0%} were promised"
         )
-    elif len(np.unique(promise.images)) == 1:
-        yield "calibrated on one image; in others more may lie outside of the intervals"
+    elif count > 1:
+        yield f"calibrated on {count} images, too few blocks to say whether they speak for others"
+    elif count:
+        name = promise.about["samples"][0]
+        yield f"calibrated on one image ({name}); in others more may lie outside of the intervals"
 
 
 def _held(share: float | None, level: float) -> Iterable[str]:

@@ -1,19 +1,21 @@
 """A raw acquisition as TCZYX, whatever axes its file has, read rectangle by rectangle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from pssrflow.errors import InputError
-from pssrflow.ingest.readers.counts import Half
 from pssrflow.ingest.readers.pixel_sizes import replaced_size, unknown_size
 from pssrflow.ingest.readers.source import ALPHA, CLEAR, Source, describe, faults, located, pick
+from pssrflow.plugins import load
 from pssrflow.volumes.regions import parse_crop, parse_pixel_size
 from pssrflow.volumes.volume import DTYPES
 
+# Pixels to either side of the middle that are looked at, whether they are counts.
+LOOKED = 256
 # What holds every value of a data type that no store has.
 _WIDER = {"bool": "uint8", "int8": "int16", "float16": "float32"}
 _CONVERT = {
@@ -112,7 +114,7 @@ class Acquisition:
     _roles: str = field(repr=False)
     _selected: tuple[int, ...] = field(repr=False)
     _corner: tuple[int, int, int] = field(repr=False)
-    _half: Half | None = field(repr=False)
+    _half: Any = field(repr=False, default=None)
 
     def read(self, t: int, c: int, z: int, rows: slice, cols: slice) -> np.ndarray:
         """Read one rectangle of one plane.
@@ -178,12 +180,9 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
     with located(path):
         box = _box(overrides.crop, zyx)
         given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
-    half = None
-    if overrides.counts:
-        half = Half.of(overrides.counts, overrides.half, overrides.key)
     told = zip(given, overrides.expected, source.pixel_size, strict=True)
     z, y, x = (first or second or third for first, second, third in told)
-    return Acquisition(
+    found = Acquisition(
         source=path,
         files=source.files,
         shape=(size.get("T", 1), len(selected), *(s.stop - s.start for s in box)),
@@ -198,14 +197,29 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
             *(CLEAR for _ in clear),
             *unknown_size((z, y, x), zyx),
             *replaced_size((z, y, x), source.pixel_size),
-            *([half.note] if half else []),
         ),
         _from=source,
         _roles=roles,
         _selected=selected,
         _corner=tuple(s.start for s in box),
-        _half=half,
     )
+    return _halved(found, overrides) if overrides.counts else found
+
+
+def _halved(found: Acquisition, overrides: Overrides) -> Acquisition:
+    """One half of the counts of an acquisition."""
+    # Loaded where it is asked for, so that no other image depends on it.
+    half = load(f"{__package__}.counts:Half").of(overrides.counts, overrides.half, overrides.key)
+    notes = [half.note]
+    if not overrides.header:
+        # The middle of it, as it is recorded.
+        t, c, z, height, width = (n // 2 for n in found.shape)
+        rows, cols = (slice(max(0, n - LOOKED), n + LOOKED) for n in (height, width))
+        rows, cols = (slice(s.start, min(s.stop, n)) for s, n in zip((rows, cols), found.shape[3:]))
+        with located(found.source):
+            said = half.checked(found.read(t, c, z, rows, cols))
+        notes += [said] if said else []
+    return replace(found, notes=(*found.notes, *notes), _half=half)
 
 
 def _roles(source, path):

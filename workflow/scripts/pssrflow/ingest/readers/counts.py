@@ -12,7 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pssrflow.compiled import compiled
+from pssrflow.errors import InputError
+from pssrflow.volumes.intensity import finest, noise_of
 from pssrflow.volumes.regions import parse_counts
+
+# Counts of a pixel at most; each takes a random bit.
+MOST = 1_000_000
+# Share of the pixels that may lie where no count does, and the factor by which the variance of an
+# image may differ from that of counts, of windows (pixels along y and x) with so many of them.
+ODD, NOISY, WINDOW, LEAST = 0.02, 2.0, 32, 5.0
+ACCEPTED = "what one count is in grey levels and, after a comma, what none is"
 
 
 @dataclass(frozen=True)
@@ -45,8 +54,54 @@ class Half:
         which = "second" if self.second else "first"
         return (
             f"{which} half of its counts (one is {self.gain:g} grey levels, none is "
-            f"{self.dark:g}), twice as bright"
+            f"{self.dark:g}), made as bright as the whole"
         )
+
+    def checked(self, values: npt.NDArray[Any]) -> str | None:
+        """A note on pixels that may be no counts.
+
+        Parameters
+        ----------
+        values : ndarray (y, x)
+            Grey levels.
+
+        Raises
+        ------
+        InputError
+            They cannot be: darker than none, between two counts, or less noisy than counts are.
+        """
+        counts = (values[np.isfinite(values)].astype(np.float64) - self.dark) / self.gain
+        said = f"one count of {self.gain:g} grey levels, none at {self.dark:g}"
+        step = 0.5 / self.gain if values.dtype.kind in "iu" else 0.0
+        wrong = {
+            "darker than none": counts < -0.5,
+            "between two counts": np.abs(counts - np.rint(counts)) > step + 1e-3,
+        }
+        for how, where in wrong.items():
+            if where.size and (share := float(where.mean())) > ODD:
+                raise InputError("counts", f"{said}: {share:.0%} of the pixels are {how}", ACCEPTED)
+        ratio = self._noise(values)
+        if ratio is not None and ratio < 1 / NOISY:
+            found = f"{said}: the image has {ratio:.2f} of the variance that such counts have"
+            raise InputError("counts", found, ACCEPTED)
+        if ratio is not None and ratio > NOISY:
+            return (
+                f"its noise has {ratio:.1f} times the variance of counts: they are none, or "
+                "structure is as fine as noise"
+            )
+        return None
+
+    def _noise(self, values: npt.NDArray[Any]) -> float | None:
+        """Variance of the finest detail beside that of counts; None where there are too few."""
+        rows, cols = (n // WINDOW for n in values.shape)
+        cut = values[: rows * WINDOW, : cols * WINDOW].astype(np.float32)
+        windows = cut.reshape(rows, WINDOW, cols, WINDOW).swapaxes(1, 2)
+        counts = (windows.mean((2, 3)) - self.dark) / self.gain
+        enough = counts >= LEAST
+        if not enough.any():
+            return None
+        found = noise_of(finest(windows[enough])) ** 2 / self.gain**2
+        return float(np.median(found / counts[enough]))
 
     def taken(self, values: npt.NDArray[Any], place: tuple[int, ...]) -> npt.NDArray[Any]:
         """That half of a rectangle of a plane.
@@ -61,18 +116,26 @@ class Half:
         Returns
         -------
         ndarray (y, x)
-            Of the same dtype; levels beyond it are cut off.
+            Of the same dtype; levels beyond it are cut off. What is no number stays none.
+
+        Raises
+        ------
+        InputError
+            More counts than a detector tells apart.
         """
         *plane, top, left = place
         word = hashlib.blake2b(repr((self.key, *plane)).encode(), digest_size=8).digest()
-        whole = np.rint((values.astype(np.float64) - self.dark) / self.gain)
+        known = np.isfinite(values)
+        whole = np.rint((np.where(known, values, self.dark) - self.dark) / self.gain)
+        if (most := float(whole.max(initial=0))) > MOST:
+            raise InputError("counts", f"a pixel of {most:g} counts of {self.gain:g}", ACCEPTED)
         whole = np.maximum(whole, 0).astype(np.int64)
         first = np.empty_like(whole)
         _halved(whole, np.uint64(int.from_bytes(word, "little")), top, left, first)
         mine = whole - first if self.second else first
         levels = self.dark + 2 * self.gain * mine
         if values.dtype.kind == "f":
-            return levels.astype(values.dtype)
+            return np.where(known, levels, values).astype(values.dtype)
         ends = np.iinfo(values.dtype)
         return np.clip(np.rint(levels), ends.min, ends.max).astype(values.dtype)
 
