@@ -49,6 +49,20 @@ def test_hr_images_alone_give_a_pixel_of_the_fast_scan_their_own_noise(field, rn
     assert added == pytest.approx((0.8 * level + 4) * (1 - 1 / SCALE**2), rel=0.15)
 
 
+def test_what_is_added_is_said_and_so_is_noise_that_no_detector_has(field, rng):
+    """Fine structure in the dark: the variance falls with the grey level."""
+    clean = field()
+    bumpy = clean + rng.standard_normal(clean.shape) * np.clip(150 - clean, 0, None) * 0.3
+    found = fit_unpaired([], [Image("a", bumpy.astype(np.float32), 0.0)], AREA, 0.0, 0)
+    used = found.effective
+    assert used["count_gain"] == 0 and found.parameters["count_gain"].value < 0
+    said = " ".join(found.notes)
+    assert f"count_gain 0, read_noise {used['read_noise']:.3g}" in said
+    assert "as that of no detector does" in said
+    usual = fit_unpaired([], [Image("a", scanned(clean, 0.8, 2, rng), 0.0)], AREA, 0.0, 0)
+    assert "as that of no detector does" not in " ".join(usual.notes)
+
+
 def test_fields_of_other_content_tell_where_black_is(field, rng):
     """An LR field that is dark background for the most part; of the HR field it is a tenth."""
     bright = np.where(np.arange(1024) < 920, field(), 30)

@@ -53,6 +53,15 @@ def test_a_network_that_does_not_beat_interpolation_is_told_so():
     assert not poor.good and "do not rely on it" in poor.text
 
 
+def test_what_is_closer_but_lacks_structure_is_told_so():
+    metrics = pd.DataFrame(rows("small", 21.0)).assign(
+        ssim=lambda t: t["ssim"] - 0.1 * (t["method"] == "sr")
+    )
+    [found] = verdicts(metrics)
+    assert not found.good and "bicubic interpolation has more of its structure" in found.text
+    assert "Not on every plane" not in found.text
+
+
 def test_smoothed_interpolation_must_be_beaten_too():
     metrics = pd.DataFrame(rows("small", 22.5, smoothed=23.2)).assign(
         ssim=lambda t: t["ssim"] + 0.1 * (t["method"] == "sr")

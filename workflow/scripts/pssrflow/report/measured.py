@@ -45,7 +45,7 @@ class Errors:
     baseline : str
         The strongest one.
     gain : list of float
-        Over it, in the same blocks.
+        Over it, in the same blocks; against the specimen where that is known.
     """
 
     sample: str
@@ -183,11 +183,12 @@ def _errors(names: tuple[str, str], of: ByModel, affine: bool) -> Iterator[Error
     for model, told in of.items():
         figures = told["figures"]
         found = figures[_figure("psnr", affine)]
-        free = figures.get(_figure("upsnr", affine), {}).get("sr", {})
+        free = figures.get(_figure("upsnr", affine), {})
         others = {name: one for name, one in found.items() if name != "sr"}
         baseline = max(others, key=lambda name: _order(others[name]["psnr"][0]))
         about = sample, model, channel, affine, told["floor"], found["sr"]["psnr"]
-        yield Errors(*about, free.get("psnr"), baseline, others[baseline]["gain"])
+        gain = free.get(baseline, others[baseline])["gain"]
+        yield Errors(*about, free.get("sr", {}).get("psnr"), baseline, gain)
 
 
 def _figure(name: str, affine: bool) -> str:

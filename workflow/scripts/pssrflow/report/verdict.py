@@ -127,6 +127,11 @@ class Verdict:
     def _conclusion(self) -> str:
         if self.good:
             return "Every plane is closer to the truth than any baseline is."
+        if (self.worst_psnr_gain or 0) > 0:
+            return (
+                "Every plane is closer to the truth than any baseline is, but "
+                f"{SPELLED[self.plain]} has more of its structure (SSIM): do not rely on it."
+            )
         return "Not on every plane closer to the truth than every baseline: do not rely on it."
 
     @property

@@ -93,16 +93,29 @@ def fit_unpaired(
     step = max((image.step for image in lr or hr), default=0.0)
     beneath = gain**2 * survives * max(slow.base + slow.slope * above, 0.0)
     read = max(base + fast.slope * gain * above, 0.0) - beneath - step**2 / 12
+    effective = {
+        "count_gain": max(fast.slope - gain * survives * slow.slope, 0.0),
+        "read_noise": max(read, 0.0) ** 0.5,
+    }
     known = {"dark": Estimate(black), "gain": Estimate(gain), "offset": Estimate(offset)}
     return replace(
         single,
         parameters=single.parameters | known,
         hr_noise={"count_gain": slow.slope, "read_variance": slow.base},
-        effective={
-            "count_gain": max(fast.slope - gain * survives * slow.slope, 0.0),
-            "read_noise": max(read, 0.0) ** 0.5,
-        },
+        effective=effective,
+        notes=(*single.notes, *_used(effective, single)),
     )
+
+
+def _used(effective, single):
+    """What is added to slow scans, which are noisy themselves, in words."""
+    added = ", ".join(f"{name} {value:.3g}" for name, value in effective.items())
+    yield f"Less than was measured is added, since HR images have noise of their own: {added}."
+    if single.parameters["count_gain"].value < 0:
+        yield (
+            "The variance falls with the grey level, as that of no detector does: structure is as "
+            "fine as noise. All grey levels get the same noise."
+        )
 
 
 def _noise(images, dark, seed):
