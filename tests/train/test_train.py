@@ -82,7 +82,7 @@ def test_an_image_that_is_kept_as_a_whole_teaches_nothing(
 ):
     """Changed pixels of it change no weight; of another one they do."""
     caplog.set_level("INFO", "pssrflow")
-    images, weights = [tissue((1, 1, 1, 160, 160), sigma=1.5) for _ in range(4)], []
+    images, weights = [tissue((1, 1, 1, 400, 400), sigma=1.5) for _ in range(4)], []
     for changed in (None, number):
         fields = []
         for i, values in enumerate(images):

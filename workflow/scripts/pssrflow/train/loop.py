@@ -205,6 +205,8 @@ class Trainer:
             if self._ends():
                 return
             self._save_in_time(losses)
+        limit = "max_steps" if self.steps == self.recipe.max_steps else "epochs"
+        log.info("stopped by train.%s at step %d", limit, self.progress.step)
 
     def _agreed(self, value):
         """What the first of several processes found, so that all of them do the same."""

@@ -226,7 +226,9 @@ def _reasons(
     if odd:
         yield f"{odd:.0%} of the prediction does not explain its LR image"
     if not (novel or odd):
-        yield "the LR image is like what was learnt from, and the prediction explains it"
+        found = "the LR image is like what was learnt from, and the prediction explains it"
+        few = len(promise.blocks) < BLOCKS
+        yield "nothing strange is seen, of which few blocks say little" if few else found
     yield f"{shares['fit']:.0%} fit for use, {shares['not']:.0%} not to be used"
 
 
