@@ -100,10 +100,11 @@ def test_none_is_kept_where_they_could_promise_nothing():
     assert sum(s.train is None for s in splits_of([SMALL] * 30, kept=0.45)) == 10
 
 
-def test_what_networks_of_an_ensemble_have_kept_none_of_them_has_learnt():
+@pytest.mark.parametrize("strides", [(8, 32), (32, 8)])
+def test_what_networks_of_an_ensemble_have_kept_none_of_them_has_learnt(strides):
     """One cuts images that another one keeps as a whole."""
     fields = [SimpleNamespace(sample=str(i), region=whole((1, 1, 1, 230, 230))) for i in range(6)]
-    splits = [Splitting(32, 0.1, 0.15, 2 + s, s, ONE).of(fields)[1] for s in (8, 32)]
+    splits = [Splitting(32, 0.1, 0.15, 2 + s, s, ONE).of(fields)[1] for s in strides]
     kept = [in_all(several) for several in zip(*splits)]
     assert any(kept)
     for region, several in zip(kept, zip(*splits)):

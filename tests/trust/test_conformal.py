@@ -127,7 +127,10 @@ def test_what_cannot_be_left_out_says_nothing(rng):
     assert left_out(blocks, np.zeros(15, int), 0.9) == {}
     # The one is too small, and the others are too few.
     assert left_out(blocks, np.array([0] * 12 + [1] * 3), 0.9) == {}
-    assert set(left_out(np.concatenate([blocks] * 2), np.array([0] * 22 + [1] * 8), 0.9)) == {1}
+    twice = np.concatenate([blocks] * 2)
+    assert set(left_out(twice, np.array([0] * 22 + [1] * 8), 0.9)) == {1}
+    # Fifteen blocks promise something, but so wide that anything lies within.
+    assert left_out(twice, np.array([0] * 15 + [1] * 15), 0.9) == {}
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.7, 4.0])
