@@ -22,6 +22,7 @@ from pssrflow.evaluate.intervals import (
     ends,
     gained,
     in_all,
+    rounded,
     to_json,
     widened,
 )
@@ -176,7 +177,7 @@ def summary(blocks: Mapping[str, Planes], data_range: float, against: str = "sr"
     for method, one in found.items():
         told[method] = {"psnr": one.found.to_json()}
         if method == against:
-            told[method]["draws"] = [_number(v) for v in one.drawn.tolist()]
+            told[method]["draws"] = [rounded(v) for v in one.drawn.tolist()]
             told[method]["residuals"] = to_json(one.residuals)
         else:
             told[method]["gain"] = _gain(best, one).to_json()
@@ -186,7 +187,3 @@ def summary(blocks: Mapping[str, Planes], data_range: float, against: str = "sr"
 def _gain(best: Decibels, other: Decibels) -> Found:
     value = best.found.value - other.found.value
     return gained(value, (best.drawn, other.drawn), (best.residuals, other.residuals))
-
-
-def _number(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None

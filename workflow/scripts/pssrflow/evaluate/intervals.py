@@ -83,8 +83,12 @@ class Found:
 
     def to_json(self) -> list[float | None]:
         """Value, low and high; None where a number is not finite."""
-        each = (self.value, self.low, self.high)
-        return [round(v, 4) if math.isfinite(v) else None for v in each]
+        return [rounded(v) for v in (self.value, self.low, self.high)]
+
+
+def rounded(value: float, digits: int = 4) -> float | None:
+    """A number as JSON has it; None where it is not finite."""
+    return round(value, digits) if math.isfinite(value) else None
 
 
 class Bootstrap:

@@ -1,6 +1,5 @@
 """Resolution of a prediction, of what it is compared with and of the truth, over some pieces."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pssrflow.evaluate.baselines import CONSTANT, plain
-from pssrflow.evaluate.intervals import Bootstrap, Found, ends, of_few
+from pssrflow.evaluate.intervals import Bootstrap, Found, ends, of_few, rounded
 from pssrflow.evaluate.judged import Judged, Piece
 from pssrflow.evaluate.resolution import RINGS, SEVENTH, TRUTH, Spectra, crossing
 
@@ -18,6 +17,8 @@ Floats = npt.NDArray[np.floating]
 PIECES, SMALLEST = 16, 32
 # Draws of pieces that tell an interval.
 DRAWS = 200
+# Of lengths, which may be in micrometer, and of grey levels.
+DIGITS = 6
 # What a scan that no image was made of is called among them.
 SCAN = "scan"
 # What shares no noise with the images.
@@ -92,7 +93,7 @@ def _method(name: str, whole: Spectra, judged: Judged, pixel: float) -> dict[str
     found = whole.likeness(name, judged.scale)
     cut_off = whole.cut_off(name)
     told = {"decorrelation": pixel / cut_off, "rse": found.rse, "rsp": found.rsp}
-    return {key: _number(value) for key, value in told.items()}
+    return {key: rounded(value, DIGITS) for key, value in told.items()}
 
 
 def _correlated(
@@ -106,14 +107,10 @@ def _correlated(
     drawn, value = np.array([length(one) for one in draws]), length(whole)
     return {
         "frc": Found(value, *ends(drawn, value, of_few(pieces))).to_json(),
-        "frc_three_sigma": _number(length(whole, whole.three_sigma())),
+        "frc_three_sigma": rounded(length(whole, whole.three_sigma()), DIGITS),
         "curve": _rounded(whole.correlation(name)),
     }
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:
-    return [_number(v, 4) for v in values.tolist()]
-
-
-def _number(value: float, digits: int = 6) -> float | None:
-    return round(value, digits) if math.isfinite(value) else None
+    return [rounded(v) for v in values.tolist()]

@@ -35,7 +35,7 @@ _ACCEPTED_SIZE = (
     "one number for y and x, or three for z, y, x, with a unit: '4.6 nm' or '50, 4.6, 4.6 nm'; "
     "units pm, Å, nm, um, µm, mm; decimal points, not commas"
 )
-_ACCEPTED_COUNTS = (
+ACCEPTED_COUNTS = (
     "grey levels of one count and, after a comma, of none: '1' or '2.5, 100'; decimal points"
 )
 _ACCEPTED_CROP = "'y0:y1, x0:x1' or 'z0:z1, y0:y1, x0:x1', with 0 <= start < end <= size"
@@ -117,7 +117,7 @@ def parse_counts(text: str) -> tuple[float, float]:
     numbers = [_number(n) for n in str(text).split(",")]
     gain, dark, *more = numbers if len(numbers) > 1 else [*numbers, 0.0]
     if gain is None or dark is None or more or gain <= 0:
-        raise InputError("counts", f"{str(text)!r} is not what a count is", _ACCEPTED_COUNTS)
+        raise InputError("counts", f"{str(text)!r} is not what a count is", ACCEPTED_COUNTS)
     return gain, dark
 
 

@@ -14,14 +14,13 @@ import numpy.typing as npt
 from pssrflow.compiled import compiled
 from pssrflow.errors import InputError
 from pssrflow.volumes.intensity import finest, noise_of
-from pssrflow.volumes.regions import parse_counts
+from pssrflow.volumes.regions import ACCEPTED_COUNTS, parse_counts
 
 # Counts of a pixel at most; each takes a random bit.
 MOST = 1_000_000
 # Share of the pixels that may lie where no count does, and the factor by which the variance of an
 # image may differ from that of counts, of windows (pixels along y and x) with so many of them.
 ODD, NOISY, WINDOW, LEAST = 0.02, 2.0, 32, 5.0
-ACCEPTED = "what one count is in grey levels and, after a comma, what none is"
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,13 @@ class Half:
         }
         for how, where in wrong.items():
             if where.size and (share := float(where.mean())) > ODD:
-                raise InputError("counts", f"{said}: {share:.0%} of the pixels are {how}", ACCEPTED)
+                raise InputError(
+                    "counts", f"{said}: {share:.0%} of the pixels are {how}", ACCEPTED_COUNTS
+                )
         ratio = self._noise(values)
         if ratio is not None and ratio < 1 / NOISY:
             found = f"{said}: the image has {ratio:.2f} of the variance that such counts have"
-            raise InputError("counts", found, ACCEPTED)
+            raise InputError("counts", found, ACCEPTED_COUNTS)
         if ratio is not None and ratio > NOISY:
             return (
                 f"its noise has {ratio:.1f} times the variance of counts: they are none, or "
@@ -128,7 +129,9 @@ class Half:
         known = np.isfinite(values)
         whole = np.rint((np.where(known, values, self.dark) - self.dark) / self.gain)
         if (most := float(whole.max(initial=0))) > MOST:
-            raise InputError("counts", f"a pixel of {most:g} counts of {self.gain:g}", ACCEPTED)
+            raise InputError(
+                "counts", f"a pixel of {most:g} counts of {self.gain:g}", ACCEPTED_COUNTS
+            )
         whole = np.maximum(whole, 0).astype(np.int64)
         first = np.empty_like(whole)
         _halved(whole, np.uint64(int.from_bytes(word, "little")), top, left, first)
