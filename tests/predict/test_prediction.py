@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from pssrflow.errors import InputError
 from pssrflow.networks.registry import build
+from pssrflow.predict.inference import Inference
 from pssrflow.predict.plan import Plan
 from pssrflow.predict.stage import initialise, run_part
 from pssrflow.run.devices import best_device
@@ -53,6 +55,23 @@ def test_planes_that_fit_one_tile_need_no_halo_and_others_do(predict, tissue):
     assert done["halo"] == 0
     np.testing.assert_array_equal(sr, whole)
     assert predict(values, "tiles", tile=32, shard=256)[2]["halo"] > 0
+
+
+@pytest.mark.parametrize("blend", ["none", "gaussian"])
+@pytest.mark.parametrize("tile", [64, 256])
+def test_a_device_short_of_memory_gets_smaller_tiles(tile, blend, predict, tissue, monkeypatch):
+    values = tissue((1, 1, 2, 120, 130), sigma=1)
+    _, expected, _ = predict(values, tile=tile, blend=blend)
+    passed = Inference._once
+
+    def short(self, batch):
+        if batch.shape[-1] > 80:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return passed(self, batch)
+
+    monkeypatch.setattr(Inference, "_once", short)
+    _, made, _ = predict(values, "short", tile=tile, blend=blend, parts=2)
+    assert np.abs(made.astype(int) - expected).max() <= 1
 
 
 @pytest.mark.parametrize("blend", ["linear", "gaussian"])

@@ -27,6 +27,10 @@ SHARE, MOST = 0.8, 1 << 20
 Images = dict[str, Floats]
 
 
+class TileTooLarge(InputError):
+    """A device's memory does not hold a single tile."""
+
+
 class Inference:
     """A network, or several, with everything that a pass depends on.
 
@@ -77,8 +81,8 @@ class Inference:
 
         Raises
         ------
-        InputError
-            The device's memory does not hold a single tile.
+        TileTooLarge
+            The device's memory does not hold a single one.
         """
         made: list[Images] = []
         while len(made) < len(images):
@@ -129,7 +133,7 @@ class Inference:
 
     def _smaller(self, tiles: int, found: str) -> None:
         if tiles == 1:
-            raise InputError(
+            raise TileTooLarge(
                 "predict.tile", f"a tile does not fit the memory of {self.device} ({found})", "less"
             )
         self.batch = tiles // 2

@@ -206,7 +206,7 @@ def plan_prediction(lr: Volume, network: Profile, request: Request, masked: bool
     cutting = _cutting(lr, network, request, masked)
     halo = settings.halo
     if halo == "auto":
-        halo = 0 if _undivided(_fitted(cutting, stacks, needs, settings)) else network.halo()
+        halo = 0 if undivided(_fitted(cutting, stacks, needs, settings)) else network.halo()
     cutting = _fitted(replace(cutting, halo=halo), stacks, needs, settings)
     return Plan(
         cutting=cutting,
@@ -257,7 +257,7 @@ def longest_overlap(cutting: Cutting, tile: int) -> int:
     return min(cutting.overlap, most)
 
 
-def _undivided(cutting: Cutting) -> bool:
+def undivided(cutting: Cutting) -> bool:
     """Whether a tile holds a whole plane, so that nothing lies around it."""
     whole = tuple(n * cutting.scale for n in cutting.lr_shape)
     return all(len(edges) == 2 for edges in cutting.edges) and cutting.sr_shape[1:] == whole

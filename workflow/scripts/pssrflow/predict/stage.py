@@ -22,13 +22,21 @@ from pssrflow.networks.contract import SRNetwork
 from pssrflow.networks.footprint import bytes_per_pixel
 from pssrflow.pairs.mask import Mask, open_mask
 from pssrflow.predict.canvas import Canvas
-from pssrflow.predict.inference import Inference, fitting_batch, members
+from pssrflow.predict.inference import Inference, TileTooLarge, fitting_batch, members
 from pssrflow.predict.journal import Digests, Journal, merged
 from pssrflow.predict.loader import Kept, TileLoader
-from pssrflow.predict.memory import tile_pixels
+from pssrflow.predict.memory import SMALLEST, tile_pixels
 from pssrflow.predict.order import placed_tiles
 from pssrflow.predict.pipeline import READ_AHEAD, run
-from pssrflow.predict.plan import FORMAT, Plan, Profile, Request, plan_prediction
+from pssrflow.predict.plan import (
+    FORMAT,
+    Plan,
+    Profile,
+    Request,
+    longest_overlap,
+    plan_prediction,
+    undivided,
+)
 from pssrflow.predict.prediction import Prediction
 from pssrflow.run.devices import best_device, best_precision, claimed_device
 from pssrflow.run.files import file_hash, read_made, write_json
@@ -217,8 +225,53 @@ def _predicted(
     precision: str,
     threads: int,
 ) -> Iterator[tuple[int, Digests]]:
-    """Make and write blocks; give the number of each, and the digests of its shards."""
+    """Make and write blocks; give the number of each, and the digests of its shards.
+
+    What a device's memory does not hold is made of smaller tiles.
+    """
     torch.set_num_threads(threads)
+    left = dict(blocks)
+    while left:
+        try:
+            for block, found in _made(prediction, planned, dict(left), device, precision, threads):
+                del left[block]
+                yield block, found
+        except TileTooLarge as error:
+            if planned.cutting.tile <= SMALLEST:
+                raise
+            found_short = error.found
+        else:
+            return
+        # After the `except`, whose traceback holds the network and what it had allocated.
+        planned = _smaller(prediction, planned)
+        log.warning("%s; tiles of %d from now on", found_short, planned.cutting.tile)
+
+
+def _smaller(prediction: Prediction, planned: Plan) -> Plan:
+    """With tiles of half the length; blocks stay what they are."""
+    cutting, lr = planned.cutting, prediction.lr
+    halo = cutting.halo
+    if undivided(cutting):
+        # Nothing lay around the tiles, so that no halo was needed.
+        network, facts = load_weights(prediction.weights, prediction.python)
+        given = Input.of(lr.volume.intensity, facts.intensity, facts.frames)
+        halo = measure_halo(network, lr, given)
+    tile = max(SMALLEST, cutting.tile // 2)
+    overlap = longest_overlap(cutting, tile)
+    made = replace(cutting, tile=tile, halo=halo, overlap=overlap)
+    each = planned.tile_bytes / tile_pixels(cutting)
+    blend = planned.blend if overlap else "none"
+    return replace(planned, cutting=made, tile_bytes=each * tile_pixels(made), blend=blend)
+
+
+def _made(
+    prediction: Prediction,
+    planned: Plan,
+    blocks: Mapping[int, Region],
+    device: torch.device,
+    precision: str,
+    threads: int,
+) -> Iterator[tuple[int, Digests]]:
     network, facts = load_weights(prediction.weights, prediction.python)
     batch = fitting_batch(device, planned.tile_bytes, tile_pixels(planned.cutting))
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
