@@ -92,18 +92,27 @@ def test_every_supported_data_type_keeps_its_values(tmp_path, dtype, order):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "hint"),
+    ("dtype", "said"),
     [
-        ("uint32", "uint16"),
-        ("int64", "int16"),
-        ("float64", "float32"),
-        ("complex64", "float32"),
+        ("int32", "up to 16777216 exactly"),
+        ("uint32", "up to 16777216 exactly"),
+        ("int64", "up to 16777216 exactly"),
+        ("float64", "to seven digits"),
     ],
 )
-def test_other_data_types_are_refused_with_a_conversion(tmp_path, dtype, hint):
-    tifffile.imwrite(tmp_path / "a.tif", np.ones((20, 30), dtype))
+def test_long_data_types_are_kept_as_float32_and_said(tmp_path, dtype, said):
+    values = (texture(20, 30).astype(float) * 65793).astype(dtype)
+    tifffile.imwrite(tmp_path / "a.tif", values)
+    found = opened(tmp_path / "a.tif")
+    assert found.dtype == np.float32
+    assert any(f"{dtype} kept as float32" in n and said in n for n in found.notes)
+    np.testing.assert_array_equal(whole(tmp_path / "a.tif")[0, 0, 0], values)
+
+
+def test_other_data_types_are_refused_with_a_conversion(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.ones((20, 30), "complex64"))
     message = refusal(tmp_path / "a.tif")
-    assert f"data type {dtype}" in message and "convert to" in message and hint in message
+    assert "data type complex64" in message and "convert to float32" in message
 
 
 @pytest.mark.parametrize(("dtype", "wider"), [("int8", "int16"), ("float16", "float32")])

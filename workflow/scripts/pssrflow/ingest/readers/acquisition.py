@@ -16,14 +16,15 @@ from pssrflow.volumes.volume import DTYPES
 
 # Pixels to either side of the middle that are looked at, whether they are counts.
 LOOKED = 256
-# What holds every value of a data type that no store has.
+# What holds every value of a data type that no store has, and what holds nearly all of it: cameras
+# and programs write long integers and doubles of grey levels that a float32 holds as well.
 _WIDER = {"bool": "uint8", "int8": "int16", "float16": "float32"}
-_CONVERT = {
-    "i": "convert to uint16 or int16, if the grey levels fit",
-    "u": "convert to uint16, if the grey levels fit",
-    "f": "convert to float32",
-    "c": "convert to float32, for instance the magnitude",
+_NEARLY = {
+    "i": "{} kept as float32, which holds whole numbers up to 16777216 exactly",
+    "u": "{} kept as float32, which holds whole numbers up to 16777216 exactly",
+    "f": "{} kept as float32, to seven digits",
 }
+_CONVERT = {"c": "convert to float32, for instance the magnitude"}
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         notes=(
             *(*source.notes, *guessed),
             *(CLEAR for _ in clear),
+            *_nearly(source.dtype),
             *unknown_size((z, y, x), zyx),
             *replaced_size((z, y, x), source.pixel_size),
         ),
@@ -273,12 +275,23 @@ def _origin(begins, pixel_size, box):
 
 def _native(dtype, path):
     dtype = np.dtype(dtype).newbyteorder("=")
-    if dtype.name in _WIDER:
-        return np.dtype(_WIDER[dtype.name])
-    if dtype.name not in DTYPES:
+    held = (
+        dtype.name
+        if dtype.name in DTYPES
+        else _WIDER.get(dtype.name, "float32" if dtype.kind in _NEARLY else None)
+    )
+    if held is None:
         hint = _CONVERT.get(dtype.kind, "convert to one of these")
         raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")
-    return dtype
+    return np.dtype(held)
+
+
+def _nearly(dtype):
+    """What a user should know of values that are not kept as they are."""
+    dtype = np.dtype(dtype)
+    if dtype.name in (*DTYPES, *_WIDER) or dtype.kind not in _NEARLY:
+        return ()
+    return (_NEARLY[dtype.kind].format(dtype.name),)
 
 
 def pick_channels(names: Sequence[str], chosen: object, where: object) -> tuple[int, ...]:
