@@ -1,6 +1,7 @@
 """The map of a prediction as a store, by one job or several; promises that packages bring."""
 
 import zipfile
+from dataclasses import replace
 
 import pytest
 from pssrflow.errors import InputError
@@ -47,6 +48,15 @@ def test_any_number_of_jobs_makes_the_same_bytes_and_verdict(parts, work, tmp_pa
     complete(shared, tmp_path / "shared.json", shares, BUDGET)
     one, other = (read_json(tmp_path / f"{n}.json") for n in ("whole", "shared"))
     assert one["content"] == other["content"] and one["verdict"] == other["verdict"]
+
+
+def test_small_planes_share_files_and_keep_their_pixels(work, tmp_path):
+    alone = work("alone")
+    shared = replace(work("together"), settings=Settings(chunk=(1, 32, 32), shard=(1, 256, 256)))
+    for name, one in (("alone", alone), ("together", shared)):
+        make(one, tmp_path / f"{name}.json", BUDGET)
+    assert (len(alone.trust.volume.shards()), len(shared.trust.volume.shards())) == (2 * 4 * 4, 4)
+    assert (alone.trust.level()[:] == shared.trust.level()[:]).all()
 
 
 def test_a_run_stops_at_the_verdict_that_it_is_told_to_stop_at(work, tmp_path):

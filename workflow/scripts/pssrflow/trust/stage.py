@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import math
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 
 # Of the done file of a promise.
 FORMAT = 1
+# Small planes that share the files of a map, of which each channel has one.
+PLANES = 8
 # Digests of shards by their places, and what was counted.
 Made = tuple[dict[str, str], Tally]
 
@@ -256,7 +259,8 @@ def _create(work: Work, done: Path | str) -> None:
 def volume_of(looked: Looked, settings: Settings) -> Stored:
     """What the metadata of a map say: the grid of LR pixels, channels of uint8."""
     sr = looked.sr.volume
-    coarse = sr.coarser(looked.promise.scale, settings.chunk, settings.shard)
+    shard = _deeper(settings.chunk, settings.shard, looked.shape)
+    coarse = sr.coarser(looked.promise.scale, settings.chunk, shard)
     several = len(sr.channels) > 1
     names = [f"{c} {name}" if several else name for c in sr.channels for name in looked.channels]
     windows = [(0.0, float(FIT if n.endswith(BELIEF) else WHITE)) for n in names]
@@ -267,6 +271,14 @@ def volume_of(looked: Looked, settings: Settings) -> Stored:
         channels=tuple(names),
         intensity=Intensity((Range(0.0, float(WHITE), 0.0),) * len(names), tuple(windows)),
     )
+
+
+def _deeper(chunk: Sequence[int], shard: Sequence[int], plane: tuple[int, int]) -> tuple[int, ...]:
+    """z, y, x of a file of the map: of small planes it holds several."""
+    depth, *sides = shard
+    small = math.prod(min(s, math.ceil(n / c) * c) for s, n, c in zip(sides, plane, chunk[1:]))
+    several = min(PLANES, math.prod(sides) // small) // chunk[0] * chunk[0]
+    return (max(depth, several), *sides)
 
 
 def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
