@@ -118,6 +118,18 @@ def test_a_bar_is_found_and_left_out_and_said(name, dtype, tmp_path):
     assert "200 rows of 200" in refusal(tmp_path / name, info_bar=200)
 
 
+def test_hitachis_bar_full_of_words_lies_over_the_image_and_the_text_does_not_say_so(tmp_path):
+    values = drawn(tmp_path / "a.tif", bar=0)
+    # A quarter to a third of the rows with words is white, as on a TM4000.
+    bar = np.zeros((24, 320), np.uint8)
+    bar[8:16, np.arange(320) % 10 < 3] = 255
+    values[-24:] = bar
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    (tmp_path / "a.txt").write_text(HITACHI.replace("320x176", "320x200"))
+    found = opened(tmp_path / "a.tif", info_bar="auto")
+    assert found.shape[3] in (175, 176) and found.pixel_size[1] == pytest.approx(0.009921875)
+
+
 @pytest.mark.parametrize("scene", ["texture", "dark below", "constant", "half", "labels"])
 def test_an_image_without_a_bar_is_kept(scene, tmp_path):
     values = texture(128, 120, dtype=np.uint8)

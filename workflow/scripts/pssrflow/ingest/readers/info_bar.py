@@ -8,6 +8,8 @@ from pssrflow.ingest.readers.source import Source
 # A bar's rows are of one grey level but for its words: share of the pixels that are within this
 # part of the range of the row's median.
 EVEN, NEAR = 0.75, 0.05
+# Of rows that are full of words less is even, but that is as bright as the rows below them.
+WORDY, ALIKE = 0.55, 0.02
 # How even the row above a bar is at most, relative to the bar.
 ABRUPT = 0.6
 # Words are so much brighter or darker, part of the range, and as many of the pixels at least.
@@ -49,8 +51,9 @@ def without_bar(source: Source, path: str, wanted: str | int) -> Source:
 def _rows(source: Source) -> int:
     """Rows of the bar of a source; 0 where there is none."""
     size = dict(zip(source.axes, source.sizes, strict=True))
-    if source.rows is not None:
-        return -source.rows if source.rows < 0 else max(0, size["Y"] - source.rows)
+    # Hitachi writes a bar over the image, and how high both are; that tells nothing.
+    if source.rows is not None and source.rows < size["Y"]:
+        return -source.rows if source.rows < 0 else size["Y"] - source.rows
     # Pictures of a microscope: one channel, no time.
     if any(size.get(a, 1) > 1 for a in "TCS") or min(size["Y"], size["X"]) < 64:
         return 0
@@ -83,8 +86,12 @@ def bar_rows(bottom: np.ndarray, height: int) -> int:
     first = int(np.argmax(rows))
     if not rows.any() or first > BELOW:
         return 0
-    ends = np.flatnonzero(~rows[first:])
-    run = int(ends[0]) if len(ends) else len(rows)
+    level = np.median(bottom, axis=1)[::-1]
+    alike = np.abs(level - level[first]) <= ALIKE * _span(bottom)
+    wordy = (even >= WORDY)[::-1] & alike
+    ends = np.flatnonzero(~(rows | wordy)[first:])
+    # It ends with a row without words.
+    run = 1 + int(np.flatnonzero(rows[first:][: ends[0] if len(ends) else None])[-1])
     total = first + run + 1
     if run < LEAST or total > MOST * height:
         return 0
@@ -95,14 +102,16 @@ def bar_rows(bottom: np.ndarray, height: int) -> int:
 
 def _even(values: np.ndarray) -> np.ndarray:
     """Share of every row that is of one grey level."""
-    span = float(values.max()) - float(values.min()) or 1.0
     away = np.abs(values - np.median(values, axis=1, keepdims=True).astype(np.float32))
-    even: np.ndarray = (away <= NEAR * span).mean(axis=1)
+    even: np.ndarray = (away <= NEAR * _span(values)).mean(axis=1)
     return even
+
+
+def _span(values: np.ndarray) -> float:
+    return float(values.max()) - float(values.min()) or 1.0
 
 
 def _has_words(bottom: np.ndarray, first: int, run: int) -> bool:
     end = len(bottom) - first
     bar = bottom[end - run : end].astype(np.float32)
-    span = float(bottom.max()) - float(bottom.min())
-    return bool((np.abs(bar - np.median(bar)) > CONTRAST * span).mean() >= WORDS)
+    return bool((np.abs(bar - np.median(bar)) > CONTRAST * _span(bottom)).mean() >= WORDS)
