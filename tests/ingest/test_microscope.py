@@ -1,5 +1,6 @@
 """What the microscope says: the scan, the pixel size, and the bar below the image."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,22 @@ def test_the_text_beside_an_image_tells_the_scan(text, suffix, size, told, encod
     np.testing.assert_array_equal(image, values[:176])
 
 
+@pytest.mark.parametrize(
+    ("marker", "encoding"),
+    [
+        ("10um", "utf-8"),
+        ("10 \u00b5m", "utf-8"),
+        ("10 \u00b5m", "latin-1"),
+        ("10\u03bcm", "cp932"),
+    ],
+)
+def test_jeols_micrometers_are_read_however_they_are_written(marker, encoding, tmp_path):
+    text = JEOL.replace("10um", marker).encode(encoding)
+    drawn(tmp_path / "a.tif")
+    (tmp_path / "a.txt").write_bytes(text)
+    assert opened(tmp_path / "a.tif").pixel_size[1:] == pytest.approx((0.05, 0.05))
+
+
 def test_a_text_that_is_no_microscopes_is_left_alone(tmp_path):
     drawn(tmp_path / "a.tif", bar=0)
     for text in ("my notes: good", "[section\nbroken", "\x00\x01", "PixelSize=3"):
@@ -99,11 +116,16 @@ def test_a_text_that_is_no_microscopes_is_left_alone(tmp_path):
 
 
 def test_tescans_tag_is_read(tmp_path):
-    tag = (50431, "B", len(TESCAN), TESCAN.encode(), True)
-    tifffile.imwrite(tmp_path / "a.tif", texture(30, 40, dtype="uint8"), extratags=[tag])
-    found = opened(tmp_path / "a.tif")
+    main, beam = (part.split("]\n")[1].encode() for part in TESCAN.split("[SEM"))
+    # Blocks of a size, a kind and what they hold: a small JPEG, two texts, the end.
+    blocks = [(1, b"\xff\xd8\xff[\x00=x\n\x80"), (2, main), (3, beam), (0, b"")]
+    tag = b"".join(struct.pack("<IH", len(held) + 2, kind) + held for kind, held in blocks)
+    told = [(50431, "B", len(tag), tag, True)]
+    tifffile.imwrite(tmp_path / "a.tif", texture(60, 40, dtype="uint8"), extratags=told)
+    found = opened(tmp_path / "a.tif", info_bar="auto")
     assert found.pixel_size[1:] == pytest.approx((0.025, 0.025))
-    assert found.microscope["current_na"] == pytest.approx(0.2)
+    assert found.microscope["instrument"] == "TESCAN VEGA3 LMU"
+    assert found.microscope["current_na"] == pytest.approx(0.2) and found.shape[3] == 36
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])

@@ -87,8 +87,12 @@ def zeiss(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tescan(text: str) -> Told | None:
-    """Of TESCAN's text: its tag of a TIFF, or its .hdr beside an image; None if it is none."""
-    keys = _ini(text)
+    """Of TESCAN's text: its tag of a TIFF, or its .hdr beside an image; None if it is none.
+
+    A tag has no sections but binary blocks, of which some are text and one is a small JPEG.
+    """
+    pairs = re.findall(r"([A-Za-z]\w*)=([^\r\n\0]*)", text, re.ASCII)
+    keys = {name.lower(): value.strip() for name, value in pairs}
     if "pixelsizex" not in keys:
         return None
     y, x = (sane_size(keys.get(f"pixelsize{axis}"), "m") for axis in "yx")
@@ -138,7 +142,9 @@ def jeol(text: str) -> Told | None:
     keys = {name.upper(): value for name, value in lines}
     if not any(name.startswith("CM_") for name in keys):
         return None
-    length = re.fullmatch(r"([0-9.]+) *(nm|um|mm)", keys.get("SM_MICRON_MARKER", "").lower())
+    # The micro sign, the Greek letter, and what the sign becomes where a text is taken as Japanese.
+    marker = re.sub("[\u00b5\u03bc\uff75]", "u", keys.get("SM_MICRON_MARKER", "").lower())
+    length = re.fullmatch(r"([0-9.]+) *(nm|um|mm)", marker)
     bar = _number(keys.get("SM_MICRON_BAR"))
     size = sane_size(float(length[1]) / bar, length[2]) if length and bar else None
     full = keys.get("CM_FULL_SIZE", "").split()
