@@ -75,7 +75,8 @@ def promise_of(make_store, pictures, rng):
         grounds = Grounds(rows, [learnt.region, None], [None, kept.region], 32)
         nothing = Promise.nothing(0.9, "window", CRAPPIFY)
         known = {row.sample: [noise] for row in rows}
-        return Learner(inference, nothing, Drawing(frames=ONE), 0, known).of(grounds, 200)
+        drawing = Drawing(frames=ONE)
+        return Learner(inference, nothing, drawing, 0, known, ["kept"]).of(grounds, 200)
 
     return make
 

@@ -43,6 +43,7 @@ if __name__ == "__main__":
                     fields=fields,
                     only=[row["sample"] for row in params.rows if row.get("promised")],
                     noise=unknowable(fields, twins, counted, fit, crappified, scale),
+                    drawn=crappified,
                 ),
                 weights=params.weights,
                 python=params.python,

@@ -3,9 +3,9 @@
 import dataclasses
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from pssrflow.trust.head import BATCH, Example, Head, learn
 from pssrflow.trust.layers import layers
 from pssrflow.trust.novelty import Known, features
 from pssrflow.trust.promise import STRATA, Promise, smallest
+from pssrflow.trust.repeatability import REPEATED, agreement, scanned_again
 from pssrflow.trust.windows import BLOCK, WINDOW, Seen, gathered
 from pssrflow.volumes.blocks import Region, with_halo
 from pssrflow.volumes.store import Store
@@ -38,6 +39,7 @@ CONTEXT = 32
 DARKEST, STEEPEST = 0.2, 0.25
 
 
+Item = TypeVar("Item")
 # Field, plane, rows and columns.
 Place = tuple[Field, tuple[int, ...], slice, slice]
 
@@ -106,6 +108,8 @@ class Learner:
     seed : int
     noise : mapping of str to sequence of Noise or None
         By sample, of the channels of its HR image: what of its noise no prediction can know.
+    drawn : collection of str
+        Samples whose LR image was crappified, and could be drawn again.
     """
 
     inference: Inference
@@ -113,6 +117,7 @@ class Learner:
     drawing: Drawing
     seed: int
     noise: Mapping[str, Sequence[Noise | None]] = dataclasses.field(default_factory=dict)
+    drawn: Collection[str] = ()
 
     def of(self, grounds: Grounds, most: int) -> Promise:
         """The promise, of at most so many blocks."""
@@ -124,7 +129,7 @@ class Learner:
         places = _thinned(places, most)
         blocks = [learner._block(*place) for place in places]
         known = [learner._features(*p) for p in learner._known_places(grounds)]
-        about = _about(grounds, places)
+        about = _about(grounds, places) | {"repeatable_px": learner._repeatable(blocks, places)}
         images = [about["samples"].index(field.sample) for field, *_ in places]
         made = learner._calibrated(blocks, np.array(known), about)
         return replace(made, images=np.array(images, np.int64))
@@ -170,13 +175,12 @@ class Learner:
     # -- blocks -----------------------------------------------------------------------------------
 
     def _block(self, field: Field, plane: tuple[int, ...], rows: slice, cols: slice) -> Block:
-        scale, shape = self.promise.scale, _lr(field).volume.shape[3:]
-        wide = [with_halo(s.start, s.stop, n, CONTEXT, 1) for s, n in zip((rows, cols), shape)]
+        scale = self.promise.scale
+        wide, fine = self._around(field, rows, cols)
+        inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip((rows, cols), wide)]
         frames = self._frames(field, plane, wide)
         sr = self._predicted(field, frames, plane[1])
         lr = frames[len(frames) // 2]
-        inner = [slice(s.start - w.start, s.stop - w.start) for s, w in zip((rows, cols), wide)]
-        fine = tuple(slice(s.start * scale, s.stop * scale) for s in inner)
         shown = layers(sr, scale)
         scales = self.promise.scales(lr, *shown)[:, *inner]
         made = self._expected(field, plane[1], sr, inner)
@@ -184,6 +188,26 @@ class Learner:
         seen, level, slope = (image[tuple(inner)] for image in (lr, *shown))
         noise = self._noise(field, plane)
         return Block(seen, sr[fine], hr, level, slope, scales, made, noise)
+
+    def _around(self, field: Field, rows: slice, cols: slice) -> tuple[list[slice], Any]:
+        """LR pixels that the network sees of a block, and the SR pixels of the block in those."""
+        sides, shape, scale = (rows, cols), _lr(field).volume.shape[3:], self.promise.scale
+        wide = [with_halo(s.start, s.stop, n, CONTEXT, 1) for s, n in zip(sides, shape)]
+        within = ((s.start - w.start, s.stop - w.start) for s, w in zip(sides, wide))
+        return wide, tuple(slice(a * scale, b * scale) for a, b in within)
+
+    def _repeatable(self, blocks: Sequence[Block], places: Sequence[Place]) -> float | None:
+        """SR pixels down to which other noise makes the same prediction."""
+        drawn = [pair for pair in zip(blocks, places) if pair[1][0].sample in self.drawn]
+        return agreement([(b.sr, self._again(*place)) for b, place in _thinned(drawn, REPEATED)])
+
+    def _again(self, field: Field, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
+        wide, fine = self._around(field, rows, cols)
+        given, crappifier = Input.of(field.lr_intensity), self.promise.crappifier
+        planes = self.drawing.frames.around(plane, _lr(field).volume.region)
+        scans = (scanned_again(field, crappifier, self.seed, p, wide) for p in planes)
+        frames = np.stack([given.scaled(one, plane[1]) for one in scans])
+        return self._predicted(field, frames, plane[1])[fine]
 
     def _frames(self, field: Field, plane: tuple[int, ...], box: Sequence[slice]) -> np.ndarray:
         read, given = _lr(field).reader(), Input.of(field.lr_intensity)
@@ -323,7 +347,7 @@ def _even(start: int, stop: int, size: int) -> list[slice]:
     return list(itertools.starmap(slice, itertools.pairwise(edges)))
 
 
-def _thinned(places: Iterable[Place], most: int) -> list[Place]:
+def _thinned(places: Iterable[Item], most: int) -> list[Item]:
     """Some of them, spread evenly."""
     found = list(places)
     if len(found) <= most:

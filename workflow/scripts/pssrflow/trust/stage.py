@@ -88,12 +88,14 @@ class Rows:
     only : collection of str
         Samples that serve for this alone.
     noise : mapping of str to sequence of Noise or None
+    drawn : collection of str
         See `Learner`.
     """
 
     fields: Sequence[Field]
     only: Collection[str]
     noise: Mapping[str, Sequence[Noise | None]]
+    drawn: Collection[str]
 
 
 def promise(
@@ -125,7 +127,8 @@ def promise(
     with claimed_device() as device:
         inference = Inference(network, device, best_precision(device))
         nothing = Promise.nothing(asked.level, facts.intensity, crappify)
-        learner = Learner(inference, nothing, Drawing(frames=facts.frames), asked.seed, rows.noise)
+        drawing, known = Drawing(frames=facts.frames), (rows.noise, rows.drawn)
+        learner = Learner(inference, nothing, drawing, asked.seed, *known)
         looks = getattr(network, "looks", [(network.stride, facts.frames)])
         grounds = _grounds(rows, asked, nothing, looks)
         made = learner.of(grounds, asked.blocks)

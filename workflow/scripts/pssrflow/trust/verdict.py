@@ -164,7 +164,9 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         belief, `mean_width` and `mean_specimen_width` (in parts of the display window),
         `covered` (share of the truth within the intervals, of a test row), `left_out` (the same
         of each calibration image by the others), `inconsistent` and `novel` (shares), `blocks`
-        and images (`calibrated_on`) that were calibrated on, and `worst` (places, SR pixels).
+        and images (`calibrated_on`) that were calibrated on, `repeatable_px` (SR pixels down to
+        which other noise in LR images makes the same prediction, on those images), and `worst`
+        (places, SR pixels).
     """
     shares = {
         "fit": tally.share(FIT),
@@ -195,6 +197,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
         "inconsistent": round(odd, 4),
         "blocks": len(promise.blocks),
         "calibrated_on": promise.about.get("samples", []),
+        "repeatable_px": promise.about.get("repeatable_px"),
         "worst": [_placed(place, volume) for place in tally.worst],
     }
 
