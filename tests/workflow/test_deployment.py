@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from runs import ROOT, contents, environment, prepare
+from runs import ROOT, contents, environment, prepare, run
 
 MODULE = """configfile: "mine.yaml"
 
@@ -23,9 +23,10 @@ use rule * from pssrflow
 ONE = "results/survey/lr.done.json"
 
 
-def as_module(folder, snakefile, *arguments):
+def as_module(folder, snakefile, *arguments, configfile="mine.yaml"):
     """Run a workflow that is nothing but ours as a module."""
-    (folder / "Snakefile").write_text(MODULE.format(snakefile=snakefile))
+    text = MODULE.replace("mine.yaml", configfile)
+    (folder / "Snakefile").write_text(text.format(snakefile=snakefile))
     words = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     # Copies of what lies elsewhere go to a cache of their own.
     env = environment() | {"XDG_CACHE_HOME": str(folder / "cache")}
@@ -66,6 +67,22 @@ def test_a_module_of_this_machine_has_the_same_default(tmp_path):
     prepare(tmp_path)
     said = as_module(tmp_path, f"{ROOT}/workflow/Snakefile", "--dry-run")
     assert "train_model" in said and "report" in said
+
+
+def test_what_snakedeploy_copies_is_a_run(tmp_path):
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    # The name is snakedeploy's.
+    snakefile = f"{ROOT}/workflow/Snakefile"
+    said = as_module(tmp_path, snakefile, "--dry-run", configfile="config/config.yaml")
+    assert "simulate_acquisition" in said and "report" in said
+
+
+def test_a_snakemake_without_our_packages_says_which_it_needs(tmp_path):
+    prepare(tmp_path)
+    (tmp_path / "scipy.py").write_text("raise ModuleNotFoundError('none', name='scipy')")
+    said = run(tmp_path, check=False, env={"PYTHONPATH": str(tmp_path)})
+    assert f"pip install --requirement {ROOT}/envs/requirements.txt" in said, said
+    assert "without scipy" in said
 
 
 def may_mount():

@@ -7,16 +7,23 @@ from snakemake.logging import logger
 # Not that of the workflow that names this one as a module.
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).with_name("scripts")))
 
-from pssrflow.config.check import check_config
-from pssrflow.config.rule_params import Rules, one_of
-from pssrflow.config.samples import read_rows
-from pssrflow.config.submitted import submitted
-from pssrflow.config.vouched import reached, retrained, unfinish
-from pssrflow.config.yaml_files import check_command, check_files
-from pssrflow.errors import InputError
-from pssrflow.run.failures import failures
-from pssrflow.run.files import full_disks
-from pssrflow.run.locks import claim
+try:
+    from pssrflow.config.check import check_config
+    from pssrflow.config.rule_params import Rules, one_of
+    from pssrflow.config.samples import read_rows
+    from pssrflow.config.submitted import submitted
+    from pssrflow.config.vouched import reached, retrained, unfinish
+    from pssrflow.config.yaml_files import check_command, check_files
+    from pssrflow.errors import InputError
+    from pssrflow.run.failures import failures
+    from pssrflow.run.files import full_disks
+    from pssrflow.run.locks import claim
+except ModuleNotFoundError as error:
+    # Of a module, Snakemake is often one that the user had before.
+    raise WorkflowError(
+        f"Snakemake runs without {error.name}; PSSRflow needs one with its packages: "
+        f"pip install --requirement {Path(sys.path[0]).parents[1]}/envs/requirements.txt"
+    ) from None
 
 
 def shared_cores():
