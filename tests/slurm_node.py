@@ -10,20 +10,20 @@ line in /etc/hosts where this machine's name is not one of 127.x.x.x, at which s
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import daemons
+from daemons import Unavailable, install, lasting, process, said, wait
 
 STATE = Path(os.environ.get("PSSRFLOW_SLURM", Path.home() / ".pssrflow-slurm"))
 ETC, HOSTS, MARK = Path("/etc/slurm"), Path("/etc/hosts"), "# pssrflow slurm_node"
 PACKAGES = ["munge", "slurmctld", "slurmd", "slurm-client"]
-# The names of the programs behind Debian's links.
-SUFFIX = "-wlm"
 PORT = 6817
 CONFIG = """ClusterName=pssrflow
 SlurmctldHost={host}(127.0.0.1)
@@ -75,16 +75,10 @@ FILES = {
 }
 
 
-class Unavailable(Exception):
-    """There can be no SLURM here."""
-
-
 def unavailable() -> str | None:
     """Why there can be no SLURM here; None if there can."""
-    if os.geteuid() != 0:
-        return "SLURM's daemons need root"
-    if not shutil.which("apt-get"):
-        return "SLURM is taken from Debian's packages, and this is no Debian"
+    if why := daemons.unavailable("SLURM"):
+        return why
     foreign = [f for f in FILES if (ETC / f).exists() and not _ours(ETC / f)]
     return f"{ETC}/{foreign[0]} is there: this machine has a SLURM of its own" if foreign else None
 
@@ -104,39 +98,13 @@ def up(nodes: int = 1) -> None:
         raise Unavailable(why)
     for name in ("slurmctld", *(f"slurmd.{node}" for node in names(nodes))):
         (STATE / name).mkdir(parents=True, exist_ok=True)
-    _install()
+    install("SLURM", PACKAGES)
     if _configured(nodes):
         down()
         _configured(nodes)
     for daemon in ("munged", "slurmctld", *(f"slurmd.{node}" for node in names(nodes))):
         start(daemon)
     _wait(lambda: takes_jobs(nodes), "the nodes take no jobs")
-
-
-def _install() -> None:
-    asked = ["dpkg-query", "-W", "-f", "${db:Status-Status} ", *PACKAGES]
-    told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
-    if told == ["installed"] * len(PACKAGES):
-        return
-    # Debian starts a service that it installs, unless this file forbids it.
-    policy = Path("/usr/sbin/policy-rc.d")
-    made = not policy.exists()
-    if made:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    quiet = {
-        "stdout": subprocess.DEVNULL,
-        "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-    }
-    try:
-        subprocess.run(["apt-get", "-q", "update"], check=True, **quiet)
-        install = ["apt-get", "-q", "-y", "--no-install-recommends", "install", *PACKAGES]
-        subprocess.run(install, check=True, **quiet)
-    except subprocess.CalledProcessError as error:
-        raise Unavailable(f"Debian's packages of SLURM cannot be installed ({error})") from error
-    finally:
-        if made:
-            policy.unlink()
 
 
 def _configured(nodes: int) -> bool:
@@ -206,19 +174,12 @@ def stop(daemon: str, how: int = signal.SIGTERM) -> None:
 
 def pid(daemon: str) -> int | None:
     """Process of a daemon that this folder's settings started."""
-    with contextlib.suppress(OSError, ValueError):
-        found = int((STATE / f"{daemon}.pid").read_text())
-        program = os.readlink(f"/proc/{found}/exe").removesuffix(" (deleted)")
-        # A number alone may be another process's, after a reboot.
-        mine = str(STATE).encode() in Path(f"/proc/{found}/cmdline").read_bytes()
-        if mine and Path(program).name.removesuffix(SUFFIX) == daemon.partition(".")[0]:
-            return found
-    return None
+    return process(STATE / f"{daemon}.pid", daemon.partition(".")[0], STATE)
 
 
 def takes_jobs(nodes: int = 1) -> bool:
     """Whether so many nodes can be given jobs."""
-    states = _said("sinfo", "-h", "-N", "-o", "%T").split()
+    states = said("sinfo", "-h", "-N", "-o", "%T").split()
     return sum(state in ("idle", "mixed", "allocated") for state in states) >= nodes
 
 
@@ -226,7 +187,7 @@ def down() -> None:
     """Cancel all jobs, stop the daemons, remove what lies outside the folder."""
     if pid("slurmctld"):
         subprocess.run(["scancel", "--user=root"], check=False)
-        _wait(lambda: not _said("squeue", "-h"), "some jobs do not end", fatal=False)
+        _wait(lambda: not said("squeue", "-h"), "some jobs do not end", fatal=False)
     for file in STATE.glob("slurmd.*.pid"):
         stop(file.stem)
     stop("slurmctld")
@@ -238,33 +199,16 @@ def down() -> None:
 
 
 def _wait(ready: Callable[[], object], why: str, fatal: bool = True) -> None:
-    end = time.monotonic() + 60
-    while not ready():
-        if time.monotonic() > end:
-            if fatal:
-                sys.exit(f"{why}; the logs are in {STATE}")
-            return
-        time.sleep(0.2)
+    wait(ready, f"{why}; the logs are in {STATE}", fatal)
 
 
 def _quiet(*command: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-def _said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
-
-
-@contextlib.contextmanager
-def cluster(nodes: int = 1) -> Iterator[None]:
+def cluster(nodes: int = 1) -> contextlib.AbstractContextManager[None]:
     """SLURM while the context lasts; one that runs already goes on."""
-    ran = bool(pid("slurmctld"))
-    up(nodes)
-    try:
-        yield
-    finally:
-        if not ran:
-            down()
+    return lasting(bool(pid("slurmctld")), partial(up, nodes), down)
 
 
 def main(what: str = "", nodes: str = "1") -> None:
@@ -275,7 +219,7 @@ def main(what: str = "", nodes: str = "1") -> None:
         up(int(nodes))
     elif what == "down":
         down()
-    print(_said("sinfo") if takes_jobs() else "no SLURM of this folder takes jobs")
+    print(said("sinfo") if takes_jobs() else "no SLURM of this folder takes jobs")
 
 
 if __name__ == "__main__":
