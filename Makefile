@@ -21,7 +21,7 @@ test: env lint
 test-slow: env
 	$(BIN)/pytest -m slow --numprocesses auto --dist worksteal
 
-# On a SLURM of one node, which is installed and started; skipped with a reason without root or Debian.
+# On a SLURM and a Grid Engine of one machine, which are installed and started; skipped with a reason without root or Debian.
 test-cluster: env
 	$(BIN)/pytest -m cluster
 
