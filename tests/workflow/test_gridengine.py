@@ -44,12 +44,12 @@ def submit(folder, *arguments):
         )
 
 
-def job(rule, state):
-    """Number of a job of a rule, as soon as it is in a state; None if there is none for long."""
-    for _ in range(600):
+def running(rule, process):
+    """Number of a job of a rule as soon as it runs; None if the run ends before."""
+    while process.poll() is None:
         listed = [line.split() for line in gridengine_node.said("qstat", "-r").splitlines()]
         for above, line in itertools.pairwise(listed):
-            if line == ["Full", "jobname:", f"pssrflow.{rule}"] and above[4] == state:
+            if line == ["Full", "jobname:", f"pssrflow.{rule}"] and above[4] == "r":
                 return above[0]
         time.sleep(0.1)
     return None
@@ -69,7 +69,7 @@ def test_a_job_that_is_killed_is_submitted_again_though_the_master_was_away(fini
     for path in (mine / "results/test/tiny").glob("sr.*"):
         subprocess.run(["rm", "-r", str(path)], check=True)
     process = submit(mine, "--", "results/test/tiny/sr.done.json")
-    killed = job("predict_part", "r")
+    killed = running("predict_part", process)
     assert killed, (mine / "run.log").read_text()[-5000:]
     subprocess.run(["qdel", killed], check=True, stdout=subprocess.DEVNULL)
     # Nobody answers while jobs run.

@@ -1,5 +1,6 @@
 #!/bin/sh
 # properties = {properties}
-# How it ended, for status.sh; a job that is killed does not get so far.
-trap 'code=$?; mkdir -p .snakemake/jobs; echo $code >".snakemake/jobs/${{JOB_ID:-$PBS_JOBID}}"' EXIT
+# How it ended, for status.sh, in the folder of the run; a job that is killed does not get so far.
+jobs="${{SGE_O_WORKDIR:-$PBS_O_WORKDIR}}/.snakemake/jobs"
+trap 'code=$?; mkdir -p "$jobs"; echo $code >"$jobs/${{JOB_ID:-$PBS_JOBID}}"' EXIT
 {exec_job}
