@@ -52,5 +52,12 @@ def test_what_another_attempt_has_made_is_no_failure(said, tmp_path):
     assert said() == []
 
 
+def test_of_a_group_it_is_not_said_that_the_others_stay(said, tmp_path):
+    assert said()[0] == "1 job failed; what others have made stays:"
+    log = tmp_path / "snakemake.log"
+    log.write_text(f"Error in group 3f:\n{log.read_text()}")
+    assert failures([log], COMMAND)[0].endswith("stays, but for its group:")
+
+
 def test_without_a_log_nothing_is_said(tmp_path):
     assert failures([tmp_path / "none.log"], COMMAND) == failures([], COMMAND) == []

@@ -42,7 +42,9 @@ def failures(logs: Sequence[str | Path], command: Sequence[str]) -> list[str]:
     if not failed:
         return []
     lines = [f"  {rule} of {output}: {why}" for (rule, output), why in failed.items()]
-    head = f"{len(lines)} job{'s' * (len(lines) > 1)} failed; what others have made stays:"
+    # Snakemake removes what the others of a group have made.
+    stays = "what others have made stays" + ", but for its group" * ("Error in group" in text)
+    head = f"{len(lines)} job{'s' * (len(lines) > 1)} failed; {stays}:"
     return [head, *lines, f"The same command goes on where it was: {shlex.join(command)}"]
 
 
