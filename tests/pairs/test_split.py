@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pssrflow.errors import InputError
-from pssrflow.networks.frames import ONE
+from pssrflow.networks.frames import ONE, Frames
 from pssrflow.pairs.split import BLOCK, Splitting, in_all, patch_size, split_field
 from pssrflow.volumes.blocks import Region
 
@@ -54,6 +54,23 @@ def test_patches_shrink_to_the_smallest_field_on_the_grid_of_the_network():
 def splits_of(shapes, kept=0.15, guard=8, validation=0.1):
     fields = [SimpleNamespace(sample=str(i), region=whole(s)) for i, s in enumerate(shapes)]
     return Splitting(32, validation, kept, guard, 4, ONE).of(fields)[1]
+
+
+@pytest.mark.parametrize("planes", [1, 3, 4, 5, 6, 40])
+@pytest.mark.parametrize("axis", ["z", "t"])
+def test_neighbours_are_learnt_from_where_a_stack_is_short(planes, axis):
+    # No room for a patch of 48 rows besides those that are held out.
+    shape = (1, 1, planes, 63, 63) if axis == "z" else (planes, 1, 1, 63, 63)
+    field = SimpleNamespace(sample="a", region=whole(shape))
+    for along in (1, 5):
+        frames = Frames.parse({"axis": axis, "in": along}, "frames")
+        try:
+            size, (split,) = Splitting(48, 0.1, 0.0, 4, 4, frames).of([field])
+        except InputError:
+            assert planes == 1 and along == 1
+            continue
+        left = max(split.train.shape[0], split.train.shape[2])
+        assert left >= min(planes, along) and size >= 40
 
 
 @given(

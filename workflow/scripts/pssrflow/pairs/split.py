@@ -69,6 +69,7 @@ class Splitting:
             A field is too small to split.
         """
         size = patch_size([field.region for field in fields], self.patch, self.stride)
+        size = min(size, *(self._narrowed(field.region, size) for field in fields))
         splits = [self._split(field, size) for field in fields]
         if self.kept and not any(split.calibration for split in splits):
             # Of many small images some are kept as a whole.
@@ -76,10 +77,33 @@ class Splitting:
                 splits[number] = Split(None, None, fields[number].region)
         return size, splits
 
+    def _narrowed(self, region, size):
+        """The patch, or one that leaves rows to hold out.
+
+        Where planes would be held out of a short stack, those that are left would know no
+        neighbours, and the network would not learn what to make of them.
+        """
+        left, _ = self._reserved(region)
+        rows = left.shape[3] - _held(left.shape[3], self.validation, SMALLEST) - self.guard
+        axis = _longest(left)
+        planes = left.shape[axis]
+        after = planes - _held(planes - 2, self.validation, 1) - 1
+        seen = 2 * self._reach + 1 if "tcz"[axis] in self.frames.axis else 1
+        if not self.validation or rows >= size or after >= min(planes, seen):
+            return size
+        narrower = rows // self.stride * self.stride
+        return narrower if narrower >= SMALLEST else size
+
+    @property
+    def _reach(self):
+        return self.frames.along // 2 * self.frames.stride
+
+    def _reserved(self, region):
+        return reserve(region, self.kept, self.guard, self._reach)
+
     def _split(self, field, size):
         rest = self.validation, size, self.guard, field.sample
-        reach = self.frames.along // 2 * self.frames.stride
-        left, kept = reserve(field.region, self.kept, self.guard, reach)
+        left, kept = self._reserved(field.region)
         if kept is not None and min(left.shape[3:]) >= size:
             try:
                 return replace(split_field(left, *rest), calibration=kept)
@@ -143,7 +167,7 @@ def reserve(region: Region, share: float, guard: int, reach: int) -> tuple[Regio
     """
     if not share:
         return region, None
-    axis = 2 if region.shape[2] >= region.shape[0] else 0
+    axis = _longest(region)
     planes, height = region.shape[axis], region.shape[3]
     held, between = max(1, round(share * planes)), reach + 2
     if held + between <= planes * MOST_KEPT and min(region.shape[3:]) >= BLOCK // 2:
@@ -178,11 +202,11 @@ def split_field(region: Region, fraction: float, patch: int, guard: int, name: s
     """
     if not fraction:
         return Split(region, None)
-    planes_t, _, planes_z, height, _ = region.shape
-    rows = max(SMALLEST, math.ceil(fraction * height))
+    height, axis = region.shape[3], _longest(region)
+    rows = _held(height, fraction, SMALLEST)
     if height - rows - guard >= patch:
         return Split(*_cut(region, 3, rows, guard))
-    axis, planes = (2, planes_z) if planes_z >= planes_t else (0, planes_t)
+    planes = region.shape[axis]
     if planes < 3:
         raise InputError(
             f"sample {name!r}",
@@ -190,7 +214,17 @@ def split_field(region: Region, fraction: float, patch: int, guard: int, name: s
             f"at least {patch + rows + guard} LR rows, or 3 planes, or a smaller train.patch, or "
             "train.validation: 0",
         )
-    return Split(*_cut(region, axis, max(1, math.ceil(fraction * (planes - 2))), 1))
+    return Split(*_cut(region, axis, _held(planes - 2, fraction, 1), 1))
+
+
+def _held(length: int, fraction: float, least: int) -> int:
+    """Rows or planes that are held out."""
+    return max(least, math.ceil(fraction * length))
+
+
+def _longest(region: Region) -> int:
+    """The axis along which planes lie, t or z."""
+    return 2 if region.shape[2] >= region.shape[0] else 0
 
 
 def _cut(region: Region, axis: int, held: int, guard: int) -> tuple[Region, Region]:

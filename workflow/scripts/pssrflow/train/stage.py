@@ -124,9 +124,9 @@ def _patches(fields, crappifier, training, stride, frames):
     size, splits = Splitting(*wanted, guard, stride, frames).of(fields)
     if size < recipe.patch:
         log.info("patches of %d LR pixels instead of %d", size, recipe.patch)
-    for field in fields:
-        if few := frames.missing(field.region):
-            log.warning("planes of sample %s: %s", field.sample, few)
+    for field, split in zip(fields, splits):
+        if split.train and (few := frames.missing(split.train)):
+            log.warning("planes of sample %s to learn from: %s", field.sample, few)
     if whole := [f.sample for f, s in zip(fields, splits) if s.train is None]:
         log.info("kept for the map of trust as a whole: %s", ", ".join(whole))
     fields, splits = zip(*((f, s) for f, s in zip(fields, splits) if s.train is not None))
