@@ -111,6 +111,11 @@ def test_counts_that_cannot_be_are_refused(given, said, rng):
         Half(*given, False, "").checked(grey)
 
 
+def test_counts_of_long_integers_which_are_kept_as_floats_may_be_rounded(rng):
+    grey = np.rint(2.5 * rng.poisson(60, (256, 256)))
+    assert Half(2.5, 0.0, False, "").checked(grey.astype(np.float32)) is None
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_counts_of_any_data_type_are_taken_for_counts(dtype, rng, tissue):
     mean = tissue((1, 1, 1, 256, 256), np.float32)[0, 0, 0] * 40 + 5

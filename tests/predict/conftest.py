@@ -52,9 +52,10 @@ def undivided():
 def request_of():
     """Function that asks for a prediction with tiles of 32 pixels, and settings that are given."""
 
-    def make(parts=1, shard=128, depth=2, roi=None, **settings):
-        sizes = (depth, 64, 64), (depth, shard, shard)
-        return Request(Settings(**CHOSEN | settings), parts, *sizes, roi)
+    def make(parts=1, shard=128, depth=2, roi=None, sparse=True, **settings):
+        sizes, chosen = ((depth, 64, 64), (depth, shard, shard)), Settings(**CHOSEN | settings)
+        deciding = None if sparse else chosen.deciding(sparse, whole_image=False)
+        return Request(chosen, parts, *sizes, roi, deciding)
 
     return make
 

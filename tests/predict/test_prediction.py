@@ -57,21 +57,35 @@ def test_planes_that_fit_one_tile_need_no_halo_and_others_do(predict, tissue):
     assert predict(values, "tiles", tile=32, shard=256)[2]["halo"] > 0
 
 
-@pytest.mark.parametrize("blend", ["none", "gaussian"])
-@pytest.mark.parametrize("tile", [64, 256])
-def test_a_device_short_of_memory_gets_smaller_tiles(tile, blend, predict, tissue, monkeypatch):
-    values = tissue((1, 1, 2, 120, 130), sigma=1)
-    _, expected, _ = predict(values, tile=tile, blend=blend)
-    passed = Inference._once
+@pytest.fixture
+def short_of_memory(monkeypatch):
+    """Function after which a device holds no more than 48 LR pixels along x; those it refused."""
+    passed, refused = Inference._once, []
 
     def short(self, batch):
-        if batch.shape[-1] > 80:
+        if batch.shape[-1] > 48:
+            refused.append(batch.shape[-1])
             raise torch.OutOfMemoryError("CUDA out of memory")
         return passed(self, batch)
 
-    monkeypatch.setattr(Inference, "_once", short)
-    _, made, _ = predict(values, "short", tile=tile, blend=blend, parts=2)
-    assert np.abs(made.astype(int) - expected).max() <= 1
+    return lambda: monkeypatch.setattr(Inference, "_once", short) or refused
+
+
+@pytest.mark.parametrize("tile", [64, 256])
+def test_a_device_short_of_memory_gets_smaller_tiles(tile, predict, tissue, short_of_memory):
+    values = tissue((1, 1, 2, 120, 130), sigma=1)
+    _, expected, _ = predict(values, tile=tile, sparse=False)
+    refused = short_of_memory()
+    _, made, _ = predict(values, "short", tile=tile, sparse=False, parts=2)
+    assert refused and np.abs(made.astype(int) - expected).max() <= 1
+
+
+def test_where_tiles_decide_pixels_a_device_short_of_memory_is_said(
+    predict, tissue, short_of_memory
+):
+    short_of_memory()
+    with pytest.raises(InputError, match=r"predict\.tile: a tile does not fit"):
+        predict(tissue((1, 1, 1, 120, 130)), tile=64, sparse=False, blend="gaussian")
 
 
 @pytest.mark.parametrize("blend", ["linear", "gaussian"])

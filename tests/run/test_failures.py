@@ -55,8 +55,12 @@ def test_what_another_attempt_has_made_is_no_failure(said, tmp_path):
 def test_of_a_group_it_is_not_said_that_the_others_stay(said, tmp_path):
     assert said()[0] == "1 job failed; what others have made stays:"
     log = tmp_path / "snakemake.log"
-    log.write_text(f"Error in group 3f:\n{log.read_text()}")
-    assert failures([log], COMMAND)[0].endswith("stays, but for its group:")
+    head, *block = BLOCK.format(folder=tmp_path).splitlines()
+    lines = [head, "Error in group 3f:", *(f"    {line}" for line in block)]
+    log.write_text("\n".join(lines))
+    first, line, _ = failures([log], COMMAND)
+    assert first == "1 job failed; what others have made stays, but for those of a group:"
+    assert "predict_part of " in line
 
 
 def test_without_a_log_nothing_is_said(tmp_path):

@@ -19,6 +19,8 @@ try:
     from pssrflow.run.files import full_disks
     from pssrflow.run.locks import claim
 except ModuleNotFoundError as error:
+    if str(error.name).startswith("pssrflow"):
+        raise
     # Of a module, Snakemake is often one that the user had before.
     raise WorkflowError(
         f"Snakemake runs without {error.name}; PSSRflow needs one with its packages: "

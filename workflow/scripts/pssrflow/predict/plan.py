@@ -46,6 +46,10 @@ class Plan:
         Images that are kept.
     tile_bytes, job_bytes : float
         Memory of the pass of one tile, and of a job besides the interpreter.
+    smaller : bool
+        Whether smaller tiles make the same pixels, where a device does not hold these.
+    memory : int
+        Megabytes of a job.
     made_of : str
         Hash of the content and the keys that decide its pixels.
     id : str
@@ -62,6 +66,8 @@ class Plan:
     maps: tuple[Map, ...]
     tile_bytes: float
     job_bytes: float
+    smaller: bool = False
+    memory: int = 0
     made_of: str = ""
     id: str = dataclasses.field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -149,10 +155,14 @@ class Request:
         box: tuple[slice, ...] = parse_roi(self.roi or ":, :", lr.shape, lr.pixel_size)
         return box
 
+    @property
+    def decides(self) -> Mapping[str, Any]:
+        """Keys that decide pixels."""
+        return self.settings.plain() if self.deciding is None else self.deciding
+
     def identity(self, *others: Any) -> str:
         """Hash of the keys that decide pixels, and of what else decides them (JSON)."""
-        deciding = self.settings.plain() if self.deciding is None else self.deciding
-        told = [list(self.chunk), list(self.shard), self.roi, deciding, *others]
+        told = [list(self.chunk), list(self.shard), self.roi, self.decides, *others]
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
     def volume(self, lr: Volume, scale: int) -> Volume:
@@ -219,6 +229,8 @@ def plan_prediction(lr: Volume, network: Profile, request: Request, masked: bool
         maps=maps,
         tile_bytes=needs.tile(cutting),
         job_bytes=needs.job(cutting),
+        smaller="tile" not in request.decides,
+        memory=settings.memory,
     )
 
 

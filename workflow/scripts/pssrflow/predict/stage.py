@@ -33,7 +33,6 @@ from pssrflow.predict.plan import (
     Plan,
     Profile,
     Request,
-    longest_overlap,
     plan_prediction,
     undivided,
 )
@@ -231,37 +230,37 @@ def _predicted(
     """
     torch.set_num_threads(threads)
     left = dict(blocks)
-    while left:
+    while True:
         try:
             for block, found in _made(prediction, planned, dict(left), device, precision, threads):
                 del left[block]
                 yield block, found
         except TileTooLarge as error:
-            if planned.cutting.tile <= SMALLEST:
+            if planned.cutting.tile <= SMALLEST or not planned.smaller:
                 raise
-            found_short = error.found
+            short = error.found
         else:
             return
         # After the `except`, whose traceback holds the network and what it had allocated.
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
         planned = _smaller(prediction, planned)
-        log.warning("%s; tiles of %d from now on", found_short, planned.cutting.tile)
+        log.warning("%s; tiles of %d from now on", short, planned.cutting.tile)
 
 
 def _smaller(prediction: Prediction, planned: Plan) -> Plan:
-    """With tiles of half the length; blocks stay what they are."""
+    """With tiles of half the length; what blocks cover stays what it is."""
     cutting, lr = planned.cutting, prediction.lr
     halo = cutting.halo
     if undivided(cutting):
         # Nothing lay around the tiles, so that no halo was needed.
         network, facts = load_weights(prediction.weights, prediction.python)
         given = Input.of(lr.volume.intensity, facts.intensity, facts.frames)
-        halo = measure_halo(network, lr, given)
-    tile = max(SMALLEST, cutting.tile // 2)
-    overlap = longest_overlap(cutting, tile)
-    made = replace(cutting, tile=tile, halo=halo, overlap=overlap)
+        halo = measure_halo(network, lr, given, planned.memory)
+    tile = max(SMALLEST, min(cutting.tile, *cutting.lr_shape) // 2)
+    made = replace(cutting, tile=tile, halo=halo)
     each = planned.tile_bytes / tile_pixels(cutting)
-    blend = planned.blend if overlap else "none"
-    return replace(planned, cutting=made, tile_bytes=each * tile_pixels(made), blend=blend)
+    return replace(planned, cutting=made, tile_bytes=each * tile_pixels(made))
 
 
 def _made(
@@ -277,7 +276,7 @@ def _made(
     inference = Inference(network, device, precision, planned.self_ensemble, batch)
     volume = prediction.lr.volume
     given = Input.of(volume.intensity, facts.intensity, facts.frames)
-    loader = _loader(prediction, planned, given, network.scale)
+    loader = _loader(prediction, planned, given, network.scale, blocks)
     canvas = Canvas(planned.cutting, given, planned.maps, volume.dtype, planned.blend)
     arrays = {one.name: prediction.stores[one.name].level(mode="r+") for one in planned.maps}
     work = placed_tiles(planned.cutting, blocks)
@@ -291,12 +290,20 @@ def _made(
             yield block, found
 
 
-def _loader(prediction: Prediction, planned: Plan, given: Input, scale: int) -> TileLoader:
+def _loader(
+    prediction: Prediction,
+    planned: Plan,
+    given: Input,
+    scale: int,
+    blocks: Mapping[int, Region],
+) -> TileLoader:
     lr, mask = prediction.lr, _mask_of(prediction, scale)
     read = lr.reader()
     if given.frames.count > 1:
         # Along z and t the same tiles of the neighbours come again with the next plane.
-        read = Kept(read, given.frames.count * planned.cutting.plane_tiles + READ_AHEAD)
+        largest = max(blocks.values(), key=lambda block: block.size)
+        tiles = len(planned.cutting.tiles(*largest.slices[3:]))
+        read = Kept(read, given.frames.count * tiles + READ_AHEAD)
     return TileLoader(
         read,
         given,

@@ -42,8 +42,8 @@ class Trusted:
         Half-widths of the intervals for a second scan and for the specimen.
     worst : list of str
         Places, in words.
-    repeats : str or None
-        Length down to which predictions of two LR images agree that differ by their noise alone.
+    repeats : float or None
+        SR pixels down to which predictions of two LR images agree that differ by their noise alone.
     picture : Picture or None
     """
 
@@ -55,7 +55,7 @@ class Trusted:
     mean_width: float | None
     mean_specimen_width: float | None
     worst: list[str]
-    repeats: str | None = None
+    repeats: float | None = None
     picture: Picture | None = None
 
     @property
@@ -89,16 +89,9 @@ def _trusted(layout: Layout, one: dict[str, Any], draws: bool) -> Trusted:
         mean_width=one["mean_width"],
         mean_specimen_width=one["mean_specimen_width"],
         worst=[*_placed(one["worst"])],
-        repeats=_length(layout, *names, one.get("repeatable_px")),
+        repeats=one.get("repeatable_px"),
         picture=_drawn(layout, *names) if draws else None,
     )
-
-
-def _length(layout: Layout, sample: str, model: str, pixels: float | None) -> str | None:
-    if pixels is None:
-        return None
-    side = Store(layout.map_store("sr", sample, model)).volume.pixel_side
-    return f"{pixels:.1f} px" + (f", {1e3 * side * pixels:.4g} nm" if side else "")
 
 
 def _placed(worst: Iterable[dict[str, Any]]) -> Iterable[str]:

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-# Of Snakemake's log: a job that failed, and its lines.
-ERROR = re.compile(r"^Error in rule (\S+):\n((?: {4}.*\n?)+)", re.MULTILINE)
+# Of Snakemake's log: a job that failed, and its lines; those of a group are indented.
+ERROR = re.compile(r"^( *)Error in rule (\S+):\n((?:\1 {4}.*\n?)+)", re.MULTILINE)
 # What a cluster writes into the log of a job that it ended, and what that means.
 ENDED = {
     r"oom.kill|exceeded (?:job |step )?memory limit|Out Of Memory": "killed for want of memory",
@@ -32,18 +32,19 @@ def failures(logs: Sequence[str | Path], command: Sequence[str]) -> list[str]:
         The command line.
     """
     text = "\n".join(map(_read, logs))
-    failed = {}
-    for rule, block in ERROR.findall(text):
-        told = dict(re.findall(r"^ {4}(\w+): (.*)$", block, re.MULTILINE))
+    failed, grouped = {}, False
+    for indented, rule, block in ERROR.findall(text):
+        told = dict(re.findall(r"^ +(\w+): (.*)$", block, re.MULTILINE))
         outputs = told.get("output", "").split(", ")
         # What another attempt has made is no failure.
         if not all(Path(output).exists() for output in outputs):
             failed[rule, outputs[0]] = _why(told)
+            grouped |= bool(indented)
     if not failed:
         return []
     lines = [f"  {rule} of {output}: {why}" for (rule, output), why in failed.items()]
     # Snakemake removes what the others of a group have made.
-    stays = "what others have made stays" + ", but for its group" * ("Error in group" in text)
+    stays = "what others have made stays" + ", but for those of a group" * grouped
     head = f"{len(lines)} job{'s' * (len(lines) > 1)} failed; {stays}:"
     return [head, *lines, f"The same command goes on where it was: {shlex.join(command)}"]
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pssrflow.calibrate.frames import Noise
+from pssrflow.crappify.chain import Crappifier
 from pssrflow.models.input import Input
 from pssrflow.pairs.field import Field
 from pssrflow.pairs.patches import Drawing, Patches
@@ -203,7 +204,9 @@ class Learner:
 
     def _again(self, field: Field, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
         wide, fine = self._around(field, rows, cols)
-        given, crappifier = Input.of(field.lr_intensity), self.promise.crappifier
+        given = Input.of(field.lr_intensity)
+        # With its noise, which is no part of what is expected.
+        crappifier = Crappifier.from_config(**self.promise.crappify)
         planes = self.drawing.frames.around(plane, _lr(field).volume.region)
         scans = (scanned_again(field, crappifier, self.seed, p, wide) for p in planes)
         frames = np.stack([given.scaled(one, plane[1]) for one in scans])

@@ -16,15 +16,14 @@ from pssrflow.volumes.volume import DTYPES
 
 # Pixels to either side of the middle that are looked at, whether they are counts.
 LOOKED = 256
-# What holds every value of a data type that no store has, and what holds nearly all of it: cameras
-# and programs write long integers and doubles of grey levels that a float32 holds as well.
+# What holds every value of a data type that no store has.
 _WIDER = {"bool": "uint8", "int8": "int16", "float16": "float32"}
-_NEARLY = {
-    "i": "{} kept as float32, which holds whole numbers up to 16777216 exactly",
-    "u": "{} kept as float32, which holds whole numbers up to 16777216 exactly",
-    "f": "{} kept as float32, to seven digits",
-}
-_CONVERT = {"c": "convert to float32, for instance the magnitude"}
+# Cameras and programs write long integers and doubles of grey levels that a float32 holds as well.
+_WHOLE = (
+    "{} kept as float32, which holds whole numbers up to 16777216 exactly; its range is that of "
+    "its grey levels (`ingest.bits` is of integers): convert to uint16 where they fit"
+)
+_KEPT = {"i": _WHOLE, "u": _WHOLE, "f": "{} kept as float32, to seven digits"}
 
 
 @dataclass(frozen=True)
@@ -183,11 +182,12 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         given = parse_pixel_size(overrides.pixel_size) if overrides.pixel_size else (None,) * 3
     told = zip(given, overrides.expected, source.pixel_size, strict=True)
     z, y, x = (first or second or third for first, second, third in told)
+    dtype, rounded = _kept(source.dtype, path)
     found = Acquisition(
         source=path,
         files=source.files,
         shape=(size.get("T", 1), len(selected), *(s.stop - s.start for s in box)),
-        dtype=_native(source.dtype, path),
+        dtype=dtype,
         pixel_size=(z, y, x),
         origin=_origin(source.begins, (z, y, x), box),
         channels=tuple(names[i] for i in selected),
@@ -196,7 +196,7 @@ def present(path: str, source: Source, overrides: Overrides) -> Acquisition:
         notes=(
             *(*source.notes, *guessed),
             *(CLEAR for _ in clear),
-            *_nearly(source.dtype),
+            *rounded,
             *unknown_size((z, y, x), zyx),
             *replaced_size((z, y, x), source.pixel_size),
         ),
@@ -273,25 +273,15 @@ def _origin(begins, pixel_size, box):
     return tuple(at / size + side.start if at and size else 0.0 for at, size, side in told)
 
 
-def _native(dtype, path):
+def _kept(dtype, path):
+    """The data type of a store, and notes on values that it does not hold as they are."""
     dtype = np.dtype(dtype).newbyteorder("=")
-    held = (
-        dtype.name
-        if dtype.name in DTYPES
-        else _WIDER.get(dtype.name, "float32" if dtype.kind in _NEARLY else None)
-    )
-    if held is None:
-        hint = _CONVERT.get(dtype.kind, "convert to one of these")
-        raise InputError(path, f"data type {dtype.name}", f"{', '.join(DTYPES)}; {hint}")
-    return np.dtype(held)
-
-
-def _nearly(dtype):
-    """What a user should know of values that are not kept as they are."""
-    dtype = np.dtype(dtype)
-    if dtype.name in (*DTYPES, *_WIDER) or dtype.kind not in _NEARLY:
-        return ()
-    return (_NEARLY[dtype.kind].format(dtype.name),)
+    if dtype.name in DTYPES or dtype.name in _WIDER:
+        return np.dtype(_WIDER.get(dtype.name, dtype.name)), ()
+    if dtype.kind not in _KEPT:
+        accepted = f"{', '.join(DTYPES)}; convert to float32, for instance the magnitude"
+        raise InputError(path, f"data type {dtype.name}", accepted)
+    return np.dtype("float32"), (_KEPT[dtype.kind].format(dtype.name),)
 
 
 def pick_channels(names: Sequence[str], chosen: object, where: object) -> tuple[int, ...]:

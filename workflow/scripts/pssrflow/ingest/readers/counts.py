@@ -69,9 +69,11 @@ class Half:
         InputError
             They cannot be: darker than none, between two counts, or less noisy than counts are.
         """
-        counts = (values[np.isfinite(values)].astype(np.float64) - self.dark) / self.gain
+        known = values[np.isfinite(values)].astype(np.float64)
+        counts = (known - self.dark) / self.gain
         said = f"one count of {self.gain:g} grey levels, none at {self.dark:g}"
-        step = 0.5 / self.gain if values.dtype.kind in "iu" else 0.0
+        # Long integers are kept as floats.
+        step = 0.5 / self.gain if (known == np.rint(known)).all() else 0.0
         wrong = {
             "darker than none": counts < -0.5,
             "between two counts": np.abs(counts - np.rint(counts)) > step + 1e-3,

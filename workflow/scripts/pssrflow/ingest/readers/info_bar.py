@@ -3,6 +3,7 @@
 import numpy as np
 
 from pssrflow.errors import InputError
+from pssrflow.ingest.readers.sem import HITACHI
 from pssrflow.ingest.readers.source import Source
 
 # A bar's rows are of one grey level but for its words: share of the pixels that are within this
@@ -51,9 +52,10 @@ def without_bar(source: Source, path: str, wanted: str | int) -> Source:
 def _rows(source: Source) -> int:
     """Rows of the bar of a source; 0 where there is none."""
     size = dict(zip(source.axes, source.sizes, strict=True))
-    # Hitachi writes a bar over the image, and how high both are; that tells nothing.
-    if source.rows is not None and source.rows < size["Y"]:
-        return -source.rows if source.rows < 0 else size["Y"] - source.rows
+    # Hitachi may write the bar over the image, and how high both are; that tells nothing.
+    over = source.rows == size["Y"] and source.microscope.get("instrument", "").startswith(HITACHI)
+    if source.rows is not None and not over:
+        return -source.rows if source.rows < 0 else max(0, size["Y"] - source.rows)
     # Pictures of a microscope: one channel, no time.
     if any(size.get(a, 1) > 1 for a in "TCS") or min(size["Y"], size["X"]) < 64:
         return 0

@@ -16,6 +16,7 @@ Size = tuple[float | None, float | None, float | None]
 
 # Tag of TESCAN's TIFFs.
 TESCAN = 50431
+HITACHI = "Hitachi"
 # What is told, and in which unit.
 TOLD = (
     *("instrument", "software", "detector", "mode", "magnification"),
@@ -124,7 +125,7 @@ def hitachi(text: str) -> Told | None:
     return Told(
         (None, size, size),
         _known(
-            instrument=_words("Hitachi", keys.get("instructname")),
+            instrument=_words(HITACHI, keys.get("instructname")),
             detector=keys.get("signalname"),
             mode=keys.get("scanspeed"),
             magnification=_number(keys.get("magnification")),
