@@ -126,12 +126,6 @@ class Cutting:
         """Blocks of a volume of so many times and channels, in order."""
         return cut((*stacks, *self.sr_shape), (1, 1, *self.block))
 
-    @property
-    def plane_tiles(self) -> int:
-        """Most tiles of a plane of a block; blended ones reach over from the block before."""
-        along = (-(-b // (self.tile * self.scale)) + bool(self.overlap) for b in self.block[1:])
-        return math.prod(along)
-
     def tiles(self, rows: slice, cols: slice) -> list[Tile]:
         """Tiles that make a rectangle of the SR plane; they share pixels only with an overlap."""
         axes = [self._along(axis, wanted) for axis, wanted in enumerate((rows, cols))]
