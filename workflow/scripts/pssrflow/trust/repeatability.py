@@ -14,7 +14,7 @@ from pssrflow.crappify.squares import NoiseKey
 from pssrflow.evaluate.resolution import SEVENTH, Spectra, crossing
 from pssrflow.pairs.field import Field
 
-# Blocks that are predicted once more, and LR pixels below which one tells nothing of frequencies.
+# Blocks that are predicted once more, and SR pixels below which one tells nothing of frequencies.
 REPEATED, LEAST = 16, 16
 ONE, OTHER = "one", "other"
 

@@ -127,8 +127,8 @@ def promise(
     with claimed_device() as device:
         inference = Inference(network, device, best_precision(device))
         nothing = Promise.nothing(asked.level, facts.intensity, crappify)
-        drawing, known = Drawing(frames=facts.frames), (rows.noise, rows.drawn)
-        learner = Learner(inference, nothing, drawing, asked.seed, *known)
+        drawing = Drawing(frames=facts.frames)
+        learner = Learner(inference, nothing, drawing, asked.seed, rows.noise, rows.drawn)
         looks = getattr(network, "looks", [(network.stride, facts.frames)])
         grounds = _grounds(rows, asked, nothing, looks)
         made = learner.of(grounds, asked.blocks)
