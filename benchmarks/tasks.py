@@ -56,13 +56,13 @@ def _beside_experts(data: Path) -> list[list[str]]:
 def _beside(task: Task, given: list[tuple[Path, Path, float]]) -> list[str]:
     from scipy import ndimage
 
-    planes = []
-    for path, labels, side in given:
+    planes = {}
+    for number, (path, labels, side) in enumerate(given):
         # Of axons a mask, of mitochondria a number for each.
         drawn = _image(labels)
         expert, _ = ndimage.label(drawn > (127 if drawn.max() == 255 else 0))
         found = task(_image(path).astype(np.float32), side)
-        planes.append({"expert": agreement(expert, found).tolist()})
+        planes[0, 0, number] = {"expert": [agreement(expert, found).tolist()]}
     figures = told(planes)["expert"]
     return [task.name, str(len(planes)), *(_interval(figures[name]) for name in NAMES)]
 

@@ -76,6 +76,16 @@ def test_neighbours_that_are_alike_widen_an_interval(rng):
     assert 1.9 < widened(stack(same[:4])) / of_few(4 * 36) < 2.6
 
 
+def test_a_few_neighbours_among_scattered_blocks_widen_little(rng):
+    """As objects are, of which most blocks hold none: what few pairs have in common is chance."""
+    made = []
+    for _ in range(100):
+        blocks = np.full(64, np.nan)
+        blocks[rng.permutation(64)[:12]] = rng.standard_normal(12)
+        made.append(widened(stack([blocks.reshape(8, 8)])) / of_few(12))
+    assert np.median(made) < 1.2 and max(made) < 2.5
+
+
 def test_planes_are_neighbours_where_they_lie_beside_each_other(rng):
     """Of a time lapse along t and along z; not where planes between them are left out."""
     once = rng.standard_normal((3, 6, 6))

@@ -1,7 +1,16 @@
 """Maps of trust: what they promise holds, what is planted is found, and no cut changes a byte."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
+from pssrflow.networks.frames import ONE
+from pssrflow.networks.registry import build
+from pssrflow.pairs.patches import Drawing
+from pssrflow.predict.inference import Inference
+from pssrflow.trust.conformal import beyond
+from pssrflow.trust.learn import Grounds, Learner
 from pssrflow.trust.maps import BELIEF, CHANNELS, CONSISTENCY, NOVELTY, WIDTHS
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.verdict import Tally, Volume, judged
@@ -9,6 +18,8 @@ from pssrflow.trust.windows import WINDOW
 from pssrflow.trust.words import BAD, CARE, GOOD
 from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
+
+from .conftest import field_of
 
 SCALE = 4
 
@@ -68,11 +79,30 @@ def test_another_dwell_time_is_not_what_was_learnt_from(noise, promise_of, looke
     assert any("unlike what was learnt from" in reason for reason in found["reasons"])
 
 
-def test_another_pixel_size_is_named(promise_of, looked_at, pictures):
-    looked = looked_at(promise_of(), pictures(1, 512))
-    known = next(iter(looked.promise.about["lr_pixel_size_um"].values()))
-    reasons = verdict_of(looked, size=known * 2)["reasons"]
-    assert any("were learnt from" in reason and "LR pixels of" in reason for reason in reasons)
+@pytest.mark.parametrize(
+    ("factor", "zoom", "most", "verdict"),
+    [
+        (1.2, None, 2, GOOD),
+        (1.5, None, 1, CARE),
+        (0.4, None, 1, CARE),
+        (2.1, None, 0, BAD),
+        # Patches were drawn as if pixels were twice as large.
+        (2.1, [0.5, 1.0], 1, CARE),
+    ],
+)
+def test_pixels_of_another_size_are_believed_less(
+    factor, zoom, most, verdict, promise_of, looked_at, pictures
+):
+    looked = looked_at(promise_of(), pictures(2, 512))
+    here = looked.lr.volume.pixel_side
+    about = promise_of().about | {"lr_pixel_size_um": {"a": here / factor}, "zoom": zoom}
+    looked = replace(looked, promise=replace(looked.promise, about=about))
+    assert mapped(looked)[BELIEF].max() == most
+    found = verdict_of(looked, size=here)
+    assert found["verdict"] == verdict
+    named = any(f"LR pixels of {here * 1e3:.4g} nm" in reason for reason in found["reasons"])
+    assert named == (most < 2)
+    assert any("intervals are void" in reason for reason in found["reasons"]) == (most == 0)
 
 
 @pytest.mark.parametrize("planes", [0, 1])
@@ -130,3 +160,21 @@ def test_a_promise_is_read_as_it_was_saved(promise_of, looked_at, pictures, tmp_
     for one, two in zip(mapped(looked).values(), mapped(other).values()):
         np.testing.assert_array_equal(one, two)
     assert again.about == promise.about and again.multipliers == promise.multipliers
+
+
+def test_images_are_looked_at_in_the_windows_that_were_calibrated_on(
+    promise_of, looked_at, pictures, make_store
+):
+    """Of a field of 62 LR pixels, which is no multiple of a window of 32."""
+    hr = pictures(15, 248)
+    looked = looked_at(promise_of(), hr)
+    row = field_of("kept", make_store(hr, "kept-hr"), looked.lr.path)
+    inference = Inference(build("bicubic", SCALE, {}, 1), torch.device("cpu"), "32")
+    nothing = Promise.nothing(0.9, "window", promise_of().crappify)
+    grounds = Grounds([row], [None], [row.region], 32)
+    promise = Learner(inference, nothing, Drawing(frames=ONE), 0).of(grounds, 200)
+    assert promise.block == 32
+    found = mapped(replace(looked, promise=promise))[NOVELTY][0, 0, :, ::32, ::32]
+    # Half of the windows says what is usual for the other half.
+    usual = beyond(promise.distances, promise.distances)
+    np.testing.assert_array_equal(np.sort(found.ravel()[1::2]), np.sort(np.rint(usual * 255)))

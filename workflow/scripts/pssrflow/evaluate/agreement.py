@@ -1,5 +1,6 @@
 """How far what a task finds in a prediction is what it finds in the truth."""
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -156,19 +157,20 @@ def _figures(planes: Planes, draws: Bootstrap) -> dict[str, Any]:
     whole, drawn = in_all(planes), draws.sums(planes)
     objects = [float(_number(whole, kind)) for kind in (LOST, INVENTED)]
     return {"objects": objects} | {
-        name: _found(parts, planes, whole, drawn).to_json() for name, parts in SHARES.items()
+        name: _found(*share, planes, whole, drawn).to_json() for name, share in SHARES.items()
     }
 
 
-SHARES: dict[str, Parts] = {
-    "dice": lambda s: (2 * s[..., BOTH], s[..., TRUE] + s[..., MADE]),
-    "f1": lambda s: (2 * s[..., MATCHED], _number(s, LOST) + _number(s, INVENTED)),
-    "ratio": lambda s: (_number(s, INVENTED), _number(s, LOST)),
+# What part of what, and the most that it can be.
+SHARES: dict[str, tuple[Parts, float]] = {
+    "dice": (lambda s: (2 * s[..., BOTH], s[..., TRUE] + s[..., MADE]), 1.0),
+    "f1": (lambda s: (2 * s[..., MATCHED], _number(s, LOST) + _number(s, INVENTED)), 1.0),
+    "ratio": (lambda s: (_number(s, INVENTED), _number(s, LOST)), math.inf),
 }
 
 
-def _found(parts: Parts, planes: Planes, whole: Values, drawn: Values) -> Found:
-    """A share over all blocks, and its interval."""
+def _found(parts: Parts, most: float, planes: Planes, whole: Values, drawn: Values) -> Found:
+    """A share over all blocks, and its interval, as far as it can be."""
     value = float(_share(*parts(whole)))
 
     def off(piece: Values) -> Values:
@@ -176,7 +178,8 @@ def _found(parts: Parts, planes: Planes, whole: Values, drawn: Values) -> Found:
         return np.where(all_of_it > 0, part - value * all_of_it, np.nan)
 
     residuals = {plane: [off(piece) for piece in pieces] for plane, pieces in planes.items()}
-    return Found(value, *ends(_share(*parts(drawn)), value, widened(residuals)))
+    found = ends(_share(*parts(drawn)), value, widened(residuals))
+    return Found(value, *(min(max(end, 0.0), most) if math.isfinite(end) else end for end in found))
 
 
 def _number(sums: Values, others: int) -> Values:

@@ -187,7 +187,9 @@ def widened(residuals: Planes) -> float:
             # What they have in common with their own mean is missing.
             alike = float(products.mean()) / variance + 1 / len(each)
             alike = min(max(alike, 0.0), MOST_ALIKE)
-            factor *= math.sqrt(min((1 + alike) / (1 - alike), length))
+            # Of a row of many blocks (1 + alike) / (1 - alike); where few have a neighbour, less.
+            beside = len(products) / len(each)
+            factor *= math.sqrt(min(1 + 2 * beside * alike / (1 - alike), length))
     return factor
 
 

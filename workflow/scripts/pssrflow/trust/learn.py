@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ from pssrflow.trust.layers import layers
 from pssrflow.trust.novelty import Known, features
 from pssrflow.trust.promise import STRATA, Promise, smallest
 from pssrflow.trust.repeatability import REPEATED, agreement, scanned_again
-from pssrflow.trust.windows import BLOCK, WINDOW, Seen, gathered
+from pssrflow.trust.windows import BLOCK, WINDOW, Seen, gathered, place, touching
 from pssrflow.volumes.blocks import Region, with_halo
 from pssrflow.volumes.store import Store
 
@@ -43,6 +43,8 @@ DARKEST, STEEPEST = 0.2, 0.25
 Item = TypeVar("Item")
 # Field, plane, rows and columns.
 Place = tuple[Field, tuple[int, ...], slice, slice]
+# What an axis is cut into, from its first and last pixel and a size.
+Parts = Callable[[int, int, int], list[slice]]
 
 
 @dataclass(frozen=True)
@@ -129,10 +131,9 @@ class Learner:
         learner = replace(self, promise=replace(self.promise, head=head, block=block))
         places = _thinned(places, most)
         blocks = [learner._block(*place) for place in places]
-        known = [learner._features(*p) for p in learner._known_places(grounds)]
         about = _about(grounds, places) | {"repeatable_px": learner._repeatable(blocks, places)}
         images = [about["samples"].index(field.sample) for field, *_ in places]
-        made = learner._calibrated(blocks, np.array(known), about)
+        made = learner._familiar(learner._calibrated(blocks, about), grounds, most)
         return replace(made, images=np.array(images, np.int64))
 
     # -- the head ---------------------------------------------------------------------------------
@@ -232,21 +233,31 @@ class Learner:
         fine = (slice(s.start * scale, s.stop * scale) for s in (rows, cols))
         return Input.of(field.hr_intensity).scaled(field.truth(plane, *fine), plane[1])
 
-    def _known_places(self, grounds):
-        """Blocks of what was learnt from; of what is kept, where nothing was."""
-        for regions in (grounds.learnt, grounds.calibration):
-            found = _places(grounds.fields, regions, self.promise.block)
-            if places := _thinned(found, SEEN_BLOCKS):
-                return places
-        return []
+    # -- novelty ----------------------------------------------------------------------------------
 
-    def _features(self, field, plane, rows, cols):
-        values = _lr(field).reader()(plane, rows, cols)
-        return features(Input.of(field.lr_intensity).scaled(values, plane[1]))
+    def _familiar(self, promise: Promise, grounds: Grounds, most: int) -> Promise:
+        """What LR images are known, and how far from these what was kept lies."""
+        here = self._features(grounds.fields, grounds.calibration, most)
+        if not len(here):
+            return promise
+        known = self._features(grounds.fields, grounds.learnt, SEEN_BLOCKS)
+        if len(known) <= here.shape[1]:
+            # Too few to know anything by: half of what was kept says what is usual for the rest.
+            known, here = here[::2], here[1::2]
+        reference = Known.of(known)
+        return replace(promise, known=reference, distances=np.sort(reference.distance(here)))
+
+    def _features(self, fields: Sequence[Field], regions: Any, most: int) -> np.ndarray:
+        """Features of LR images in windows like those in which the map looks at them."""
+        found, places = [], _places(fields, regions, self.promise.block, _equal)
+        for field, plane, *box in _thinned(places, most):
+            values = _lr(field).reader()(plane, *box)
+            found.append(features(Input.of(field.lr_intensity).scaled(values, plane[1])))
+        return np.array(found)
 
     # -- calibration ------------------------------------------------------------------------------
 
-    def _calibrated(self, blocks: Sequence[Block], known: np.ndarray, about: Any) -> Promise:
+    def _calibrated(self, blocks: Sequence[Block], about: Any) -> Promise:
         if not blocks:
             return replace(self.promise, about=about)
         level, slope = (np.concatenate([getattr(b, n).ravel() for b in blocks]) for n in _SHOWN)
@@ -259,11 +270,6 @@ class Learner:
         residuals = Residuals.of(seen, made)
         found = np.concatenate([_windows(block, residuals) for block in blocks])
         ordered = np.sort(found, 0)
-        here = np.array([features(block.lr) for block in blocks])
-        if len(known) <= here.shape[1]:
-            # Too few to know anything by: half of the blocks says what is usual for the others.
-            known, here = here[::2], here[1::2]
-        reference = Known.of(known)
         return replace(
             promise,
             blocks=np.stack(counts),
@@ -271,8 +277,6 @@ class Learner:
             residuals=residuals,
             windows=ordered,
             strangest=np.sort(-smallest(found, ordered)),
-            known=reference,
-            distances=np.sort(reference.distance(here)),
             about=about,
         )
 
@@ -330,24 +334,31 @@ def _blocks(grounds: Grounds) -> tuple[int, list[Place]]:
     return size, places
 
 
+def _even(start: int, stop: int, size: int) -> list[slice]:
+    """What lies between two pixels, in parts that are equal and about as long as `size`."""
+    count = max(1, round((stop - start) / size))
+    edges = np.linspace(start, stop, count + 1).astype(int).tolist()
+    return list(itertools.starmap(slice, itertools.pairwise(edges)))
+
+
+def _equal(start: int, stop: int, size: int) -> list[slice]:
+    """Windows of `size` pixels between two pixels, the last of them further inside."""
+    found = (place(i, size, stop - start) for i in touching(0, stop - start, size))
+    return [slice(start + window.start, start + window.stop) for window in found]
+
+
 def _places(
-    fields: Sequence[Field], regions: Sequence[Region | None], size: int
+    fields: Sequence[Field], regions: Sequence[Region | None], size: int, parts: Parts = _even
 ) -> Iterator[Place]:
     """Blocks of some regions, of about `size` LR pixels along y and x."""
     for field, region in zip(fields, regions):
         if region is None or min(region.shape[3:]) < WINDOW:
             continue
-        sides = [_even(*ends, size) for ends in zip(region.start[3:], region.stop[3:])]
+        sides = [parts(*ends, size) for ends in zip(region.start[3:], region.stop[3:])]
         for plane in region.planes():
             for rows, cols in itertools.product(*sides):
                 if field.mask is None or field.mask.touched(plane, rows, cols).any():
                     yield field, plane, rows, cols
-
-
-def _even(start: int, stop: int, size: int) -> list[slice]:
-    count = max(1, round((stop - start) / size))
-    edges = np.linspace(start, stop, count + 1).astype(int).tolist()
-    return list(itertools.starmap(slice, itertools.pairwise(edges)))
 
 
 def _thinned(places: Iterable[Item], most: int) -> list[Item]:

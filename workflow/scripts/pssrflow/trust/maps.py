@@ -63,6 +63,14 @@ class Looked:
         """How the network sees grey levels."""
         return Input.of(self.lr.volume.intensity, self.promise.intensity)
 
+    @functools.cached_property
+    def most(self) -> np.uint8:
+        """The highest belief that any place may have."""
+        size = self.lr.volume.pixel_side
+        if self.promise.far(size):
+            return np.uint8(DO_NOT_USE)
+        return np.uint8(FIT if self.promise.firm and self.promise.near(size) else WITH_CARE)
+
     @property
     def channels(self) -> tuple[str, ...]:
         """What the map holds."""
@@ -100,6 +108,7 @@ class Looked:
         widths = self._widths(lr, sr, _within(box, wide)) * self.window_share(plane[1])
         # What makes HR scans noisy is no fault of a prediction.
         belief = np.where(widths[-1] > self.limit, np.uint8(WITH_CARE), np.uint8(FIT))
+        belief = np.minimum(belief, self.most)
         told = []
         for values, size in (
             (self._consistency(plane, lr, sr, box, seen), WINDOW),
@@ -109,8 +118,6 @@ class Looked:
             numbers = _numbers(box, size)
             told.append(spread(levels, numbers, size, box))
             belief = np.minimum(belief, spread(classes, numbers, size, box))
-        if not self.promise.firm:
-            belief = np.minimum(belief, np.uint8(WITH_CARE))
         scan, *specimen = np.rint(np.minimum(widths, 1) * WHITE).astype(np.uint8)
         return np.stack([scan, *told, belief, *specimen])
 

@@ -30,6 +30,9 @@ FORMAT = 3
 # What pixels are told apart by; each has an interval of its own.
 FLAT, EDGE, DARK = range(3)
 STRATA = ("flat", "edge", "dark")
+# Factors by which LR pixels may differ from those that were learnt from before a promise is not of
+# them, and by which they may be larger before it is void (`benchmarks.trust sizes`).
+NEAR, FAR = 1.25, 2.0
 SAVED = "what the rule calibrate_trust wrote (trust.safetensors)"
 
 
@@ -138,6 +141,26 @@ class Promise:
     def firm(self) -> bool:
         """Whether it rests on as many blocks as a promise should."""
         return self.calibrated and len(self.blocks) >= BLOCKS
+
+    @property
+    def sizes(self) -> tuple[float, float] | None:
+        """Smallest and largest LR pixels that were learnt from, micrometer; None if not known."""
+        known = [size for size in self.about.get("lr_pixel_size_um", {}).values() if size]
+        return (min(known), max(known)) if known else None
+
+    def near(self, size: float | None) -> bool:
+        """Whether LR pixels of some size, micrometer, are about as large as those."""
+        if not (self.sizes and size):
+            return True
+        low, high = self.sizes
+        return low / NEAR <= size <= high * NEAR
+
+    def far(self, size: float | None) -> bool:
+        """Whether they are so much larger that nothing can be known of them."""
+        if not (self.sizes and size):
+            return False
+        # What was learnt at a low magnification had pixels as large.
+        return size > FAR * self.sizes[1] / min(self.about.get("zoom") or [1.0])
 
     @cached_property
     def crappifier(self) -> Crappifier:

@@ -132,6 +132,7 @@ def promise(
         looks = getattr(network, "looks", [(network.stride, facts.frames)])
         grounds = _grounds(rows, asked, nothing, looks)
         made = learner.of(grounds, asked.blocks)
+    made = replace(made, about=made.about | {"zoom": facts.zoom})
     _keep(made, done)
 
 

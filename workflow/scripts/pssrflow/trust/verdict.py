@@ -36,8 +36,6 @@ PLACES = 5
 # By how much fewer pixels of a truth than promised lie within the intervals of a volume that is
 # to be used with care.
 SHORT = 0.05
-# A pixel size that differs by more than this factor was not learnt from.
-SIZES = 1.25
 
 
 @dataclass
@@ -131,7 +129,7 @@ def _why(said: Mapping[str, np.ndarray]) -> dict[str, str]:
     shares = {
         "it does not explain the LR image": doubtful[CONSISTENCY].mean(),
         "the LR image is unlike what was learnt from": doubtful[NOVELTY].mean(),
-        "what is possible here is wide, or rests on few blocks": rest.mean(),
+        "what is possible here is wide, or little is promised of the image": rest.mean(),
     }
     return {"why": max(shares, key=lambda words: float(shares[words]))}
 
@@ -182,7 +180,7 @@ def judged(tally: Tally, promise: Promise, volume: Volume) -> dict[str, Any]:
     kept = min(held, default=1.0) >= least
     reasons = [*_reasons(promise, novel, odd, shares), *_held(share, promise.level)]
     reasons += [size] if size else []
-    verdict = _class(shares, max(novel, odd), promise.firm and kept and not size)
+    verdict = _class(shares, max(novel, odd), promise.firm and kept)
     return {
         "verdict": verdict,
         "calibrated": promise.calibrated,
@@ -262,12 +260,13 @@ def _held(share: float | None, level: float) -> Iterable[str]:
 
 def _other_size(promise: Promise, volume: Volume) -> str | None:
     """Where pixels are larger or smaller than those that were learnt from, in words."""
-    known = [size for size in promise.about.get("lr_pixel_size_um", {}).values() if size]
     here = volume.lr_pixel_size
-    if not known or not here or min(known) / SIZES <= here <= max(known) * SIZES:
+    if here is None or promise.sizes is None or promise.near(here):
         return None
-    span = f"{min(known) * 1e3:.4g} to {max(known) * 1e3:.4g} nm"
-    return f"LR pixels of {here * 1e3:.4g} nm, and {span} were learnt from"
+    low, high = (f"{size * 1e3:.4g}" for size in promise.sizes)
+    span = low if low == high else f"{low} to {high}"
+    said = f"LR pixels of {here * 1e3:.4g} nm, and {span} nm were learnt from"
+    return f"{said}; intervals are void" if promise.far(here) else said
 
 
 def _placed(place: Mapping[str, Any], volume: Volume) -> dict[str, Any]:
