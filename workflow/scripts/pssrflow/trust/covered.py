@@ -4,11 +4,13 @@ import numpy as np
 
 from pssrflow.models.input import Input
 from pssrflow.pairs.field import Field
-from pssrflow.trust.maps import WHITE, Looked, tiles
+from pssrflow.trust.maps import WHITE, Each, Looked, Tile, tiles
 from pssrflow.volumes.blocks import Region
 
 
-def covered(field: Field, looked: Looked, region: Region, widths: np.ndarray) -> tuple[int, int]:
+def covered(
+    field: Field, looked: Looked, region: Region, widths: np.ndarray, each: Each = map
+) -> tuple[int, int]:
     """Pixels of the truth, and those of them within the intervals for a second scan.
 
     Parameters
@@ -21,15 +23,19 @@ def covered(field: Field, looked: Looked, region: Region, widths: np.ndarray) ->
         Of the LR grid of the prediction.
     widths : ndarray (t, c, z, y, x) of uint8
         That channel of the map of this region.
+    each : callable
+        `map`, or that of an executor, for its tiles.
     """
-    known = within = 0
     scale = looked.promise.scale
-    for plane, rows, cols, inside in tiles(region):
+
+    def counted(tile: Tile) -> tuple[int, int]:
+        plane, rows, cols, inside = tile
         errors = _errors(field, looked, plane, (rows, cols))
         wide = (widths[inside] / np.float32(WHITE)).repeat(scale, 0).repeat(scale, 1)
-        known += int(np.count_nonzero(~np.isnan(errors)))
-        within += int(np.count_nonzero(errors <= wide))
-    return known, within
+        return int(np.count_nonzero(~np.isnan(errors))), int(np.count_nonzero(errors <= wide))
+
+    known, within = zip(*each(counted, tiles(region)))
+    return sum(known), sum(within)
 
 
 def _errors(field, looked, plane, box):

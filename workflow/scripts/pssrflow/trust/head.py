@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pssrflow.compiled import compiled
 from pssrflow.networks.contract import middle
 from pssrflow.trust.layers import layers
 
@@ -64,11 +65,69 @@ class Head(nn.Module):
         ndarray (1 or 2, y, x)
             Mean error against a scan; deviation from the specimen.
         """
-        with torch.inference_mode():
-            given = (np.ascontiguousarray(i)[None, None] for i in (lr, level, slope))
-            found = self(*map(torch.from_numpy, given))[0].exp().clamp(LEAST, MOST)
-        made: Floats = found.numpy()
-        return made
+        # Without torch: twice as fast, and the same however an image is cut.
+        seen = np.zeros((3, *(n + 2 for n in lr.shape)), np.float32)
+        inside = seen[:, 1:-1, 1:-1]
+        np.subtract(lr.clip(-1, 2), np.float32(0.5), inside[0])
+        np.multiply(lr - level, np.float32(4), inside[1])
+        np.subtract(slope * np.float32(8), np.float32(0.5), inside[2])
+        weights, biases = zip(*(self._layer(layer) for layer in (self.first, self.last)))
+        made = np.empty((len(biases[-1]), *lr.shape), np.float32)
+        _convolved(seen, weights, biases, made)
+        return np.exp(made, made).clip(LEAST, MOST, made)
+
+    @staticmethod
+    def _layer(layer: Any) -> tuple[Floats, Floats]:
+        weight, bias = (np.ascontiguousarray(t.detach().numpy()) for t in layer.parameters())
+        return weight, bias
+
+
+@compiled
+def _convolved(seen: Any, weights: Any, biases: Any, made: Any) -> None:
+    """Both layers, of what has a border of zeros, row by row."""
+    (first, last), (bias, last_bias) = weights, biases
+    # Three rows of the hidden layer, each in the place of the one that is needed no more.
+    hidden = np.zeros((3, len(bias), seen.shape[2]), np.float32)
+    found = np.empty(seen.shape[2], np.float32)
+    for y in range(made.shape[1] + 1):
+        row = hidden[y % 3]
+        row[:] = np.float32(0)
+        if y < made.shape[1]:
+            _hidden(seen, y, first, bias, row)
+        for o in range(len(last_bias) if y else 0):
+            found[:] = last_bias[o]
+            for i in range(len(bias)):
+                rows = hidden[(y - 2) % 3, i], hidden[(y - 1) % 3, i], row[i]
+                _add(*rows, last[o, i], found)
+            made[o, y - 1] = found[1:-1]
+
+
+@compiled
+def _hidden(seen: Any, y: Any, weights: Any, bias: Any, found: Any) -> None:
+    """A row of the hidden layer."""
+    for o in range(len(bias)):
+        found[o, 1:-1] = bias[o]
+        for i in range(len(seen)):
+            _add(seen[i, y], seen[i, y + 1], seen[i, y + 2], weights[o, i], found[o])
+        for x in range(1, found.shape[1] - 1):
+            found[o, x] = max(found[o, x], np.float32(0))
+
+
+@compiled
+def _add(above: Any, line: Any, below: Any, w: Any, found: Any) -> None:
+    """What a pixel and its neighbours contribute to it."""
+    for x in range(1, len(line) - 1):
+        found[x] += (
+            w[0, 0] * above[x - 1]
+            + w[0, 1] * above[x]
+            + w[0, 2] * above[x + 1]
+            + w[1, 0] * line[x - 1]
+            + w[1, 1] * line[x]
+            + w[1, 2] * line[x + 1]
+            + w[2, 0] * below[x - 1]
+            + w[2, 1] * below[x]
+            + w[2, 2] * below[x + 1]
+        )
 
 
 class Example(NamedTuple):

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ STRANGE, DOUBTFUL = 0.01, 0.05
 TILE = 8 * BLOCK
 # Of the highest grey level of a map.
 WHITE = 255
+# Plane, rows, columns, and where they lie in an array (t, c, z, y, x) of a region.
+Tile = tuple[tuple[int, ...], slice, slice, tuple[Any, ...]]
+# `map`, or that of an executor.
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -82,28 +86,35 @@ class Looked:
         y, x = (n // self.promise.scale for n in self.sr.volume.shape[3:])
         return y, x
 
-    def region(self, region: Region) -> np.ndarray:
+    def region(self, region: Region, each: Each = map) -> np.ndarray:
         """The map of some planes.
 
         Parameters
         ----------
         region : Region
             Of the LR grid of the prediction.
+        each : callable
+            `map`, or that of an executor, for its tiles.
 
         Returns
         -------
         ndarray (channels of the map, t, c, z, y, x) of uint8
         """
         made = np.empty((len(self.channels), *region.shape), np.uint8)
-        for plane, rows, cols, inside in tiles(region):
+
+        def fill(tile: Tile) -> None:
+            plane, rows, cols, inside = tile
             made[:, *inside] = self.tile(plane, rows, cols)
+
+        for _ in each(fill, tiles(region)):
+            pass
         return made
 
     def tile(self, plane: tuple[int, ...], rows: slice, cols: slice) -> np.ndarray:
         """The map of a rectangle of one plane, ndarray (channels, y, x) of uint8."""
         box, shape = (rows, cols), self.shape
         wide = tuple(self._around(side, n) for side, n in zip(box, shape))
-        lr, sr = self._read(plane, wide)
+        lr, sr, grey = self._read(plane, wide)
         seen = Seen(wide, shape)
         widths = self._widths(lr, sr, _within(box, wide)) * self.window_share(plane[1])
         # What makes HR scans noisy is no fault of a prediction.
@@ -111,7 +122,7 @@ class Looked:
         belief = np.minimum(belief, self.most)
         told = []
         for values, size in (
-            (self._consistency(plane, lr, sr, box, seen), WINDOW),
+            (self._consistency(plane, lr, grey, box, seen), WINDOW),
             (self._novelty(lr, box, seen), self.promise.block),
         ):
             levels, classes = np.rint(values * WHITE).astype(np.uint8), _classes(values)
@@ -135,8 +146,8 @@ class Looked:
         there = [slice(s.start + o, s.stop + o) for s, o in zip(box, (oy, ox))]
         lr = self.lr.reader()((t, c, z + oz), *there)
         fine = [slice(s.start * scale, s.stop * scale) for s in box]
-        sr = self.sr.reader()(plane, *fine)
-        return self.given.scaled(lr, c), self.given.scaled(sr, c)
+        grey = self.sr.reader()(plane, *fine).astype(np.float32)
+        return self.given.scaled(lr, c), self.given.scaled(grey, c), grey
 
     def window_share(self, channel: int) -> np.float32:
         """Parts of the display window in one unit of what the network sees."""
@@ -155,36 +166,31 @@ class Looked:
         scales = promise.scales(lr, *shown)
         return np.stack([s[inner] * np.float32(f).take(strata) for s, f in zip(scales, factors)])
 
-    def _consistency(self, plane, lr, sr, box, seen):
+    def _consistency(self, plane, lr, grey, box, seen):
         numbers = _numbers(box, WINDOW)
         wanted = [around(s.start, s.stop, WINDOW, n) for s, n in zip(box, self.shape)]
-        made = self._expected(plane[1], sr, wanted, seen)
+        made = self._expected(plane[1], grey, wanted, seen)
         inner = tuple(slice(w.start - c, w.stop - c) for w, c in zip(wanted, seen.corner))
         left = self.promise.residuals.standardised(lr[inner], made)
         windows = gathered(left, numbers, WINDOW, Seen(tuple(wanted), self.shape))
         return self.promise.consistent(statistics(windows))
 
-    def _expected(self, channel, sr, wanted, seen):
+    def _expected(self, channel, grey, wanted, seen):
         """What the LR image would be expected to be, as the network sees grey levels."""
         promise, volume = self.promise, self.sr.volume
-        offset, span = (np.float32(f(channel)) for f in (self.given.offset, self.given.span))
         corner = tuple(c * promise.scale for c in seen.corner)
-        read = functools.partial(_part, sr * span + offset, corner)
+        read = functools.partial(_part, grey, corner)
         crappifier = promise.crappifier.of(volume.detector(channel))
         shape = tuple(n * promise.scale for n in self.shape)
         ranges = (range(s.start, s.stop) for s in wanted)
         levels = volume.intensity.ranges[channel]
         made = degraded(crappifier, read, shape, levels, *ranges)
-        return (made - offset) / span
+        return self.given.scaled(made, channel)
 
     def _novelty(self, lr, box, seen):
         size = self.promise.block
         numbers = _numbers(box, size)
         return self.promise.familiar(features(gathered(lr, numbers, size, seen)))
-
-
-# Plane, rows, columns, and where they lie in an array (t, c, z, y, x) of a region.
-Tile = tuple[tuple[int, ...], slice, slice, tuple[Any, ...]]
 
 
 def tiles(region: Region) -> Iterator[Tile]:

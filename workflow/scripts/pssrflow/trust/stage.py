@@ -4,7 +4,7 @@ import functools
 import logging
 import math
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,7 +31,7 @@ from pssrflow.run.memory import Budget
 from pssrflow.run.shares import Shares
 from pssrflow.trust.covered import covered
 from pssrflow.trust.learn import Grounds, Learner
-from pssrflow.trust.maps import BELIEF, CHANNELS, FIT, TILE, WHITE, WIDTHS, Looked
+from pssrflow.trust.maps import BELIEF, CHANNELS, FIT, TILE, WHITE, WIDTHS, Each, Looked
 from pssrflow.trust.promise import Promise
 from pssrflow.trust.verdict import Tally, Volume, judged
 from pssrflow.volumes.blocks import Region, cut, place_of, share
@@ -288,34 +288,34 @@ def _deeper(chunk: Sequence[int], shard: Sequence[int], plane: tuple[int, int]) 
 def _filled(work: Work, units: list[Region], budget: Budget) -> Made:
     """Make and write some shards."""
     digests, tally = dict[str, str](), Tally()
-    # Each shard is the work of one thread.
-    torch.set_num_threads(1)
+    # Each tile is the work of one thread, and a shard that of one that waits for its tiles.
     workers = budget.workers(work.bytes_each)
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        for found, counted in pool.map(functools.partial(_unit, work), units):
+    tiles = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+    with tiles, ThreadPoolExecutor(workers) as shards:
+        for found, counted in shards.map(functools.partial(_unit, work, tiles.map), units):
             digests |= found
             tally.merge(counted)
     return digests, tally
 
 
-def _unit(work: Work, unit: Region) -> Made:
-    made, tally = work.looked.region(unit), Tally()
+def _unit(work: Work, each: Each, unit: Region) -> Made:
+    made, tally = work.looked.region(unit, each), Tally()
     tally.add(made, unit.start)
     if work.truth is not None:
-        tally.compare(*covered(work.truth, work.looked, unit, made[CHANNELS.index(WIDTHS)]))
-    digests = dict[str, str]()
-    for shard, values in _shards(unit, made):
-        digests[place_of(shard)] = work.trust.write(shard, values)
-    return digests, tally
+        widths = made[CHANNELS.index(WIDTHS)]
+        tally.compare(*covered(work.truth, work.looked, unit, widths, each))
+    shards = _shards(unit, made)
+    written = each(lambda shard: work.trust.write(*shard), shards)
+    return {place_of(shard): digest for (shard, _), digest in zip(shards, written)}, tally
 
 
-def _shards(unit: Region, made: np.ndarray) -> Iterator[tuple[Region, np.ndarray]]:
+def _shards(unit: Region, made: np.ndarray) -> list[tuple[Region, np.ndarray]]:
     """Shards of the map, one for each of its channels."""
     t, c, *rest = unit.start
     t_stop, _, *ends = unit.stop
-    for number, values in enumerate(made):
-        channel = c * len(made) + number
-        yield Region((t, channel, *rest), (t_stop, channel + 1, *ends)), values
+    channels = range(c * len(made), (c + 1) * len(made))
+    places = (Region((t, n, *rest), (t_stop, n + 1, *ends)) for n in channels)
+    return list(zip(places, made))
 
 
 def _finish(
