@@ -71,7 +71,10 @@ def read_second(path: Path) -> list[list[Any]]:
     if name == "nd2":
         import nd2
 
-        return [digest(nd2.imread(path))]
+        with nd2.ND2File(path) as file:
+            axes = "".join(file.sizes)
+            order = [axes.index(axis) for axis in sorted(axes, key="PTCZYXS".index)]
+            return [digest(np.transpose(file.asarray(), order))]
     if name == "oiffile":
         import oiffile
 

@@ -123,7 +123,7 @@ def test_a_remedy_is_told_what_was_moved(make_store, specimen, rng):
 
 
 def test_the_interval_holds_the_psnr_to_the_clean_truth(make_store, specimen, rng):
-    """Of 10 runs; more of them in benchmarks/trust.py."""
+    """Of 10 runs; more of them by benchmarks.trust truth."""
     held, away = 0, []
     for run in range(10):
         judged, sr = judged_by(make_store, specimen, rng, run)
