@@ -65,9 +65,11 @@ def _kinds(tested: Tested, images: list[np.ndarray], options: argparse.Namespace
     for factor in (1.5, 3):
         larger = [lr for lr, _ in rescanned(tested, functools.partial(coarser, factor=factor))]
         yield f"pixels {factor:g} times as large", larger, factor * here
+    own = tested.results.parent.name.removesuffix("s")
     for name in SETS:
         other = Tested(options.out / name / "results", "default")
-        if name != tested.results.parent.name and other.results.is_dir():
+        # The images of `rats` are those of `rat`.
+        if name not in (own, "rats") and other.results.is_dir():
             yield f"the rows of {name}", [lr for lr, *_ in other.planes()], None
     if options.data:
         stack = tifffile.imread(options.data / NUCLEI)[::4].astype(np.float32)
