@@ -88,6 +88,7 @@ def test_another_dwell_time_is_not_what_was_learnt_from(noise, promise_of, looke
         (2.1, None, 0, BAD),
         # Patches were drawn as if pixels were twice as large.
         (2.1, [0.5, 1.0], 1, CARE),
+        (1.1, [2.0, 2.0], 2, GOOD),
     ],
 )
 def test_pixels_of_another_size_are_believed_less(

@@ -4,6 +4,7 @@ It sees the LR image, and level and slope of the finished prediction: more of it
 brought nothing, and the map shall cost little beside the prediction. It changes none of its pixels.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -74,7 +75,7 @@ class Head(nn.Module):
         weights, biases = zip(*(self._layer(layer) for layer in (self.first, self.last)))
         made = np.empty((len(biases[-1]), *lr.shape), np.float32)
         _convolved(seen, weights, biases, made)
-        return np.exp(made, made).clip(LEAST, MOST, made)
+        return np.exp(made.clip(math.log(LEAST), math.log(MOST), made), made)
 
     @staticmethod
     def _layer(layer: Any) -> tuple[Floats, Floats]:

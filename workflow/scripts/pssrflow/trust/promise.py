@@ -160,7 +160,7 @@ class Promise:
         if not (self.sizes and size):
             return False
         # What was learnt at a low magnification had pixels as large.
-        return size > FAR * self.sizes[1] / min(self.about.get("zoom") or [1.0])
+        return size > FAR * self.sizes[1] / min([1.0, *(self.about.get("zoom") or ())])
 
     @cached_property
     def crappifier(self) -> Crappifier:
