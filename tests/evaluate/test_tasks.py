@@ -82,6 +82,17 @@ def cells(rng):
     return (image + 6 * rng.standard_normal(truth.shape)).astype(np.float32), truth
 
 
+def test_an_interval_of_few_objects_holds_nothing_impossible(rng):
+    shape = (1024, 1024)
+    places = [tuple(place) for place in rng.integers(40, 984, (14, 2))]
+    truth, made = discs(places, 25, shape), discs(places[3:], 25, shape)
+    found = told({ONE: {"sr": [agreement(truth, made)]}})["sr"]
+    for name in ("dice", "f1"):
+        value, low, high = found[name]
+        assert 0 <= low < value < high <= 1
+    assert found["ratio"][1] >= 0
+
+
 def test_mitochondria_are_found_and_membranes_are_not(cells):
     image, truth = cells
     found = told({ONE: {"sr": [agreement(truth, Mitochondria()(image, PIXEL))]}})["sr"]

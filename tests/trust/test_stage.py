@@ -13,6 +13,7 @@ from pssrflow.trust.judge import accept, judge
 from pssrflow.trust.maps import CHANNELS
 from pssrflow.trust.stage import Work, begin, complete, fill, make
 from pssrflow.trust.words import BAD
+from pssrflow.volumes.blocks import Region
 from pssrflow.volumes.store import Store
 
 SETTINGS = Settings(chunk=(1, 32, 32), shard=(1, 64, 64))
@@ -35,6 +36,9 @@ def test_the_map_lies_on_lr_pixels_and_names_its_channels(work, tmp_path):
     assert volume.pixel_size == pytest.approx(lr.pixel_size) and volume.origin == lr.origin
     assert volume.intensity.windows[-1] == (0, 2)
     assert whole.looked.sr.level()[:].tobytes() == before
+    everything = Region((0,) * 5, (1, 1, *lr.shape[2:]))
+    made = whole.looked.region(everything)[:, 0, 0]
+    assert (Store(whole.trust.path).level()[0] == made).all()
 
 
 @pytest.mark.parametrize("parts", [1, 4, 16])
