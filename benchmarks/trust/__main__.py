@@ -1,13 +1,14 @@
 """Are the promises of the map of trust kept? On simulated and on real images.
 
     python -m benchmarks.trust run --data FOLDER --out FOLDER [--max-time 120s] [--only NAME ...]
-    python -m benchmarks.trust coverage|fakes|sizes|domains --out FOLDER [--data FOLDER]
+    python -m benchmarks.trust errors|coverage|fakes|sizes|domains --out FOLDER [--data FOLDER]
         [--only NAME ...]
     python -m benchmarks.trust specimen|cost|truth --out FOLDER
     python -m benchmarks.trust scans --data FOLDER --out FOLDER
 
 run       the pipeline on every set, with rows to learn from, rows that trust is calibrated on, and
           rows that are tested; three networks
+errors    PSNR of the rows that are tested, and gains over the strongest baseline
 coverage  of the intervals on the rows that are tested
 specimen  the same of the interval for the specimen, against clean images of the simulator
 scans     noise as two real scans of a field tell it, beside its variance over 20 of them
@@ -27,12 +28,12 @@ from benchmarks.machine import heading, parser
 from benchmarks.trust.cost import cost
 from benchmarks.trust.domains import domains, sizes
 from benchmarks.trust.fakes import fakes
-from benchmarks.trust.intervals import coverage, specimen
+from benchmarks.trust.intervals import coverage, errors, specimen
 from benchmarks.trust.noise import scans, truth
 from benchmarks.trust.sets import SETS, run
 
 WAYS = {"run": run, "coverage": coverage, "fakes": fakes, "domains": domains, "sizes": sizes}
-WAYS |= {"specimen": specimen, "scans": scans, "truth": truth, "cost": cost}
+WAYS |= {"errors": errors, "specimen": specimen, "scans": scans, "truth": truth, "cost": cost}
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from benchmarks.tables import print_table
 from benchmarks.trust.sets import EM, MODELS, SIMULATED
 from benchmarks.trust.tested import Tested, by_stratum, ratios
 from pssrflow.models.input import Input
+from pssrflow.run.files import read_json
 from pssrflow.simulate.microscope import Place, expected
 from pssrflow.simulate.settings import Microscope
 from pssrflow.trust.conformal import multipliers
@@ -79,3 +80,26 @@ def _held(tested: Tested) -> Iterator[Any]:
     yield f"{wide.mean():.4f}"
     yield f"{wide.mean() / (scale * np.array(promise.multipliers)[strata]).mean():.2f}"
     yield f"{wide.mean() / np.quantile(error, inside.mean()):.3f}"
+
+
+def errors(options: argparse.Namespace) -> None:
+    """PSNR and gain of each network on its tested row, as the report says them."""
+    names = ["set", "network", "PSNR (dB)", "strongest baseline", "gain over it (dB)"]
+    rows = (
+        [name, one["model"], *_told(one)]
+        for name in options.only
+        for one in read_json(options.out / name / "results/report.json")["measured"]["errors"]
+    )
+    print_table([*names, "uPSNR (dB)", "noise of the truth"], rows)
+
+
+def _told(one: dict[str, Any]) -> Iterator[str]:
+    psnr, gain = (_interval(one[key], form) for key, form in (("psnr", ".2f"), ("gain", "+.2f")))
+    yield from (psnr, one["baseline"], gain)
+    yield _interval(one["upsnr"], ".2f") if one["upsnr"] else "-"
+    yield one["floor"]
+
+
+def _interval(found: Sequence[float], form: str) -> str:
+    value, low, high = (format(number, form) for number in found)
+    return f"{value} ({low} to {high})"
